@@ -1,0 +1,428 @@
+/* What the pages do beyond links and forms. Everything here is an addition: without it every page still works.
+   No inline code, no eval; the hooks are data- attributes that components/*.html document. */
+(function () {
+  "use strict";
+
+  const $ = (selector, root) => (root || document).querySelector(selector);
+  const $$ = (selector, root) => Array.from((root || document).querySelectorAll(selector));
+  const dialogs = ["dialog", "drawer"].map((id) => document.getElementById(id)).filter(Boolean);
+  const openers = new WeakMap();
+
+  // ---- Dialog and drawer -------------------------------------------------------------------
+
+  function openDialog(dialog) {
+    if (!dialog.open) dialog.showModal();
+    const summary = $("[data-error-summary]", dialog);
+    const heading = $("h2[tabindex], h1[tabindex]", dialog);
+    (summary || heading || dialog).focus();
+  }
+
+  function closeDialog(dialog) {
+    if (dialog && dialog.open) dialog.close();
+  }
+
+  function pageAddress() {
+    const address = new URL(location.href);
+    address.searchParams.delete("open");
+    return address.pathname + address.search;
+  }
+
+  dialogs.forEach((dialog) => {
+    dialog.addEventListener("close", () => {
+      const opener = openers.get(dialog);
+      dialog.replaceChildren();
+      if (dialog.id === "drawer" && new URLSearchParams(location.search).has("open")) {
+        history.replaceState(history.state, "", pageAddress());
+      }
+      if (opener && opener.isConnected) opener.focus();
+      else focusHeading();
+      openers.delete(dialog);
+    });
+    // A press on the backdrop closes the drawer; a check step closes only by its own buttons or Esc.
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog && dialog.id === "drawer") dialog.close();
+    });
+  });
+
+  function focusHeading() {
+    const heading = $("main h1");
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }
+
+  document.addEventListener("click", (event) => {
+    const close = event.target.closest("[data-close]");
+    if (close) closeDialog(close.closest("dialog"));
+    const link = event.target.closest(".error-summary a[href^='#']");
+    if (link) {
+      const field = document.getElementById(link.hash.slice(1));
+      if (field) {
+        event.preventDefault();
+        const control = field.matches("fieldset") ? $("input", field) : field;
+        control.scrollIntoView({ block: "center" });
+        control.focus();
+      }
+    }
+  });
+
+  addEventListener("popstate", () => dialogs.forEach(closeDialog));
+  document.addEventListener("closeDialog", () => dialogs.forEach(closeDialog));
+
+  // ---- A question before a small act ---------------------------------------------------------
+
+  function element(tag, properties, ...children) {
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
+  }
+
+  function ask(question, label, then) {
+    const yes = element("button", { type: "button", className: "btn btn-primary", textContent: label });
+    const no = element("button", { type: "button", className: "btn btn-quiet", textContent: "Cancel" });
+    const heading = element("h2", { id: "question-heading", textContent: question, tabIndex: -1 });
+    const box = element("dialog", { className: "dialog dialog-small" },
+      element("div", { className: "dialog-body" }, heading,
+        element("div", { className: "form-actions" }, yes, no)));
+    box.setAttribute("aria-labelledby", heading.id);
+    const opener = document.activeElement;
+    box.addEventListener("close", () => { box.remove(); if (opener && opener.isConnected) opener.focus(); });
+    no.addEventListener("click", () => box.close());
+    yes.addEventListener("click", () => { box.close(); then(); });
+    document.body.append(box);
+    box.showModal();
+    heading.focus();
+  }
+
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!event.detail.question) return;
+    event.preventDefault();
+    ask(event.detail.question, event.detail.elt.textContent.trim() || "Go on", () => event.detail.issueRequest(true));
+  });
+
+  // ---- Plain forms: one submit, a question, a busy label ---------------------------------------
+
+  const sent = new WeakMap();
+
+  function busy(button, on) {
+    if (!button || !button.dataset.busy) return;
+    if (on) {
+      button.dataset.label = button.textContent;
+      button.textContent = button.dataset.busy;
+    } else if (button.dataset.label !== undefined) {
+      button.textContent = button.dataset.label;
+      delete button.dataset.label;
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const button = event.submitter;
+    if (form.dataset.confirm && !form.dataset.asked) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      ask(form.dataset.confirm, (button && button.textContent.trim()) || "Go on", () => {
+        form.dataset.asked = "yes";
+        form.requestSubmit(button);
+        delete form.dataset.asked;
+      });
+      return;
+    }
+    if (form.hasAttribute("data-hx-post") || form.hasAttribute("data-hx-get")) return;
+    if (!form.hasAttribute("data-once")) return;
+    if (sent.has(form)) {
+      event.preventDefault();
+      return;
+    }
+    if (!navigator.onLine) {
+      event.preventDefault();
+      tell("You are offline. Nothing was sent.", true);
+      return;
+    }
+    sent.set(form, button);
+    form.setAttribute("aria-busy", "true");
+    busy(button, true);
+  }, true);
+
+  // Back brings a page out of the browser's cache as it was left: its forms can be used again.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    $$("form[aria-busy]").forEach((form) => {
+      busy(sent.get(form), false);
+      sent.delete(form);
+      form.removeAttribute("aria-busy");
+    });
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit-on-change]") && event.target.value) event.target.form.requestSubmit();
+  });
+
+  // ---- News and alerts ---------------------------------------------------------------------
+
+  function tell(text, isAlert, link) {
+    const region = document.getElementById(isAlert ? "alerts" : "toasts");
+    if (!region) return;
+    if (isAlert) region.replaceChildren();
+    const close = element("button", { type: "button", className: "btn-icon" });
+    close.setAttribute("aria-label", "Dismiss");
+    const drawn = document.getElementById("icon-close");
+    if (drawn) close.append(drawn.content.cloneNode(true));
+    const words = element("p", { textContent: text });
+    if (link) words.append(" ", element("a", { href: link.href, textContent: link.text }));
+    const note = element("div", { className: "toast-note" }, words, close);
+    close.addEventListener("click", () => note.remove());
+    region.append(note);
+    if (isAlert) return;
+    let timer;
+    const hold = () => clearTimeout(timer);
+    const run = () => { hold(); timer = setTimeout(() => note.remove(), 9000); };
+    ["mouseenter", "focusin"].forEach((name) => note.addEventListener(name, hold));
+    ["mouseleave", "focusout"].forEach((name) => note.addEventListener(name, run));
+    run();
+  }
+
+  document.addEventListener("toast", (event) => {
+    const detail = event.detail || {};
+    const said = typeof detail.value === "string" ? { text: detail.value } : detail;
+    if (said.text) tell(said.text, false, said.href ? { href: said.href, text: said.link || "Show" } : null);
+  });
+
+  addEventListener("offline", () => tell("You are offline. Nothing is sent until the connection is back.", true));
+  addEventListener("online", () => { const region = document.getElementById("alerts"); if (region) region.replaceChildren(); });
+
+  // ---- htmx: dialogs, waiting, errors ---------------------------------------------------------
+
+  let bar = null;
+  const waits = new WeakMap();
+
+  function startWaiting(request, target, silent) {
+    const timers = [setTimeout(() => {
+      if (target) target.setAttribute("aria-busy", "true");
+      if (silent) return;
+      bar = bar || element("div", { className: "loading-bar" });
+      document.body.append(bar);
+    }, 300)];
+    if (!silent) timers.push(setTimeout(() => tell("Still working. You can leave this page."), 10000));
+    waits.set(request, timers);
+  }
+
+  function stopWaiting(request, target) {
+    (waits.get(request) || []).forEach(clearTimeout);
+    if (target) target.removeAttribute("aria-busy");
+    if (bar) { bar.remove(); bar = null; }
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, target, xhr } = event.detail;
+    const polls = elt.hasAttribute("data-poll");
+    if (polls && document.hidden) {
+      event.preventDefault();
+      return;
+    }
+    if (!navigator.onLine && !polls) {
+      event.preventDefault();
+      tell("You are offline. Nothing was sent.", true);
+      return;
+    }
+    if (dialogs.includes(target) && !target.open) openers.set(target, document.activeElement);
+    startWaiting(xhr, target, polls);
+    if (elt.matches("form")) busy($("button[data-busy]", elt), true);
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, target, xhr } = event.detail;
+    stopWaiting(xhr, target);
+    if (elt.matches("form")) busy($("button[data-busy]", elt), false);
+  });
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const target = event.detail.target;
+    if (dialogs.includes(target) && target.childElementCount) openDialog(target);
+    prepare(target);
+  });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    const unsafe = event.detail.requestConfig && event.detail.requestConfig.verb !== "get";
+    if (status === 401) {
+      const next = encodeURIComponent(location.pathname + location.search);
+      tell("Your session has ended. Nothing was changed.", true, { href: "/signin?next=" + next, text: "Sign in again" });
+    } else if (status === 403) tell("Your role does not allow this. Nothing was changed.", true);
+    else if (status === 404) tell("That record is not there any more. Reload the page.", true);
+    else if (status === 413) tell("The file is too large. Nothing was stored.", true);
+    else if (status === 429) tell("Too many tries. Wait a minute, then try again.", true);
+    else if (status >= 500 && unsafe) tell("We do not know if it went through. Check the status before you try again.", true);
+    else if (status >= 500) tell("The page could not be brought up to date. Try again in a minute.", true);
+    else tell("The request was not understood. Nothing was changed. Reload the page.", true);
+  });
+
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.elt.hasAttribute("data-poll")) return;
+    const unsafe = event.detail.requestConfig && event.detail.requestConfig.verb !== "get";
+    tell(unsafe ? "No answer came back. We do not know if it went through. Check the status before you try again."
+      : "The server cannot be reached. Try again.", true);
+  });
+
+  // ---- Selecting rows ------------------------------------------------------------------------
+
+  const rowsOf = (group) => $$("[data-select]").filter((box) => box.dataset.select === group && !box.disabled);
+  let lastBox = null;
+
+  function count(group) {
+    const rows = rowsOf(group);
+    const chosen = rows.filter((box) => box.checked).length;
+    $$("[data-select-all]").filter((box) => box.dataset.selectAll === group).forEach((box) => {
+      box.disabled = rows.length === 0;
+      box.checked = chosen > 0 && chosen === rows.length;
+      box.indeterminate = chosen > 0 && chosen < rows.length;
+    });
+    $$("[data-select-count]").filter((out) => out.dataset.selectCount === group).forEach((out) => {
+      const text = chosen === 0 ? out.dataset.none || "" : chosen === 1 ? out.dataset.one : out.dataset.many;
+      const words = text.replace("{n}", chosen);
+      if (out.textContent !== words) out.textContent = words;
+    });
+  }
+
+  document.addEventListener("click", (event) => {
+    const box = event.target;
+    if (!(box instanceof HTMLInputElement)) return;
+    if (box.dataset.selectAll !== undefined) {
+      rowsOf(box.dataset.selectAll).forEach((row) => { row.checked = box.checked; });
+      count(box.dataset.selectAll);
+    } else if (box.dataset.select !== undefined) {
+      const rows = rowsOf(box.dataset.select);
+      if (event.shiftKey && lastBox && rows.includes(lastBox)) {
+        const [from, to] = [rows.indexOf(lastBox), rows.indexOf(box)].sort((a, b) => a - b);
+        rows.slice(from, to + 1).forEach((row) => { row.checked = box.checked; });
+      }
+      lastBox = box;
+      count(box.dataset.select);
+    }
+  });
+
+  // ---- Copy, hidden amounts, menus ---------------------------------------------------------------
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) {
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        tell("Copied.");
+      } catch {
+        tell("The browser does not let us copy. Select the text instead.", true);
+      }
+    }
+    const toggle = event.target.closest("[data-hide-amounts]");
+    if (toggle) hideAmounts(toggle, toggle.getAttribute("aria-pressed") !== "true");
+    $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  });
+
+  function hideAmounts(toggle, on) {
+    document.documentElement.classList.toggle("hide-amounts", on);
+    toggle.setAttribute("aria-pressed", String(on));
+    try { sessionStorage.setItem("hide-amounts", on ? "1" : ""); } catch { /* private mode: it lasts for this page */ }
+  }
+
+  // ---- Shortcuts: a link or button carries data-key="a" or data-key="g p" -----------------------------
+
+  const isTyping = (node) => node.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+  let prefix = "";
+
+  function rows() { return $$("main .data tbody tr").filter((row) => $("th[scope=row]", row)); }
+
+  function moveRow(by) {
+    const all = rows();
+    if (!all.length) return;
+    const now = all.findIndex((row) => row.hasAttribute("data-current"));
+    const next = now < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(now + by, 0), all.length - 1);
+    all.forEach((row, place) => row.toggleAttribute("data-current", place === next));
+    const stop = $("th[scope=row] a", all[next]) || $("input, a, button", all[next]);
+    if (stop) stop.focus();
+  }
+
+  function showShortcuts() {
+    const list = element("dl", { className: "facts" });
+    const known = [["/", "Search"], ["j", "Next row"], ["k", "Previous row"], ["x", "Select the row"], ["o", "Open the row"]];
+    const named = $$("[data-key]").map((node) => [node.dataset.key, (node.getAttribute("aria-label") || node.textContent).trim()]);
+    known.concat(named).forEach(([key, words]) => list.append(
+      element("div", {}, element("dt", {}, element("kbd", { textContent: key })), element("dd", { textContent: words }))));
+    const close = element("button", { type: "button", className: "btn btn-secondary", textContent: "Close" });
+    const box = element("dialog", { className: "dialog dialog-small" }, element("div", { className: "dialog-body" },
+      element("h2", { id: "keys-heading", textContent: "Keyboard shortcuts" }), list, close));
+    box.setAttribute("aria-labelledby", "keys-heading");
+    close.addEventListener("click", () => box.close());
+    box.addEventListener("close", () => box.remove());
+    document.body.append(box);
+    box.showModal();
+  }
+
+  function pressRow(key) {
+    const row = $("main .data tr[data-current]");
+    const control = row && $(key === "x" ? "[data-select]" : "th[scope=row] a", row);
+    if (control) control.click();
+    return Boolean(control);
+  }
+
+  function shortcut(key) {
+    if (key === "?") { showShortcuts(); return true; }
+    if (key === "/") {
+      const search = $("main input[type=search], input[type=search]");
+      if (search) search.focus();
+      return Boolean(search);
+    }
+    if (key === "j" || key === "k") { moveRow(key === "j" ? 1 : -1); return true; }
+    if (key === "x" || key === "o") return pressRow(key);
+    const open = $("dialog[open]");
+    const control = $$("[data-key]", open || document).find((node) => node.dataset.key === key && !node.disabled);
+    if (control) control.click();
+    return Boolean(control);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") $$("details[data-menu][open]").forEach((menu) => { menu.open = false; $("summary", menu).focus(); });
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1 || isTyping(event.target)) return;
+    if (document.body.hasAttribute("data-no-shortcuts")) return;
+    if ($("dialog[open]") && event.key !== "?") { if (event.key === "/" || "jkxog".includes(event.key)) return; }
+    if (!prefix && event.key === "g") {
+      prefix = "g ";
+      setTimeout(() => { prefix = ""; }, 1500);
+      event.preventDefault();
+      return;
+    }
+    const key = prefix + event.key;
+    prefix = "";
+    if (shortcut(key)) event.preventDefault();
+  });
+
+  // ---- Every time something new is on the page ---------------------------------------------------
+
+  function measure() {
+    $$(".table-region").forEach((region) => {
+      region.classList.remove("fits");
+      const fits = region.scrollWidth <= region.clientWidth;
+      region.classList.toggle("fits", fits);
+      if (fits) region.removeAttribute("tabindex");
+      else region.tabIndex = 0;
+    });
+  }
+
+  function prepare(root) {
+    $$("[data-copy]", root).forEach((button) => { button.hidden = !navigator.clipboard; });
+    new Set($$("[data-select], [data-select-all]").map((box) => box.dataset.select || box.dataset.selectAll)).forEach(count);
+    measure();
+  }
+
+  const amounts = $("[data-hide-amounts]");
+  if (amounts && $(".money")) {
+    amounts.hidden = false;
+    let stored = "";
+    try { stored = sessionStorage.getItem("hide-amounts"); } catch { /* private mode: amounts are shown */ }
+    if (stored) hideAmounts(amounts, true);
+  }
+  const result = $("[data-error-summary], [data-result]");
+  if (result) result.focus();
+  prepare(document);
+  let resizing;
+  addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(measure, 150); });
+})();
