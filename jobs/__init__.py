@@ -1,0 +1,1 @@
+"""Work done outside requests: thin functions that call one service each."""

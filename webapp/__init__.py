@@ -1,0 +1,1 @@
+"""Paydesk: payouts on time, explained to the cent."""
