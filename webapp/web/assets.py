@@ -59,14 +59,18 @@ def _package_file(package: str, inside: str) -> Path:
     """Path of a file inside an installed package, found without importing the package."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise RuntimeError(f"The package {package} is not installed. Install the locked requirements.")
+        raise RuntimeError(
+            f"The package {package} is not installed. Install the locked requirements."
+        )
     return Path(spec.origin).parent / inside
 
 
 def load_asset(name: str, path: Path) -> Asset:
     """Read one file and prepare it for serving; raises RuntimeError where it is missing."""
     if not path.is_file():
-        raise RuntimeError(f"The file {path} is missing. Install the locked requirements again.")
+        raise RuntimeError(
+            f"The file {path} is missing. Install the locked requirements again."
+        )
     content = path.read_bytes()
     return Asset(
         name=name,
@@ -74,7 +78,8 @@ def load_asset(name: str, path: Path) -> Asset:
         compressed=gzip.compress(content, compresslevel=9, mtime=0),
         content_type=CONTENT_TYPES[path.suffix],
         digest=hashlib.sha256(content).hexdigest()[:8],
-        integrity="sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode("ascii"),
+        integrity="sha384-"
+        + base64.b64encode(hashlib.sha384(content).digest()).decode("ascii"),
     )
 
 
@@ -108,7 +113,9 @@ def serve(digest: str, name: str) -> Response:
     if asset is None or asset.digest != digest:
         abort(404)
     zipped = request.accept_encodings["gzip"] > 0
-    response = Response(asset.compressed if zipped else asset.content, content_type=asset.content_type)
+    response = Response(
+        asset.compressed if zipped else asset.content, content_type=asset.content_type
+    )
     if zipped:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"

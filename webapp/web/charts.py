@@ -184,7 +184,9 @@ def percent(part: int, whole: int = FULL) -> str:
 
 def _checked_key(key: str) -> str:
     if not _KEY.match(key):
-        raise ValueError(f"A figure's key is lower-case letters, digits and hyphens, not {key!r}.")
+        raise ValueError(
+            f"A figure's key is lower-case letters, digits and hyphens, not {key!r}."
+        )
     return key
 
 
@@ -197,7 +199,11 @@ def _axis_labels(names: Sequence[str], centres: Sequence[int]) -> tuple[AxisLabe
     """Words below the bars; every name when few, every second or third one when many."""
     every = -(-len(names) // 6)
     return tuple(
-        AxisLabel(x=percent(centre), text=name, is_minor=(len(names) - 1 - number) % every != 0)
+        AxisLabel(
+            x=percent(centre),
+            text=name,
+            is_minor=(len(names) - 1 - number) % every != 0,
+        )
         for number, (name, centre) in enumerate(zip(names, centres, strict=True))
     )
 
@@ -220,7 +226,9 @@ def bars(
     series whose length is not that of the categories.
     """
     if len(series) > MAX_SERIES:
-        raise ValueError(f"At most {MAX_SERIES} series can be told apart, not {len(series)}.")
+        raise ValueError(
+            f"At most {MAX_SERIES} series can be told apart, not {len(series)}."
+        )
     if any(len(one.values) != len(categories) for one in series):
         raise ValueError("Every series needs one value per category.")
     stacks = [[one.values[n] for one in series] for n in range(len(categories))]
@@ -239,7 +247,10 @@ def bars(
                 continue
             start = above if value > 0 else below
             end = start + value
-            top, bottom = _height(max(start, end), low, high), _height(min(start, end), low, high)
+            top, bottom = (
+                _height(max(start, end), low, high),
+                _height(min(start, end), low, high),
+            )
             segments.append(
                 Segment(
                     x=percent(left),
@@ -258,24 +269,40 @@ def bars(
         table=_bars_table(categories, series, say, category_header),
         height=PLOT_TOP + PLOT_HEIGHT + AXIS_HEIGHT,
         baseline=_height(0, low, high),
-        ticks=tuple(Tick(y=_height(mark, low, high), label=(say_tick or say)(mark)) for mark in marks),
+        ticks=tuple(
+            Tick(y=_height(mark, low, high), label=(say_tick or say)(mark))
+            for mark in marks
+        ),
         segments=tuple(segments),
-        labels=_axis_labels(categories, [GUTTER + slot * n + slot // 2 for n in range(len(categories))]),
-        legend=tuple(LegendEntry(one.name, n) for n, one in enumerate(series, start=1)) if len(series) > 1 else (),
+        labels=_axis_labels(
+            categories, [GUTTER + slot * n + slot // 2 for n in range(len(categories))]
+        ),
+        legend=tuple(LegendEntry(one.name, n) for n, one in enumerate(series, start=1))
+        if len(series) > 1
+        else (),
     )
 
 
 def _bars_table(
-    categories: Sequence[str], series: Sequence[Series], say: Wording, category_header: str
+    categories: Sequence[str],
+    series: Sequence[Series],
+    say: Wording,
+    category_header: str,
 ) -> NumbersTable:
     """The stacked values by category, with the total of each where there are several series."""
     several = len(series) > 1
     rows = []
     for number, name in enumerate(categories):
         values = [one.values[number] for one in series]
-        cells = [say(value) for value in values] + ([say(sum(values))] if several else [])
+        cells = [say(value) for value in values] + (
+            [say(sum(values))] if several else []
+        )
         rows.append((name, *cells))
-    headers = (category_header, *(one.name for one in series), *(("Total",) if several else ()))
+    headers = (
+        category_header,
+        *(one.name for one in series),
+        *(("Total",) if several else ()),
+    )
     return NumbersTable(headers=headers, rows=tuple(rows))
 
 
@@ -322,7 +349,10 @@ def ranking(
         key=_checked_key(key),
         title=title,
         finding=finding,
-        table=NumbersTable((item_header, value_header), tuple((name, say(value)) for name, value in items)),
+        table=NumbersTable(
+            (item_header, value_header),
+            tuple((name, say(value)) for name, value in items),
+        ),
         height=max(len(items), 1) * ROW_HEIGHT,
         zero=percent(place(0)),
         rows=rows,
@@ -374,7 +404,9 @@ def waterfall(
         key=_checked_key(key),
         title=title,
         finding=finding,
-        table=NumbersTable(("Line", value_header), tuple((row.label, row.value) for row in rows)),
+        table=NumbersTable(
+            ("Line", value_header), tuple((row.label, row.value) for row in rows)
+        ),
         height=len(rows) * ROW_HEIGHT,
         zero=percent(place(0)),
         rows=tuple(rows),
@@ -400,8 +432,12 @@ def steps(
     ``until`` does not lie behind the last one.
     """
     places = [position for _, position, _ in points] + [until]
-    if any(later <= earlier for earlier, later in zip(places, places[1:], strict=False)):
-        raise ValueError("The points of a step figure must be in order, and end before its right edge.")
+    if any(
+        later <= earlier for earlier, later in zip(places, places[1:], strict=False)
+    ):
+        raise ValueError(
+            "The points of a step figure must be in order, and end before its right edge."
+        )
     values = [value for _, _, value in points]
     marks = nice_ticks(min(values, default=0), max(values, default=0))
     low, high = marks[0], marks[-1]
@@ -412,10 +448,16 @@ def steps(
         key=_checked_key(key),
         title=title,
         finding=finding,
-        table=NumbersTable((point_header, value_header), tuple((name, say(value)) for name, _, value in points)),
+        table=NumbersTable(
+            (point_header, value_header),
+            tuple((name, say(value)) for name, _, value in points),
+        ),
         height=PLOT_TOP + PLOT_HEIGHT + AXIS_HEIGHT,
         baseline=_height(0, low, high),
-        ticks=tuple(Tick(y=_height(mark, low, high), label=(say_tick or say)(mark)) for mark in marks),
+        ticks=tuple(
+            Tick(y=_height(mark, low, high), label=(say_tick or say)(mark))
+            for mark in marks
+        ),
         steps=tuple(
             Step(
                 x1=percent(xs[n]),
@@ -431,7 +473,9 @@ def steps(
     )
 
 
-def _step_labels(points: Sequence[tuple[str, int, int]], xs: Sequence[int]) -> tuple[AxisLabel, ...]:
+def _step_labels(
+    points: Sequence[tuple[str, int, int]], xs: Sequence[int]
+) -> tuple[AxisLabel, ...]:
     """Words below the steps; one that would stand on its neighbour is minor."""
     labels = []
     last_shown = -FULL

@@ -1,0 +1,152 @@
+"""Fixtures that every test may use. A test that asks for `database` gets an empty, migrated database of its own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from webapp.app import create_app
+from webapp.config import Settings
+from webapp.database import db
+from webapp.kernel.actor import Actor
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Choose the engine: --database sqlite (default) or postgresql."""
+    parser.addoption("--database", default="sqlite", choices=["sqlite", "postgresql"])
+
+
+class SqliteFile:
+    """Empty databases by copying one migrated file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "paydesk.sqlite"
+        self.template = folder / "template.sqlite"
+        self.url = f"sqlite:///{self.path}"
+
+    def freeze(self) -> None:
+        """Keep the migrated database as the template."""
+        db.engine.dispose()
+        shutil.copy(self.path, self.template)
+
+    def reset(self) -> None:
+        """Put an empty database in place."""
+        db.engine.dispose()
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        shutil.copy(self.template, self.path)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class PostgresDatabase:
+    """Empty databases by PostgreSQL's own template mechanism."""
+
+    def __init__(self) -> None:
+        from tests.support import postgres
+
+        self.server = postgres.start()
+        self.name = (
+            f"paydesk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+        )
+        self.server.create_database(self.name)
+        self.url = self.server.url_for(self.name)
+
+    def freeze(self) -> None:
+        """Keep the migrated database as the template."""
+        db.engine.dispose()
+        self.server.create_database(f"{self.name}_template", template=self.name)
+
+    def reset(self) -> None:
+        """Put an empty database in place."""
+        db.engine.dispose()
+        self.server.drop_database(self.name)
+        self.server.create_database(self.name, template=f"{self.name}_template")
+
+    def close(self) -> None:
+        """Drop both databases; the server itself is shared by the workers."""
+        db.engine.dispose()
+        self.server.drop_database(self.name)
+        self.server.drop_database(f"{self.name}_template")
+        self.server.stop()
+
+
+@pytest.fixture(scope="session")
+def _store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[object]:
+    kind = request.config.getoption("--database")
+    store = (
+        SqliteFile(tmp_path_factory.mktemp("database"))
+        if kind == "sqlite"
+        else PostgresDatabase()
+    )
+    yield store
+    with request.getfixturevalue("app").app_context():
+        store.close()
+
+
+@pytest.fixture(scope="session")
+def settings(_store: object, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the test application."""
+    return Settings(
+        PAYDESK_ENV="test",
+        PAYDESK_HOME=tmp_path_factory.mktemp("home"),
+        DATABASE_URL=_store.url,  # type: ignore[attr-defined]
+        SECRET_KEY="test-secret-key-of-more-than-thirty-two-characters",
+        PAYDESK_FIELD_KEYS="t1:" + base64.b64encode(bytes(range(32))).decode(),
+        PAYDESK_INDEX_KEY="test-index-key-of-more-than-thirty-two-characters",
+        SANDBOX_SETTLE_SECONDS=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def app(_store: object, settings: Settings) -> Flask:
+    """The application, with its database migrated once."""
+    from flask_migrate import upgrade
+
+    application = create_app(settings)
+    application.config.update(WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
+    with application.app_context():
+        upgrade(directory=str(application.config["MIGRATIONS_FOLDER"]))
+        _store.freeze()  # type: ignore[attr-defined]
+    return application
+
+
+@pytest.fixture
+def database(app: Flask, _store: object) -> Iterator[Flask]:
+    """An empty database inside an application context."""
+    with app.app_context():
+        _store.reset()  # type: ignore[attr-defined]
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(database: Flask) -> FlaskClient:
+    """A browser without JavaScript, not signed in."""
+    return database.test_client()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The instant at which tests happen."""
+    return NOW
+
+
+@pytest.fixture
+def someone() -> Actor:
+    """An actor who is nobody in particular (a command)."""
+    return Actor(None, "test")

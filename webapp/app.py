@@ -1,0 +1,49 @@
+"""The application factory: settings → extensions → portals → error pages."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_compress import Compress
+from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import config, database, logs, queue
+from webapp.people import throttle
+from webapp.people.views import session as people_session
+from webapp.portals import context, registry
+from webapp.web import assets, errors, filters, guards, headers, read_only_requests
+from webapp.web.htmx import htmx
+
+csrf = CSRFProtect()
+compress = Compress()
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Build the application. Raises SettingsError when the environment is not fit to start with."""
+    settings = settings or config.load()
+    app = Flask("webapp", static_folder=None)
+    app.config.from_mapping(settings.flask())
+    app.config.update(REDIS_URL=settings.redis_url, SETTINGS=settings)
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    logs.configure(settings)
+    database.init_app(app)
+    queue.init_app(app)
+    headers.init_app(app)
+    csrf.init_app(app)
+    compress.init_app(app)
+    htmx.init_app(app)
+    assets.init_app(app)
+    filters.init_app(app)
+    read_only_requests.init_app(app)
+    people_session.init_app(app)
+    throttle.init_app(app)
+    guards.init_app(app)
+    errors.init_app(app)
+    context.init_app(app)
+    registry.init_app(app, settings)
+    return app

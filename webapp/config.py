@@ -1,0 +1,270 @@
+"""Settings, read once from the environment. Every field says what it is and what happens without it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_NAMES = ("SECRET_KEY", "PAYDESK_FIELD_KEYS", "PAYDESK_INDEX_KEY")
+_HOW_TO_MAKE = (
+    "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+)
+
+
+class SettingsError(Exception):
+    """A setting is missing, weak or contradictory; the message says what to do."""
+
+
+class Settings(BaseSettings):
+    """All settings of one process. Names are the environment variables themselves."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    environment: Literal["production", "demo", "test"] = Field(
+        "production",
+        alias="PAYDESK_ENV",
+        description="production (default), demo (demo accounts, sandbox bank, loopback only) or test.",
+    )
+    home: Path = Field(
+        Path(".paydesk"),
+        alias="PAYDESK_HOME",
+        description="Folder for the embedded database, the embedded store, files and demo secrets.",
+    )
+    port: int = Field(
+        8000,
+        alias="PORT",
+        ge=1,
+        le=65535,
+        description="Port that the web server listens on.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        alias="HOST",
+        description="Address to listen on; demo mode refuses anything but loopback.",
+    )
+    base_url: str = Field(
+        "",
+        alias="PAYDESK_BASE_URL",
+        description="Public address, such as https://pay.example.org; links in e-mails start with it.",
+    )
+    database_url: str = Field(
+        "",
+        alias="DATABASE_URL",
+        description="PostgreSQL address (postgresql://…). Empty: an SQLite file in PAYDESK_HOME.",
+    )
+    redis_url: str = Field(
+        "",
+        alias="REDIS_URL",
+        description="Redis address (redis:// or unix://). Empty: an embedded Valkey started in PAYDESK_HOME.",
+    )
+    secret_key: str = Field(
+        "",
+        alias="SECRET_KEY",
+        repr=False,
+        description="Signs session cookies; at least 32 characters.",
+    )
+    secret_key_fallbacks: str = Field(
+        "",
+        alias="SECRET_KEY_FALLBACKS",
+        repr=False,
+        description="Older secret keys, comma-separated, still accepted while they are being rotated out.",
+    )
+    field_keys: str = Field(
+        "",
+        alias="PAYDESK_FIELD_KEYS",
+        repr=False,
+        description="Keys for bank details: id:base64-of-32-bytes, comma-separated; the first one writes.",
+    )
+    index_key: str = Field(
+        "",
+        alias="PAYDESK_INDEX_KEY",
+        repr=False,
+        description="Key of the blind index that finds the same account at two payees; 32 characters or more.",
+    )
+    smtp_url: str = Field(
+        "",
+        alias="SMTP_URL",
+        repr=False,
+        description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465. "
+        "Empty in demo mode: mail stays in the built-in outbox. Empty elsewhere: mail waits and says so.",
+    )
+    mail_from: str = Field(
+        "Paydesk <no-reply@paydesk.invalid>",
+        alias="MAIL_FROM",
+        description="Sender of e-mails.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        alias="TRUSTED_PROXIES",
+        ge=0,
+        le=5,
+        description="Reverse proxies in front whose headers are believed.",
+    )
+    web_processes: int = Field(
+        2, alias="WEB_PROCESSES", ge=1, le=64, description="gunicorn worker processes."
+    )
+    web_threads: int = Field(
+        4, alias="WEB_THREADS", ge=1, le=64, description="Threads per gunicorn process."
+    )
+    storage_folder: str = Field(
+        "",
+        alias="PAYDESK_FILES",
+        description="Folder for PDFs and uploads; empty: PAYDESK_HOME/files.",
+    )
+    sandbox_delay: int = Field(
+        5,
+        alias="SANDBOX_SETTLE_SECONDS",
+        ge=0,
+        description="Seconds until the sandbox bank settles a transfer.",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _use_psycopg(cls, value: str) -> str:
+        for prefix in ("postgres://", "postgresql://"):
+            if value.startswith(prefix):
+                return "postgresql+psycopg://" + value[len(prefix) :]
+        return value
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether demo accounts, the demo bar and the demo pages exist."""
+        return self.environment == "demo"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database address that SQLAlchemy takes."""
+        return (
+            self.database_url or f"sqlite:///{self.home.resolve() / 'paydesk.sqlite'}"
+        )
+
+    @property
+    def files_folder(self) -> Path:
+        """Where documents and uploads are kept."""
+        return (
+            Path(self.storage_folder)
+            if self.storage_folder
+            else self.home.resolve() / "files"
+        )
+
+    @property
+    def public_url(self) -> str:
+        """Start of every absolute link, without a trailing slash."""
+        return (self.base_url or f"http://localhost:{self.port}").rstrip("/")
+
+    def flask(self) -> dict[str, Any]:
+        """The settings as Flask and its extensions name them."""
+        secure = self.environment == "production"
+        return {
+            "SECRET_KEY": self.secret_key,
+            "SECRET_KEY_FALLBACKS": [k for k in self.secret_key_fallbacks.split(",") if k],
+            "SQLALCHEMY_DATABASE_URI": self.sqlalchemy_url,
+            "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+            "MIGRATIONS_FOLDER": Path(__file__).resolve().parent.parent / "migrations",
+            "SESSION_COOKIE_NAME": "__Host-paydesk" if secure else "paydesk",
+            "SESSION_COOKIE_SECURE": secure,
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+            "SESSION_COOKIE_PATH": "/",
+            # The token lives as long as the session it is bound to; a page left open must still work.
+            "WTF_CSRF_TIME_LIMIT": None,
+            "WTF_CSRF_SSL_STRICT": False,
+            "MAX_CONTENT_LENGTH": 12 * 1024 * 1024,
+            "MAX_FORM_MEMORY_SIZE": 2 * 1024 * 1024,
+            "TESTING": self.environment == "test",
+            "RATELIMIT_HEADERS_ENABLED": False,
+            "COMPRESS_MIMETYPES": ["text/html", "text/css", "application/javascript", "text/javascript",
+                                   "image/svg+xml"],
+        }  # fmt: skip
+
+
+def field_key_ring(text: str) -> list[tuple[str, bytes]]:
+    """Parse PAYDESK_FIELD_KEYS into (id, 32 bytes) pairs; raises SettingsError that names the bad part."""
+    ring: list[tuple[str, bytes]] = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, separator, encoded = part.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            key = b""
+        if not separator or not name.isalnum() or len(key) != 32:
+            raise SettingsError(
+                f"PAYDESK_FIELD_KEYS: the part that begins with {name[:8]!r} is not id:base64-of-32-bytes. "
+                "Make a key with: python3 -c 'import base64, secrets; "
+                'print("k1:" + base64.b64encode(secrets.token_bytes(32)).decode())\''
+            )
+        ring.append((name, key))
+    return ring
+
+
+def _demo_secrets(home: Path) -> dict[str, str]:
+    """Secrets of a demo: made once, kept in a file that only the owner can read."""
+    path = home / "demo-secrets.json"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = {
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "PAYDESK_FIELD_KEYS": "demo:"
+            + base64.b64encode(secrets.token_bytes(32)).decode(),
+            "PAYDESK_INDEX_KEY": secrets.token_urlsafe(48),
+        }
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(made, file)
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the environment, check it, and return the settings. Raises SettingsError with what to do."""
+    environment = overrides.get("PAYDESK_ENV") or os.environ.get(
+        "PAYDESK_ENV", "production"
+    )
+    home = Path(
+        overrides.get("PAYDESK_HOME") or os.environ.get("PAYDESK_HOME", ".paydesk")
+    )
+    if environment == "demo":
+        for name, value in _demo_secrets(home).items():
+            if not os.environ.get(name):
+                overrides.setdefault(name, value)
+    try:
+        settings = Settings(**overrides)
+    except ValueError as error:
+        raise SettingsError(f"The settings cannot be used. {error}") from None
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse a start that would be unsafe. Raises SettingsError."""
+    if settings.is_demo and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        raise SettingsError(
+            "Demo mode listens on this machine only. Remove HOST, or set up production."
+        )
+    if len(settings.secret_key) < 32 or len(set(settings.secret_key)) < 10:
+        raise SettingsError(
+            f"SECRET_KEY is missing or weak (32 characters or more). {_HOW_TO_MAKE}"
+        )
+    if len(settings.index_key) < 32 or settings.index_key == settings.secret_key:
+        raise SettingsError(
+            f"PAYDESK_INDEX_KEY is missing, weak, or the same as SECRET_KEY (32 characters or more). {_HOW_TO_MAKE}"
+        )
+    if not field_key_ring(settings.field_keys):
+        field_key_ring(":")
+    if settings.environment == "production" and not settings.public_url.startswith(
+        "https://"
+    ):
+        local = ("http://localhost", "http://127.0.0.1")
+        if not settings.public_url.startswith(local) or settings.base_url:
+            raise SettingsError(
+                "PAYDESK_BASE_URL must begin with https:// in production."
+            )

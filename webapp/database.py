@@ -1,0 +1,201 @@
+"""The database: one declarative base, the column types, the only commit.
+
+SQLite is the embedded default and PostgreSQL the engine of larger installations; the same code runs on both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+
+# Called with the session just before the one commit; the audit trail writes its chain here, late, so that
+# the lock on the chain's head is held for moments only.
+before_commit_hooks: list[Callable[[Session], None]] = []
+
+# Set for GET and HEAD requests: SQLite then begins a reading transaction and takes no write lock.
+read_only: ContextVar[bool] = ContextVar("read_only", default=False)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware on the Python side, UTC in the database. Naive values are refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class ScaledDecimal(TypeDecorator[Decimal]):
+    """An exact decimal (a size, a rate) kept as a whole number of millionths.
+
+    SQLite would store NUMERIC as a binary float; this loses nothing on either engine.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+    places = 6
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        scaled = Decimal(value).scaleb(self.places)
+        if scaled != scaled.to_integral_value():
+            raise ValueError(f"{value} has more than {self.places} decimals")
+        return int(scaled)
+
+    def process_result_value(
+        self, value: int | None, dialect: Dialect
+    ) -> Decimal | None:
+        return (
+            None
+            if value is None
+            else Decimal(value).scaleb(-self.places).normalize() + 0
+        )
+
+
+# SQLite numbers rows by itself only for columns declared INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+PrimaryKey = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+MinorUnits = Annotated[int, mapped_column(BigInteger)]
+Currency = Annotated[str, mapped_column(String(3))]
+Instant = Annotated[datetime, mapped_column(UtcDateTime())]
+ShortText = Annotated[str, mapped_column(String(120))]
+LongText = Annotated[str, mapped_column(String(2000))]
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_connection(connection: Any, record: Any) -> None:
+    """Settings that SQLite forgets with every connection; without them it would lose updates and checks."""
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "busy_timeout=15000",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    if connection.execute("PRAGMA foreign_keys").fetchone()[0] != 1:
+        raise RuntimeError(
+            "SQLite did not switch foreign keys on; the ledger's guards need them"
+        )
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    """Writers take SQLite's write lock at once, so that no read-modify-write is lost."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN" if read_only.get() else "BEGIN IMMEDIATE")
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Remember a call to make once the present transaction is committed (and only then)."""
+    session.info.setdefault("after_commit", []).append(callback)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """The only commit: all of the block is stored, or nothing. Views and jobs use it, services never.
+
+    Ends a reading transaction that is still open, because SQLite cannot promote one safely.
+    Raises RuntimeError when nested or when unsaved changes lie around: both hide half-done work.
+    """
+    session: Session = db.session()
+    if session.info.get("is_writing"):
+        raise RuntimeError("a transaction is open already; services do not commit")
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("changes were made outside a transaction")
+    session.rollback()
+    session.info["is_writing"] = True
+    session.info["after_commit"] = []
+    session.info["audit"] = []
+    marker = read_only.set(False)
+    try:
+        yield session
+        session.flush()
+        for hook in before_commit_hooks:
+            hook(session)
+        session.commit()
+    except BaseException:
+        session.rollback()
+        session.info["after_commit"] = []
+        raise
+    finally:
+        session.info["is_writing"] = False
+        read_only.reset(marker)
+    for callback in session.info.pop("after_commit", []):
+        callback()
+
+
+def insert_ignoring_conflict(
+    session: Session, model: Any, values: dict[str, Any]
+) -> bool:
+    """INSERT … ON CONFLICT DO NOTHING on either engine; True when the row was inserted."""
+    if session.get_bind().dialect.name == "postgresql":
+        result: Any = session.execute(
+            postgresql.insert(model).values(**values).on_conflict_do_nothing()
+        )
+    else:
+        result = session.execute(
+            sqlite.insert(model).values(**values).on_conflict_do_nothing()
+        )
+    return bool(result.rowcount)
+
+
+def init_app(app: Any) -> None:
+    """Bind the database and the migrations to the application."""
+    db.init_app(app)
+    migrate.init_app(
+        app, db, directory=str(app.config["MIGRATIONS_FOLDER"]), render_as_batch=True
+    )

@@ -1,0 +1,159 @@
+"""Amounts: integers of minor units that carry their currency.
+
+Arithmetic across currencies raises; rounding happens once, at a named step, through `round_to_minor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+
+from babel.numbers import (
+    format_currency,
+    get_currency_precision,
+    get_decimal_symbol,
+    get_group_symbol,
+)
+
+from webapp.kernel.errors import Invalid
+
+HALF_EVEN = ROUND_HALF_EVEN
+HALF_UP = ROUND_HALF_UP
+# The largest amount a form accepts, in minor units: far below BIGINT, far above any real payout.
+MAXIMUM_MINOR = 10**15
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def exponent(currency: str) -> int:
+    """Number of decimals of an ISO 4217 currency (JPY 0, USD 2, KWD 3)."""
+    if not _CURRENCY.fullmatch(currency):
+        raise ValueError(f"not an ISO 4217 currency code: {currency!r}")
+    return int(get_currency_precision(currency))
+
+
+@dataclass(frozen=True, order=False)
+class Money:
+    """An amount in minor units of one currency. `Money(49950, "USD")` is 499.50 US dollars."""
+
+    amount: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.amount, bool) or not isinstance(self.amount, int):
+            raise TypeError("a Money amount is a whole number of minor units")
+        exponent(self.currency)
+
+    def _same(self, other: Money) -> None:
+        if self.currency != other.currency:
+            raise ValueError(f"cannot mix {self.currency} and {other.currency}")
+
+    def __add__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount <= other.amount
+
+    def __bool__(self) -> bool:
+        return self.amount != 0
+
+    @property
+    def decimal(self) -> Decimal:
+        """The amount in major units, exact, with the currency's number of decimals."""
+        return Decimal(self.amount).scaleb(-exponent(self.currency))
+
+    @property
+    def plain(self) -> str:
+        """Plain decimal text for files and APIs: "1234.50", no grouping, no symbol."""
+        return f"{self.decimal:.{exponent(self.currency)}f}"
+
+    def format(self, locale: str = "en_US") -> str:
+        """Amount for people, in their locale, with a real minus sign."""
+        text = format_currency(self.decimal, self.currency, locale=locale)
+        return str(text).replace("-", "\N{MINUS SIGN}")
+
+    def allocate(self, weights: Sequence[int]) -> list[Money]:
+        """Split by whole-number weights with the largest-remainder method; the parts add up exactly.
+
+        Ties go to the earlier part. Raises ValueError when there is no positive weight.
+        """
+        if not weights or any(w < 0 for w in weights) or sum(weights) <= 0:
+            raise ValueError("weights must be non-negative with a positive sum")
+        total = sum(weights)
+        sign = -1 if self.amount < 0 else 1
+        size = abs(self.amount)
+        parts = [size * w // total for w in weights]
+        remainders = sorted(
+            range(len(weights)), key=lambda i: (-(size * weights[i] % total), i)
+        )
+        for i in remainders[: size - sum(parts)]:
+            parts[i] += 1
+        return [Money(sign * p, self.currency) for p in parts]
+
+
+def total(amounts: Iterable[Money], currency: str) -> Money:
+    """Sum of amounts that must all be in `currency`; zero when there are none."""
+    result = Money(0, currency)
+    for amount in amounts:
+        result = result + amount
+    return result
+
+
+def round_to_minor(value: Decimal, currency: str, rounding: str = HALF_EVEN) -> Money:
+    """The one named rounding: an exact major-unit value to the currency's minor unit."""
+    scaled = value.scaleb(exponent(currency)).quantize(Decimal(1), rounding=rounding)
+    return Money(int(scaled), currency)
+
+
+def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
+    """Read what a person typed ("1,234.50", "₹ 1,23,456.7") as Money.
+
+    Raises Invalid when it is not a number, has more decimals than the currency, or is out of range.
+    """
+    decimal_symbol, group_symbol = get_decimal_symbol(locale), get_group_symbol(locale)
+    cleaned = re.sub(r"[\s\u00a0\u202f]|[^\d\-\N{MINUS SIGN}.,']", "", text).replace(
+        "\N{MINUS SIGN}", "-"
+    )
+    cleaned = cleaned.replace(group_symbol, "").replace(decimal_symbol, ".")
+    example = Money(123450 if exponent(currency) else 1234, currency).plain
+    if not re.fullmatch(r"-?\d+(\.\d+)?", cleaned):
+        raise Invalid(
+            "amount", f"{text.strip() or 'Nothing'} is not an amount.", example=example
+        )
+    try:
+        value = Decimal(cleaned)
+    except (
+        InvalidOperation
+    ) as error:  # pragma: no cover - the pattern above admits only numbers
+        raise Invalid("amount", f"{text} is not an amount.", example=example) from error
+    places = exponent(currency)
+    if (
+        value != value.quantize(Decimal(1).scaleb(-places))
+        if len(cleaned) < 40
+        else True
+    ):
+        raise Invalid(
+            "amount",
+            f"{currency} has {places} decimals; {text.strip()} has more.",
+            example=example,
+        )
+    minor = int(value.scaleb(places))
+    if abs(minor) > MAXIMUM_MINOR:
+        raise Invalid(
+            "amount", f"{text.strip()} is larger than Paydesk accepts.", example=example
+        )
+    return Money(minor, currency)

@@ -1,0 +1,43 @@
+"""The e-mail log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Instant, PrimaryKey, ShortText, UtcDateTime
+
+
+class Email(Base):
+    """One e-mail: what was said to whom about what, and whether it left."""
+
+    __tablename__ = "emails"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('queued', 'sent', 'kept', 'failed')", name="state_is_known"
+        ),
+        Index("ix_emails_organisation", "organisation_id", "id"),
+        Index("ix_emails_payout", "payout_id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    # The same notice asked for twice is one e-mail.
+    dedupe_key: Mapped[str] = mapped_column(String(200), unique=True)
+    notice: Mapped[ShortText]
+    to_address: Mapped[str] = mapped_column(String(254))
+    to_name: Mapped[str] = mapped_column(String(200), default="")
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("payees.id"))
+    payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"))
+    subject: Mapped[str] = mapped_column(String(300))
+    body_text: Mapped[str] = mapped_column(Text)
+    body_html: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(String(200))
+    # kept: there is no mail server (demo); it is shown in the built-in outbox.
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    tries: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[Instant]
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

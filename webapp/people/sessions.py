@@ -1,0 +1,79 @@
+"""Server-side sessions: the cookie carries a random token, everything else is in the database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from webapp.database import db
+from webapp.kernel.ids import new_token, token_hash
+from webapp.people.models import UserSession
+
+IDLE_LIMIT = timedelta(minutes=30)
+ABSOLUTE_LIMIT = timedelta(hours=8)
+# last_seen_at is written at most this often, so that reading pages rarely write.
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+def start(
+    *,
+    user_id: int,
+    organisation_id: int | None,
+    ip: str,
+    user_agent: str,
+    now: datetime,
+) -> tuple[str, UserSession]:
+    """Open a session; returns the token for the cookie (kept nowhere else) and the row."""
+    token = new_token()
+    row = UserSession(
+        token_hash=token_hash(token),
+        user_id=user_id,
+        organisation_id=organisation_id,
+        ip=ip[:120],
+        user_agent=user_agent[:300],
+        created_at=now,
+        last_seen_at=now,
+        reauthenticated_at=now,
+        expires_at=now + ABSOLUTE_LIMIT,
+    )
+    db.session.add(row)
+    db.session.flush()
+    return token, row
+
+
+def find_live(*, token: str, now: datetime) -> UserSession | None:
+    """The session of a cookie's token, unless it ended, idled out, expired, or its user is disabled."""
+    row = db.session.scalar(
+        select(UserSession).where(UserSession.token_hash == token_hash(token))
+    )
+    if row is None or row.ended_at is not None or row.expires_at <= now:
+        return None
+    if row.last_seen_at + IDLE_LIMIT <= now or not row.user.is_active:
+        return None
+    return row
+
+
+def end(*, session_id: int, reason: str, now: datetime) -> None:
+    """End one session; its cookie opens nothing any more."""
+    db.session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id, UserSession.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason)
+    )
+
+
+def touch(*, session_id: int, now: datetime) -> None:
+    """Note that the session is in use."""
+    db.session.execute(
+        update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now)
+    )
+
+
+def choose_organisation(*, session_id: int, organisation_id: int) -> None:
+    """Make an organisation the session's current one. The caller has checked the membership."""
+    db.session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id)
+        .values(organisation_id=organisation_id)
+    )

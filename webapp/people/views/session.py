@@ -1,0 +1,87 @@
+"""Who is signed in: reads the session of each request and fills `g` with organisation, roles and payee ids."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request, session
+from flask_login import LoginManager, UserMixin
+from sqlalchemy import select
+
+from webapp.database import db, transaction
+from webapp.kernel.actor import Actor
+from webapp.kernel.clock import utc_now
+from webapp.people import sessions
+from webapp.people.models import Payee, User, UserSession
+
+COOKIE_KEY = "session"
+login_manager = LoginManager()
+login_manager.session_protection = None
+
+
+class SignedIn(UserMixin):
+    """The signed-in person as flask-login and templates see them."""
+
+    def __init__(self, user: User, row: UserSession) -> None:
+        self.id = user.id
+        self.name = user.name
+        self.email = user.email
+        self.session_id = row.id
+        self.reauthenticated_at = row.reauthenticated_at
+
+
+def actor() -> Actor:
+    """The person behind this request, for services and the audit trail."""
+    from flask_login import current_user
+
+    return Actor(
+        current_user.id,
+        current_user.email,
+        request.remote_addr or "",
+        str(request.user_agent)[:300],
+    )
+
+
+def payee_id_for(kind: str) -> int | None:
+    """Id of the payee of `kind` that the signed-in person is, in the current organisation."""
+    from flask_login import current_user
+
+    return db.session.scalar(
+        select(Payee.id).where(
+            Payee.organisation_id == g.organisation.id,
+            Payee.user_id == current_user.id,
+            Payee.kind == kind,
+        )
+    )
+
+
+def _load() -> SignedIn | None:
+    g.organisation, g.roles = None, frozenset()
+    token = session.get(COOKIE_KEY)
+    if not token:
+        return None
+    now = utc_now()
+    row = sessions.find_live(token=token, now=now)
+    if row is None:
+        session.clear()
+        return None
+    roles = frozenset(
+        m.role for m in row.user.memberships if m.organisation_id == row.organisation_id
+    )
+    g.organisation, g.roles = (
+        (row.organisation, roles) if roles else (None, frozenset())
+    )
+    if now - row.last_seen_at >= sessions.TOUCH_EVERY:
+        g.touch_session = row.id
+    return SignedIn(row.user, row)
+
+
+def init_app(app: Flask) -> None:
+    """Attach flask-login; the session row is touched after the answer, in a transaction of its own."""
+    login_manager.init_app(app)
+    login_manager.request_loader(lambda request: _load())
+
+    @app.after_request
+    def _touch(response: object) -> object:
+        if session_id := g.pop("touch_session", None):
+            with transaction():
+                sessions.touch(session_id=session_id, now=utc_now())
+        return response

@@ -1,0 +1,37 @@
+"""The admins' portal (accountants may look)."""
+
+from webapp.audit.views import admin as audit
+from webapp.ledger.views import admin as ledger
+from webapp.notices.views import admin as notices
+from webapp.payouts.views import admin as payouts
+from webapp.payouts.views import approvals, policy
+from webapp.people.models import Role
+from webapp.people.views import admin as people
+from webapp.portals.base import NavigationItem, portal
+from webapp.portals.views import admin_home
+from webapp.programs.installations.views import admin as installations
+from webapp.programs.installations.views import rates
+from webapp.runs.views import admin as runs
+from webapp.statements.views import admin as statements
+
+blueprint = portal(
+    "admin",
+    roles=[Role.ADMIN],
+    reading_roles=[Role.ACCOUNTANT],
+    navigation=[
+        NavigationItem("Home", "admin.home.show"),
+        NavigationItem("Approvals", "admin.approvals.index"),
+        NavigationItem("Payouts", "admin.payouts.index"),
+        NavigationItem("Installations", "admin.installations.index"),
+        NavigationItem("Rates", "admin.rates.index"),
+        NavigationItem("Payees", "admin.payees.index"),
+        NavigationItem("Runs", "admin.runs.index"),
+        NavigationItem("E-mails", "admin.notices.index"),
+        NavigationItem("Ledger", "admin.ledger.index"),
+        NavigationItem("Audit trail", "admin.audit.index"),
+        NavigationItem("Settings", "admin.policy.show"),
+    ],
+)
+for room in (admin_home, approvals, payouts, installations, rates, people, runs, notices, statements, ledger, audit,
+             policy):  # fmt: skip
+    blueprint.register_blueprint(room.blueprint)

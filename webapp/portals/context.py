@@ -1,0 +1,87 @@
+"""Variables that every template has: organisation, portal, navigation, banners, demo bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, g, request, url_for
+from flask_login import current_user
+
+from webapp.config import Settings
+
+
+@dataclass(frozen=True)
+class Link:
+    """A navigation entry as templates read it."""
+
+    label: str
+    href: str
+    is_current: bool = False
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class DemoAccount:
+    """An account that the demo's role switcher offers."""
+
+    label: str
+    email: str
+
+
+DEMO_ACCOUNTS = (
+    DemoAccount("Admin", "admin@solaria.example"),
+    DemoAccount("Approver", "approver@solaria.example"),
+    DemoAccount("Technician", "technician@solaria.example"),
+)
+
+
+def _portal_name() -> str | None:
+    name = (request.blueprint or "").partition(".")[0]
+    return name if name not in ("", "public", "demo", "assets") else None
+
+
+def _navigation(portal: str | None) -> list[Link]:
+    if portal is None:
+        return []
+    here = request.endpoint or ""
+    return [
+        Link(
+            item.label,
+            url_for(item.endpoint),
+            here.rpartition(".")[0] == item.endpoint.rpartition(".")[0],
+        )
+        for item in current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
+    ]
+
+
+def _variables() -> dict[str, Any]:
+    settings: Settings = current_app.config["SETTINGS"]
+    portal = _portal_name()
+    signed_in = bool(current_user.is_authenticated)
+    has_demo_pages = "demo" in current_app.blueprints
+    return {
+        "organisation": g.get("organisation"),
+        "portal": portal,
+        "navigation": _navigation(portal) if signed_in else [],
+        "banners": [],
+        "demo_mode": settings.is_demo,
+        "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
+        "demo_switch_url": url_for("demo.people.switch") if settings.is_demo else None,
+        "demo_links": [
+            Link("E-mail outbox", url_for("demo.outbox.index")),
+            Link("Bank", url_for("demo.bank.index")),
+        ]
+        if settings.is_demo and has_demo_pages and signed_in
+        else [],
+        "sign_out_url": url_for("public.people.sign_out") if signed_in else None,
+        "account_url": url_for("public.people.account") if signed_in else None,
+        "organisations_url": url_for("public.people.organisations")
+        if signed_in
+        else None,
+    }
+
+
+def init_app(app: Flask) -> None:
+    """Register the context processor."""
+    app.context_processor(_variables)

@@ -1,0 +1,21 @@
+"""The drivers' portal: only their own records."""
+
+from webapp.payouts.views import payee as payouts
+from webapp.people.models import Role
+from webapp.people.views import payee as details
+from webapp.portals.base import NavigationItem, portal
+from webapp.portals.views import payee_home
+from webapp.statements.views import payee as statements
+
+blueprint = portal(
+    "driver",
+    roles=[Role.DRIVER],
+    navigation=[
+        NavigationItem("Home", "driver.home.show"),
+        NavigationItem("Payouts", "driver.payouts.index"),
+        NavigationItem("Statements", "driver.statements.index"),
+        NavigationItem("Payment details", "driver.details.show"),
+    ],
+)
+for room in (payee_home, payouts, statements, details):
+    blueprint.register_blueprint(room.blueprint)

@@ -1,0 +1,21 @@
+"""The owners' portal: only their own records."""
+
+from webapp.payouts.views import payee as payouts
+from webapp.people.models import Role
+from webapp.people.views import payee as details
+from webapp.portals.base import NavigationItem, portal
+from webapp.portals.views import payee_home
+from webapp.statements.views import payee as statements
+
+blueprint = portal(
+    "owner",
+    roles=[Role.OWNER],
+    navigation=[
+        NavigationItem("Home", "owner.home.show"),
+        NavigationItem("Payouts", "owner.payouts.index"),
+        NavigationItem("Statements", "owner.statements.index"),
+        NavigationItem("Payment details", "owner.details.show"),
+    ],
+)
+for room in (payee_home, payouts, statements, details):
+    blueprint.register_blueprint(room.blueprint)

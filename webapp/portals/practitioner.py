@@ -1,0 +1,21 @@
+"""The practitioners' portal: only their own records."""
+
+from webapp.payouts.views import payee as payouts
+from webapp.people.models import Role
+from webapp.people.views import payee as details
+from webapp.portals.base import NavigationItem, portal
+from webapp.portals.views import payee_home
+from webapp.statements.views import payee as statements
+
+blueprint = portal(
+    "practitioner",
+    roles=[Role.PRACTITIONER],
+    navigation=[
+        NavigationItem("Home", "practitioner.home.show"),
+        NavigationItem("Payouts", "practitioner.payouts.index"),
+        NavigationItem("Statements", "practitioner.statements.index"),
+        NavigationItem("Payment details", "practitioner.details.show"),
+    ],
+)
+for room in (payee_home, payouts, statements, details):
+    blueprint.register_blueprint(room.blueprint)

@@ -1,0 +1,10 @@
+"""What needs no role: sign-in, choosing an organisation, the account, health."""
+
+from flask import Blueprint
+
+from webapp.people.views import public as people
+from webapp.portals.views import health
+
+blueprint = Blueprint("public", __name__)
+for room in (people, health):
+    blueprint.register_blueprint(room.blueprint)

@@ -1,0 +1,25 @@
+"""The portals of this installation, and the programs that listen to payouts."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from webapp.config import Settings
+from webapp.portals import (
+    admin,
+    demo,
+    driver,
+    owner,
+    partner,
+    practitioner,
+    public,
+    technician,
+)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Mount the portals; the demo portal only in demo mode."""
+    for portal in (public, admin, technician, owner, practitioner, driver, partner):
+        app.register_blueprint(portal.blueprint)
+    if settings.environment in ("demo", "test"):
+        app.register_blueprint(demo.blueprint)

@@ -1,0 +1,1 @@
+"""The programs: each turns its own records into payouts."""

@@ -1,0 +1,1 @@
+"""Technicians are paid for installed systems by rate configurations."""

@@ -1,0 +1,45 @@
+"""Documents: PDFs made by workers, frozen with their hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, Instant, PrimaryKey, ShortText, UtcDateTime
+
+
+class Document(Base):
+    """A remittance advice of one payout (and other statements). Ready bytes are never changed."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "number"),
+        CheckConstraint(
+            "state IN ('queued', 'ready', 'failed')", name="state_is_known"
+        ),
+        CheckConstraint(
+            "state <> 'ready' OR (sha256 <> '' AND storage_key <> '')",
+            name="ready_has_bytes",
+        ),
+        Index("ix_documents_payout", "payout_id"),
+        Index("ix_documents_payee", "organisation_id", "payee_id", "id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    kind: Mapped[ShortText]
+    number: Mapped[ShortText]
+    payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
+    payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"))
+    # Which state of the payout it shows; one document per (payout, state, round).
+    variant: Mapped[ShortText] = mapped_column(default="")
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("documents.id"))
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    error: Mapped[str] = mapped_column(String(500), default="")
+    storage_key: Mapped[str] = mapped_column(String(200), default="")
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[Instant]
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

@@ -1,0 +1,115 @@
+"""Every error becomes one clear page (or fragment for htmx) with the right status."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from redis import RedisError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from webapp.database import db
+from webapp.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PaydeskError,
+    Unavailable,
+)
+
+STATUS: dict[type[PaydeskError], int] = {
+    NotFound: 404,
+    Forbidden: 403,
+    Invalid: 422,
+    Conflict: 409,
+    Unavailable: 503,
+}
+TITLES = {
+    400: "The request cannot be read",
+    401: "Sign in to go on",
+    403: "You may not do this",
+    404: "Page not found",
+    405: "This address does not take that action",
+    409: "Nothing was changed",
+    413: "The file is too large",
+    422: "Something needs correcting",
+    429: "Too many tries",
+    500: "Something went wrong",
+    503: "Paydesk cannot do this right now",
+}
+MESSAGES = {
+    404: "There is nothing at this address, or it is not yours to see.",
+    413: "Files may have up to 10 MB.",
+    429: "Wait a few minutes, then try again.",
+    500: "The error has been logged. We do not know if your action went through: look at the record before "
+    "you try again.",
+}
+log = structlog.get_logger()
+
+
+def status_of(error: PaydeskError) -> int:
+    """The HTTP status of an error class (its nearest ancestor in the table)."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500
+
+
+def _page(code: int, message: str) -> Response:
+    db.session.rollback()
+    title = TITLES.get(code, "Error")
+    response = make_response(
+        render_template("errors/error.html", code=code, title=title, message=message),
+        code,
+    )
+    if request.headers.get("HX-Request"):
+        # An error page must never be swapped into a fragment's place as if it were the result.
+        response.headers["HX-Retarget"] = "#main"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Install the handlers."""
+
+    @app.errorhandler(PaydeskError)
+    def _paydesk(error: PaydeskError) -> Response:
+        return _page(status_of(error), error.message)
+
+    @app.errorhandler(CSRFError)
+    def _csrf(error: CSRFError) -> Response:
+        return _page(
+            400,
+            "This form is no longer valid. Go back, reload the page, and send it again.",
+        )
+
+    @app.errorhandler(RedisError)
+    def _store(error: RedisError) -> Response:
+        log.error("store.unreachable", error=type(error).__name__)
+        return _page(
+            503,
+            "The job store does not answer. Nothing was changed. Try again in a minute.",
+        )
+
+    @app.errorhandler(OperationalError)
+    def _database(error: OperationalError) -> Response:
+        log.error("database.unreachable", error=type(error.orig).__name__)
+        return _page(
+            503,
+            "The database is busy or away. Look at the record before you try again.",
+        )
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        code = error.code or 500
+        if code < 400:
+            return error.get_response()  # type: ignore[return-value]
+        written = error.description if code in (400, 403, 409, 422) else None
+        return _page(code, written or MESSAGES.get(code, "Go back and try again."))
+
+    @app.errorhandler(Exception)
+    def _last_resort(error: Exception) -> Response:
+        log.exception("unhandled", path=request.path)
+        return _page(500, MESSAGES[500])

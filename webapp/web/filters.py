@@ -1,0 +1,71 @@
+"""Template filters: amounts, days and instants in the words of the organisation's locale."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from flask import Flask, g
+from markupsafe import Markup, escape
+
+from webapp.kernel.money import Money
+
+
+def _organisation() -> object | None:
+    return g.get("organisation")
+
+
+def _locale() -> str:
+    return getattr(_organisation(), "locale", "en_US")
+
+
+def money(value: Money) -> str:
+    """Amount with its symbol; the ISO code is added when it is not the organisation's own currency."""
+    text = value.format(_locale())
+    home = getattr(_organisation(), "currency", value.currency)
+    return text if value.currency == home else f"{text} {value.currency}"
+
+
+def day(value: date | None) -> str:
+    """31 Oct 2026."""
+    return "" if value is None else str(format_date(value, "d MMM y", locale=_locale()))
+
+
+def month(value: date) -> str:
+    """Oct 2026."""
+    return str(format_date(value, "MMM y", locale=_locale()))
+
+
+def instant(value: datetime | None) -> Markup:
+    """A <time> element: 31 Oct 2026, 17:30 IST, in the organisation's zone."""
+    if value is None:
+        return Markup("")
+    zone = ZoneInfo(getattr(_organisation(), "timezone", "UTC"))
+    local = value.astimezone(zone)
+    text = (
+        format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale())
+        + " "
+        + (local.tzname() or "")
+    )
+    return Markup('<time datetime="{}">{}</time>').format(
+        value.isoformat(timespec="seconds"), escape(text)
+    )
+
+
+def number(value: Decimal | int | None) -> str:
+    """A quantity without trailing zeros, grouped as the locale does."""
+    return (
+        ""
+        if value is None
+        else str(format_decimal(value, format="#,##0.######", locale=_locale()))
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Register the filters."""
+    app.jinja_env.filters.update(
+        money=money, date=day, month=month, datetime=instant, number=number
+    )

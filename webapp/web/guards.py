@@ -1,0 +1,51 @@
+"""Deny by default: every route needs a signed-in person unless it is marked public."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+View = TypeVar("View", bound=Callable[..., Any])
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def public(view: View) -> View:
+    """Mark a view that needs no sign-in. There are few; the house tests list them."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def _require_sign_in() -> ResponseReturnValue | None:
+    if request.endpoint is None:
+        return None
+    view = current_app.view_functions.get(request.endpoint)
+    if getattr(view, "is_public", False) or current_user.is_authenticated:
+        return None
+    if request.method in SAFE_METHODS and not request.headers.get("HX-Request"):
+        return redirect(
+            url_for("public.people.sign_in", next=request.full_path.rstrip("?"))
+        )
+    abort(401)
+
+
+def _refuse_cross_site() -> None:
+    """Second layer behind the CSRF token: browsers say where an unsafe request comes from."""
+    if request.method in SAFE_METHODS:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site in (None, "same-origin", "none"):
+        return
+    abort(
+        403,
+        "This form was sent from another site. Open Paydesk and send it from there.",
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Install the guards in front of every view."""
+    app.before_request(_refuse_cross_site)
+    app.before_request(_require_sign_in)

@@ -1,0 +1,5 @@
+"""Entry point for gunicorn and other WSGI servers: `gunicorn wsgi:app`."""
+
+from webapp.app import create_app
+
+app = create_app()
