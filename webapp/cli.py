@@ -1,0 +1,226 @@
+"""The `paydesk` command. Exit codes: 0 done, 1 it found or met a problem and says which, 2 wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from webapp import config
+from webapp.kernel.actor import COMMAND
+from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import PaydeskError
+
+
+# These start processes or only print; all other commands work inside the application's context.
+STANDALONE = {"demo", "serve", "worker", "scheduler", "settings"}
+
+
+class Paydesk(click.Group):
+    """The command's root: known errors become one sentence and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (config.SettingsError, PaydeskError) as error:
+            click.echo(f"paydesk: {getattr(error, 'message', str(error))}", err=True)
+            raise SystemExit(1) from None
+
+
+@click.group(cls=Paydesk, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="paydesk")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Paydesk pays the people who do the work: what is owed, why, approved by a second person, paid once.
+
+    Settings come from the environment; `paydesk settings` explains each.
+    """
+    if ctx.invoked_subcommand in STANDALONE or {"-h", "--help"} & set(sys.argv):
+        return
+    from webapp.app import create_app
+
+    settings = config.load()
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ctx.with_resource(create_app(settings).app_context())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+def settings(as_json: bool) -> None:
+    """Explain every setting."""
+    rows = [
+        {
+            "name": field.alias,
+            "default": "" if field.default is None else str(field.default),
+            "what": field.description,
+        }
+        for field in config.Settings.model_fields.values()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']}  (default: {row['default'] or 'none'})\n    {row['what']}")
+
+
+@main.group()
+def db() -> None:
+    """The database's tables."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the tables up to date. Several hosts may call it at once; one works, the others wait."""
+    from flask import current_app
+    from flask_migrate import upgrade
+
+    upgrade(directory=str(current_app.config["MIGRATIONS_FOLDER"]))
+    click.echo("The database is up to date.")
+
+
+@db.command("check")
+def db_check() -> None:
+    """Compare the tables that the code wants with those that the migrations make (exit 1 when they differ)."""
+    from flask import current_app
+    from flask_migrate import check
+
+    check(directory=str(current_app.config["MIGRATIONS_FOLDER"]))
+
+
+@main.group()
+def user() -> None:
+    """People who sign in."""
+
+
+@user.command("create")
+@click.option("--email", required=True, help="Address to sign in with.")
+@click.option("--name", default="", help="Name shown to others; the address when left out.")
+@click.option("--organisation", "slug", required=True, help="Short name of the organisation.")
+@click.option("--role", "roles", multiple=True, required=True, help="Role; may be given several times.")
+@click.option(
+    "--new-organisation", default=None, help="Create the organisation with this name if it is not there."
+)
+@click.option("--currency", default="USD", show_default=True, help="Currency of a new organisation.")
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of a new organisation.")
+@click.option("--password", default=None, envvar="PAYDESK_PASSWORD", help="Asked for when left out.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+def user_create(
+    email: str,
+    name: str,
+    slug: str,
+    roles: tuple[str, ...],
+    new_organisation: str | None,
+    currency: str,
+    timezone: str,
+    password: str | None,
+    as_json: bool,
+) -> None:
+    """Create a person with roles in an organisation (and the organisation, for the first one)."""
+    from webapp.database import transaction
+    from webapp.people import queries, service
+
+    secret = password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with transaction():
+        organisation = queries.find_organisation(slug)
+        if organisation is None:
+            if new_organisation is None:
+                raise PaydeskError(
+                    f"There is no organisation {slug}. Add --new-organisation NAME to create it."
+                )
+            organisation = service.create_organisation(
+                slug=slug,
+                name=new_organisation,
+                currency=currency.upper(),
+                timezone=timezone,
+                programs=("installations",),
+                actor=COMMAND,
+                now=utc_now(),
+            )
+        person = queries.find_user_by_email(email) or service.create_user(
+            email=email, name=name or email, password=secret, actor=COMMAND, now=utc_now()
+        )
+        for role in roles:
+            service.add_membership(
+                organisation_id=organisation.id, user_id=person.id, role=role, actor=COMMAND, now=utc_now()
+            )
+    result = {"email": email, "organisation": slug, "roles": list(roles)}
+    click.echo(json.dumps(result) if as_json else f"{email} can sign in to {slug} as {', '.join(roles)}.")
+
+
+@main.command()
+def seed() -> None:
+    """Put the demo data in, once (demo mode only)."""
+    from webapp import demo
+
+    click.echo(demo.seed(say=click.echo))
+
+
+def _exec(*arguments: str) -> None:
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter, fixed arguments
+
+
+def gunicorn_arguments(settings: config.Settings) -> list[str]:
+    """The web server's command line after the interpreter."""
+    return [
+        "-m",
+        "gunicorn",
+        "wsgi:app",
+        f"--bind={settings.host}:{settings.port}",
+        f"--workers={settings.web_processes}",
+        f"--threads={settings.web_threads}",
+        "--no-control-socket",
+        "--timeout=60",
+        "--graceful-timeout=20",
+        "--max-requests=20000",
+        "--max-requests-jitter=2000",
+    ]
+
+
+@main.command()
+def serve() -> None:
+    """Run the web server (gunicorn) in the foreground."""
+    _exec(*gunicorn_arguments(config.load()))
+
+
+@main.command()
+@click.argument("queue", type=click.Choice(["money", "mail", "bulk", "documents"]))
+def worker(queue: str) -> None:
+    """Run one worker that serves one queue. Start several for more speed, on any number of hosts."""
+    _exec("-m", "jobs.worker", queue)
+
+
+@main.command()
+def scheduler() -> None:
+    """Run the scheduler: periodic work and the sweep of the outbox. Several may run; each task runs once."""
+    _exec("-m", "jobs.schedule")
+
+
+@main.command("demo")
+@click.option("--once", is_flag=True, hidden=True, help="Stop when everything is up (for checks).")
+def run_demo(once: bool) -> None:
+    """Web, workers, scheduler and demo data in one go, on embedded defaults, for this machine only."""
+    from webapp import demo
+
+    if os.environ.get("PAYDESK_ENV", "demo") == "production":
+        raise config.SettingsError("PAYDESK_ENV is production; demo data does not belong there.")
+    os.environ["PAYDESK_ENV"] = "demo"
+    raise SystemExit(demo.run(once=once))
+
+
+def _add_rooms() -> None:
+    """Commands that rooms bring."""
+    from webapp.ledger import commands as ledger
+    from webapp.programs.installations import commands as installations
+
+    for command in (ledger.ledger, installations.import_, installations.quote):
+        main.add_command(command)
+
+
+_add_rooms()
+
+if __name__ == "__main__":
+    main()
