@@ -57,9 +57,7 @@ class PostgresDatabase:
         from tests.support import postgres
 
         self.server = postgres.start()
-        self.name = (
-            f"paydesk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
-        )
+        self.name = f"paydesk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
         self.server.create_database(self.name)
         self.url = self.server.url_for(self.name)
 
@@ -83,15 +81,9 @@ class PostgresDatabase:
 
 
 @pytest.fixture(scope="session")
-def _store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[object]:
+def _store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     kind = request.config.getoption("--database")
-    store = (
-        SqliteFile(tmp_path_factory.mktemp("database"))
-        if kind == "sqlite"
-        else PostgresDatabase()
-    )
+    store = SqliteFile(tmp_path_factory.mktemp("database")) if kind == "sqlite" else PostgresDatabase()
     yield store
     with request.getfixturevalue("app").app_context():
         store.close()

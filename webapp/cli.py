@@ -14,7 +14,6 @@ from webapp.kernel.actor import COMMAND
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 
-
 # These start processes or only print; all other commands work inside the application's context.
 STANDALONE = {"demo", "serve", "worker", "scheduler", "settings"}
 

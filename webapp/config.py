@@ -13,9 +13,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SECRET_NAMES = ("SECRET_KEY", "PAYDESK_FIELD_KEYS", "PAYDESK_INDEX_KEY")
-_HOW_TO_MAKE = (
-    "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-)
+_HOW_TO_MAKE = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 class SettingsError(Exception):
@@ -25,9 +23,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """All settings of one process. Names are the environment variables themselves."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     environment: Literal["production", "demo", "test"] = Field(
         "production",
@@ -112,9 +108,7 @@ class Settings(BaseSettings):
     web_processes: int = Field(
         2, alias="WEB_PROCESSES", ge=1, le=64, description="gunicorn worker processes."
     )
-    web_threads: int = Field(
-        4, alias="WEB_THREADS", ge=1, le=64, description="Threads per gunicorn process."
-    )
+    web_threads: int = Field(4, alias="WEB_THREADS", ge=1, le=64, description="Threads per gunicorn process.")
     storage_folder: str = Field(
         "",
         alias="PAYDESK_FILES",
@@ -143,18 +137,12 @@ class Settings(BaseSettings):
     @property
     def sqlalchemy_url(self) -> str:
         """The database address that SQLAlchemy takes."""
-        return (
-            self.database_url or f"sqlite:///{self.home.resolve() / 'paydesk.sqlite'}"
-        )
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'paydesk.sqlite'}"
 
     @property
     def files_folder(self) -> Path:
         """Where documents and uploads are kept."""
-        return (
-            Path(self.storage_folder)
-            if self.storage_folder
-            else self.home.resolve() / "files"
-        )
+        return Path(self.storage_folder) if self.storage_folder else self.home.resolve() / "files"
 
     @property
     def public_url(self) -> str:
@@ -213,8 +201,7 @@ def _demo_secrets(home: Path) -> dict[str, str]:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = {
             "SECRET_KEY": secrets.token_urlsafe(48),
-            "PAYDESK_FIELD_KEYS": "demo:"
-            + base64.b64encode(secrets.token_bytes(32)).decode(),
+            "PAYDESK_FIELD_KEYS": "demo:" + base64.b64encode(secrets.token_bytes(32)).decode(),
             "PAYDESK_INDEX_KEY": secrets.token_urlsafe(48),
         }
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -226,12 +213,8 @@ def _demo_secrets(home: Path) -> dict[str, str]:
 
 def load(**overrides: Any) -> Settings:
     """Read the environment, check it, and return the settings. Raises SettingsError with what to do."""
-    environment = overrides.get("PAYDESK_ENV") or os.environ.get(
-        "PAYDESK_ENV", "production"
-    )
-    home = Path(
-        overrides.get("PAYDESK_HOME") or os.environ.get("PAYDESK_HOME", ".paydesk")
-    )
+    environment = overrides.get("PAYDESK_ENV") or os.environ.get("PAYDESK_ENV", "production")
+    home = Path(overrides.get("PAYDESK_HOME") or os.environ.get("PAYDESK_HOME", ".paydesk"))
     if environment == "demo":
         for name, value in _demo_secrets(home).items():
             if not os.environ.get(name):
@@ -247,24 +230,16 @@ def load(**overrides: Any) -> Settings:
 def check(settings: Settings) -> None:
     """Refuse a start that would be unsafe. Raises SettingsError."""
     if settings.is_demo and settings.host not in ("127.0.0.1", "::1", "localhost"):
-        raise SettingsError(
-            "Demo mode listens on this machine only. Remove HOST, or set up production."
-        )
+        raise SettingsError("Demo mode listens on this machine only. Remove HOST, or set up production.")
     if len(settings.secret_key) < 32 or len(set(settings.secret_key)) < 10:
-        raise SettingsError(
-            f"SECRET_KEY is missing or weak (32 characters or more). {_HOW_TO_MAKE}"
-        )
+        raise SettingsError(f"SECRET_KEY is missing or weak (32 characters or more). {_HOW_TO_MAKE}")
     if len(settings.index_key) < 32 or settings.index_key == settings.secret_key:
         raise SettingsError(
             f"PAYDESK_INDEX_KEY is missing, weak, or the same as SECRET_KEY (32 characters or more). {_HOW_TO_MAKE}"
         )
     if not field_key_ring(settings.field_keys):
         field_key_ring(":")
-    if settings.environment == "production" and not settings.public_url.startswith(
-        "https://"
-    ):
+    if settings.environment == "production" and not settings.public_url.startswith("https://"):
         local = ("http://localhost", "http://127.0.0.1")
         if not settings.public_url.startswith(local) or settings.base_url:
-            raise SettingsError(
-                "PAYDESK_BASE_URL must begin with https:// in production."
-            )
+            raise SettingsError("PAYDESK_BASE_URL must begin with https:// in production.")

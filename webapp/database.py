@@ -56,9 +56,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
 
-    def process_bind_param(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
@@ -66,9 +64,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -92,14 +88,8 @@ class ScaledDecimal(TypeDecorator[Decimal]):
             raise ValueError(f"{value} has more than {self.places} decimals")
         return int(scaled)
 
-    def process_result_value(
-        self, value: int | None, dialect: Dialect
-    ) -> Decimal | None:
-        return (
-            None
-            if value is None
-            else Decimal(value).scaleb(-self.places).normalize() + 0
-        )
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value).scaleb(-self.places).normalize() + 0
 
 
 # SQLite numbers rows by itself only for columns declared INTEGER.
@@ -127,9 +117,7 @@ def _prepare_connection(connection: Any, record: Any) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA foreign_keys").fetchone()[0] != 1:
-        raise RuntimeError(
-            "SQLite did not switch foreign keys on; the ledger's guards need them"
-        )
+        raise RuntimeError("SQLite did not switch foreign keys on; the ledger's guards need them")
 
 
 @event.listens_for(Engine, "begin")
@@ -178,24 +166,16 @@ def transaction() -> Iterator[Session]:
         callback()
 
 
-def insert_ignoring_conflict(
-    session: Session, model: Any, values: dict[str, Any]
-) -> bool:
+def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any]) -> bool:
     """INSERT … ON CONFLICT DO NOTHING on either engine; True when the row was inserted."""
     if session.get_bind().dialect.name == "postgresql":
-        result: Any = session.execute(
-            postgresql.insert(model).values(**values).on_conflict_do_nothing()
-        )
+        result: Any = session.execute(postgresql.insert(model).values(**values).on_conflict_do_nothing())
     else:
-        result = session.execute(
-            sqlite.insert(model).values(**values).on_conflict_do_nothing()
-        )
+        result = session.execute(sqlite.insert(model).values(**values).on_conflict_do_nothing())
     return bool(result.rowcount)
 
 
 def init_app(app: Any) -> None:
     """Bind the database and the migrations to the application."""
     db.init_app(app)
-    migrate.init_app(
-        app, db, directory=str(app.config["MIGRATIONS_FOLDER"]), render_as_batch=True
-    )
+    migrate.init_app(app, db, directory=str(app.config["MIGRATIONS_FOLDER"]), render_as_batch=True)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from webapp.config import Settings
 
-_SECRET = re.compile(
-    r"password|secret|token|authorization|cookie|account_number|api_key", re.IGNORECASE
-)
+_SECRET = re.compile(r"password|secret|token|authorization|cookie|account_number|api_key", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\b\d{9,18}\b")
 
 
-def scrub(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def scrub(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank values whose names sound secret, and mask long digit runs in texts."""
     for key, value in event.items():
         if _SECRET.search(key):

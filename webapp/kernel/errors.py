@@ -26,9 +26,7 @@ class Invalid(PaydeskError):
     """Input that cannot be accepted (422): which field, what is wrong, and an example of right."""
 
     def __init__(self, field: str, message: str, example: str | None = None) -> None:
-        super().__init__(
-            message if example is None else f"{message} Example: {example}"
-        )
+        super().__init__(message if example is None else f"{message} Example: {example}")
         self.field = field
         self.reason = message
         self.example = example
@@ -41,9 +39,7 @@ class Conflict(PaydeskError):
 class IllegalTransition(Conflict):
     """An action that the state table does not allow; names the state and the action."""
 
-    def __init__(
-        self, state: str, action: str, subject: str = "payout", detail: str = ""
-    ) -> None:
+    def __init__(self, state: str, action: str, subject: str = "payout", detail: str = "") -> None:
         text = f"This {subject} is {state}; it is not possible to {action} it."
         super().__init__(f"{text} {detail}".strip())
         self.state = state

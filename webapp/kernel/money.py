@@ -97,9 +97,7 @@ class Money:
         sign = -1 if self.amount < 0 else 1
         size = abs(self.amount)
         parts = [size * w // total for w in weights]
-        remainders = sorted(
-            range(len(weights)), key=lambda i: (-(size * weights[i] % total), i)
-        )
+        remainders = sorted(range(len(weights)), key=lambda i: (-(size * weights[i] % total), i))
         for i in remainders[: size - sum(parts)]:
             parts[i] += 1
         return [Money(sign * p, self.currency) for p in parts]
@@ -125,27 +123,17 @@ def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
     Raises Invalid when it is not a number, has more decimals than the currency, or is out of range.
     """
     decimal_symbol, group_symbol = get_decimal_symbol(locale), get_group_symbol(locale)
-    cleaned = re.sub(r"[\s\u00a0\u202f]|[^\d\-\N{MINUS SIGN}.,']", "", text).replace(
-        "\N{MINUS SIGN}", "-"
-    )
+    cleaned = re.sub(r"[\s\u00a0\u202f]|[^\d\-\N{MINUS SIGN}.,']", "", text).replace("\N{MINUS SIGN}", "-")
     cleaned = cleaned.replace(group_symbol, "").replace(decimal_symbol, ".")
     example = Money(123450 if exponent(currency) else 1234, currency).plain
     if not re.fullmatch(r"-?\d+(\.\d+)?", cleaned):
-        raise Invalid(
-            "amount", f"{text.strip() or 'Nothing'} is not an amount.", example=example
-        )
+        raise Invalid("amount", f"{text.strip() or 'Nothing'} is not an amount.", example=example)
     try:
         value = Decimal(cleaned)
-    except (
-        InvalidOperation
-    ) as error:  # pragma: no cover - the pattern above admits only numbers
+    except InvalidOperation as error:  # pragma: no cover - the pattern above admits only numbers
         raise Invalid("amount", f"{text} is not an amount.", example=example) from error
     places = exponent(currency)
-    if (
-        value != value.quantize(Decimal(1).scaleb(-places))
-        if len(cleaned) < 40
-        else True
-    ):
+    if value != value.quantize(Decimal(1).scaleb(-places)) if len(cleaned) < 40 else True:
         raise Invalid(
             "amount",
             f"{currency} has {places} decimals; {text.strip()} has more.",
@@ -153,7 +141,5 @@ def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
         )
     minor = int(value.scaleb(places))
     if abs(minor) > MAXIMUM_MINOR:
-        raise Invalid(
-            "amount", f"{text.strip()} is larger than Paydesk accepts.", example=example
-        )
+        raise Invalid("amount", f"{text.strip()} is larger than Paydesk accepts.", example=example)
     return Money(minor, currency)

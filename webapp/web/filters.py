@@ -15,7 +15,8 @@ from webapp.kernel.money import Money
 
 
 def _organisation() -> object | None:
-    return g.get("organisation")
+    organisation: object | None = g.get("organisation")
+    return organisation
 
 
 def _locale() -> str:
@@ -46,26 +47,16 @@ def instant(value: datetime | None) -> Markup:
     zone = ZoneInfo(getattr(_organisation(), "timezone", "UTC"))
     local = value.astimezone(zone)
     text = (
-        format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale())
-        + " "
-        + (local.tzname() or "")
+        format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale()) + " " + (local.tzname() or "")
     )
-    return Markup('<time datetime="{}">{}</time>').format(
-        value.isoformat(timespec="seconds"), escape(text)
-    )
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(timespec="seconds"), escape(text))
 
 
 def number(value: Decimal | int | None) -> str:
     """A quantity without trailing zeros, grouped as the locale does."""
-    return (
-        ""
-        if value is None
-        else str(format_decimal(value, format="#,##0.######", locale=_locale()))
-    )
+    return "" if value is None else str(format_decimal(value, format="#,##0.######", locale=_locale()))
 
 
 def init_app(app: Flask) -> None:
     """Register the filters."""
-    app.jinja_env.filters.update(
-        money=money, date=day, month=month, datetime=instant, number=number
-    )
+    app.jinja_env.filters.update(money=money, date=day, month=month, datetime=instant, number=number)

@@ -26,9 +26,7 @@ def _require_sign_in() -> ResponseReturnValue | None:
     if getattr(view, "is_public", False) or current_user.is_authenticated:
         return None
     if request.method in SAFE_METHODS and not request.headers.get("HX-Request"):
-        return redirect(
-            url_for("public.people.sign_in", next=request.full_path.rstrip("?"))
-        )
+        return redirect(url_for("public.people.sign_in", next=request.full_path.rstrip("?")))
     abort(401)
 
 

@@ -39,11 +39,8 @@ def _address(**changes: Any) -> str:
         values.poplist(name)
     for name, value in changes.items():
         values[name] = value
-    return url_for(
-        request.endpoint or "",
-        **(request.view_args or {}),
-        **values.to_dict(flat=False),
-    )
+    parts: dict[str, Any] = {**(request.view_args or {}), **values.to_dict(flat=False)}
+    return url_for(request.endpoint or "", **parts)
 
 
 def keyset(
@@ -67,11 +64,7 @@ def keyset(
     descending = newest_first != backwards
     if bound is not None:
         query = query.where(key < bound if descending else key > bound)
-    query = (
-        query.order_by(None)
-        .order_by(key.desc() if descending else key.asc())
-        .limit(size + 1)
-    )
+    query = query.order_by(None).order_by(key.desc() if descending else key.asc()).limit(size + 1)
     result = db.session.execute(query)
     rows = list(result.scalars().unique().all() if key_of is None else result.all())
     more = len(rows) > size
@@ -91,11 +84,6 @@ def capped_count(query: Select[Any], id_column: Any) -> str:
     """How many rows a filter has, counted up to 10,000: "137" or "10,000+"."""
     from sqlalchemy import func, select
 
-    inner = (
-        query.order_by(None)
-        .with_only_columns(id_column)
-        .limit(COUNT_LIMIT + 1)
-        .subquery()
-    )
+    inner = query.order_by(None).with_only_columns(id_column).limit(COUNT_LIMIT + 1).subquery()
     count = db.session.scalar(select(func.count()).select_from(inner)) or 0
     return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
