@@ -1,4 +1,4 @@
-"""Fixtures that every test may use. A test that asks for `database` gets an empty, migrated database of its own."""
+"""Fixtures for every test. One that asks for `database` gets an empty, migrated database of its own."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Drop both databases; the server itself is shared by the workers."""
-        db.engine.dispose()
         self.server.drop_database(self.name)
         self.server.drop_database(f"{self.name}_template")
         self.server.stop()
@@ -85,8 +84,7 @@ def _store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     kind = request.config.getoption("--database")
     store = SqliteFile(tmp_path_factory.mktemp("database")) if kind == "sqlite" else PostgresDatabase()
     yield store
-    with request.getfixturevalue("app").app_context():
-        store.close()
+    store.close()
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +102,7 @@ def settings(_store: object, tmp_path_factory: pytest.TempPathFactory) -> Settin
 
 
 @pytest.fixture(scope="session")
-def app(_store: object, settings: Settings) -> Flask:
+def app(_store: object, settings: Settings) -> Iterator[Flask]:
     """The application, with its database migrated once."""
     from flask_migrate import upgrade
 
@@ -113,7 +111,9 @@ def app(_store: object, settings: Settings) -> Flask:
     with application.app_context():
         upgrade(directory=str(application.config["MIGRATIONS_FOLDER"]))
         _store.freeze()  # type: ignore[attr-defined]
-    return application
+    yield application
+    with application.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
