@@ -51,7 +51,6 @@ def remove() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for function in ("paydesk_refuse", "paydesk_count_postings"):
             op.execute(f"DROP FUNCTION {function}() CASCADE")
-    op.execute("DELETE FROM ledger_zero")
 
 
 def _sqlite_refusal(name: str, event: str, table: str, message: str, condition: str = "") -> None:
