@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.support.client import FreshClient
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db
@@ -107,6 +108,7 @@ def app(_store: object, settings: Settings) -> Iterator[Flask]:
     from flask_migrate import upgrade
 
     application = create_app(settings)
+    application.test_client_class = FreshClient
     application.config.update(WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
     with application.app_context():
         upgrade(directory=str(application.config["MIGRATIONS_FOLDER"]))

@@ -96,9 +96,7 @@ class OrganisationProgram(Base):
 
     __tablename__ = "organisation_programs"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), primary_key=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     program: Mapped[ShortText] = mapped_column(primary_key=True)
 
 
@@ -106,9 +104,7 @@ class User(Base):
     """A person who signs in."""
 
     __tablename__ = "users"
-    __table_args__ = (
-        CheckConstraint("email = lower(email)", name="email_is_lower_case"),
-    )
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_is_lower_case"),)
 
     id: Mapped[PrimaryKey]
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -120,9 +116,7 @@ class User(Base):
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     created_at: Mapped[Instant]
 
-    memberships: Mapped[list[Membership]] = relationship(
-        back_populates="user", lazy="selectin"
-    )
+    memberships: Mapped[list[Membership]] = relationship(back_populates="user", lazy="selectin")
 
 
 class Membership(Base):
@@ -171,9 +165,7 @@ class NumberSeries(Base):
 
     __tablename__ = "number_series"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), primary_key=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     prefix: Mapped[ShortText] = mapped_column(primary_key=True)
     next_number: Mapped[int] = mapped_column(BigId)
 
@@ -223,9 +215,7 @@ class PayoutMethod(Base):
     __table_args__ = (
         UniqueConstraint("payee_id", "version"),
         CheckConstraint(_one_of("kind", MethodKind), name="kind_is_known"),
-        CheckConstraint(
-            "kind = 'manual' OR details_encrypted IS NOT NULL", name="details_are_there"
-        ),
+        CheckConstraint("kind = 'manual' OR details_encrypted IS NOT NULL", name="details_are_there"),
         Index(
             "uq_payout_methods_current",
             "payee_id",

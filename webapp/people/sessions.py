@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -44,9 +45,7 @@ def start(
 
 def find_live(*, token: str, now: datetime) -> UserSession | None:
     """The session of a cookie's token, unless it ended, idled out, expired, or its user is disabled."""
-    row = db.session.scalar(
-        select(UserSession).where(UserSession.token_hash == token_hash(token))
-    )
+    row = db.session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)))
     if row is None or row.ended_at is not None or row.expires_at <= now:
         return None
     if row.last_seen_at + IDLE_LIMIT <= now or not row.user.is_active:
@@ -63,17 +62,22 @@ def end(*, session_id: int, reason: str, now: datetime) -> None:
     )
 
 
+def end_all(*, user_id: int, reason: str, now: datetime, except_session_id: int | None = None) -> int:
+    """End every open session of a user, but for one that is kept; returns how many ended."""
+    statement = update(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    if except_session_id is not None:
+        statement = statement.where(UserSession.id != except_session_id)
+    result: Any = db.session.execute(statement.values(ended_at=now, end_reason=reason))
+    return int(result.rowcount)
+
+
 def touch(*, session_id: int, now: datetime) -> None:
     """Note that the session is in use."""
-    db.session.execute(
-        update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now)
-    )
+    db.session.execute(update(UserSession).where(UserSession.id == session_id).values(last_seen_at=now))
 
 
 def choose_organisation(*, session_id: int, organisation_id: int) -> None:
     """Make an organisation the session's current one. The caller has checked the membership."""
     db.session.execute(
-        update(UserSession)
-        .where(UserSession.id == session_id)
-        .values(organisation_id=organisation_id)
+        update(UserSession).where(UserSession.id == session_id).values(organisation_id=organisation_id)
     )

@@ -63,12 +63,8 @@ def _load() -> SignedIn | None:
     if row is None:
         session.clear()
         return None
-    roles = frozenset(
-        m.role for m in row.user.memberships if m.organisation_id == row.organisation_id
-    )
-    g.organisation, g.roles = (
-        (row.organisation, roles) if roles else (None, frozenset())
-    )
+    roles = frozenset(m.role for m in row.user.memberships if m.organisation_id == row.organisation_id)
+    g.organisation, g.roles = (row.organisation, roles) if roles else (None, frozenset())
     if now - row.last_seen_at >= sessions.TOUCH_EVERY:
         g.touch_session = row.id
     return SignedIn(row.user, row)

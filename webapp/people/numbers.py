@@ -1,0 +1,33 @@
+"""Human references: PO-2026-000001, BA-0001, PY-0001; counted per organisation and kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from webapp.database import db
+from webapp.people.models import NumberSeries
+
+
+def next_numbers(organisation_id: int, prefix: str, width: int, count: int) -> list[str]:
+    """Reserve `count` consecutive references of one series; the row lock keeps concurrent writers apart.
+
+    A rolled-back transaction gives its numbers back, so a series has no gaps.
+    """
+    if count < 1:
+        return []
+    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"organisation_id": organisation_id, "prefix": prefix, "next_number": count + 1}
+    statement = insert(NumberSeries).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=["organisation_id", "prefix"],
+        set_={"next_number": NumberSeries.next_number + count},
+    ).returning(NumberSeries.next_number)
+    following: int = db.session.execute(statement).scalar_one()
+    return [f"{prefix}-{n:0{width}d}" for n in range(following - count, following)]
+
+
+def next_number(organisation_id: int, prefix: str, width: int = 4) -> str:
+    """The next reference of a series: next_number(1, "BA") is "BA-0001", then "BA-0002"."""
+    return next_numbers(organisation_id, prefix, width, 1)[0]

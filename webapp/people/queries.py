@@ -1,0 +1,165 @@
+"""Readings of people, payees and methods; each asks for the organisation it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import selectinload
+
+from webapp.database import db
+from webapp.kernel.errors import NotFound
+from webapp.people import secrets
+from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, User, UserSession
+from webapp.people.sessions import IDLE_LIMIT
+
+
+def get_organisation(slug: str) -> Organisation:
+    """An organisation by its slug. Raises NotFound."""
+    row = db.session.scalar(select(Organisation).where(Organisation.slug == slug))
+    if row is None:
+        raise NotFound(f"There is no organisation {slug!r}.")
+    return row
+
+
+def find_user(email: str) -> User | None:
+    """A user by e-mail address, in any case of letters."""
+    return db.session.scalar(select(User).where(User.email == email.strip().lower()))
+
+
+def memberships_of(user_id: int) -> list[Membership]:
+    """Every role of a user, by organisation and role."""
+    query = (
+        select(Membership)
+        .join(Membership.organisation)
+        .where(Membership.user_id == user_id)
+        .order_by(Organisation.name, Membership.id)
+    )
+    return list(db.session.scalars(query))
+
+
+def roles_in(user_id: int, organisation_id: int) -> frozenset[str]:
+    """The roles that a user holds in one organisation."""
+    return frozenset(
+        db.session.scalars(
+            select(Membership.role).where(
+                Membership.user_id == user_id, Membership.organisation_id == organisation_id
+            )
+        )
+    )
+
+
+def live_sessions(user_id: int, now: datetime) -> list[UserSession]:
+    """A user's open sessions, the one used last first."""
+    query = (
+        select(UserSession)
+        .where(
+            UserSession.user_id == user_id,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > now,
+            UserSession.last_seen_at > now - IDLE_LIMIT,
+        )
+        .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
+    )
+    return list(db.session.scalars(query))
+
+
+def payees(
+    organisation_id: int, *, search: str = "", kind: str = "", is_active: bool | None = None
+) -> Select[Any]:
+    """The payees of an organisation; `search` looks in name, e-mail, reference and external reference."""
+    query = (
+        select(Payee)
+        .where(Payee.organisation_id == organisation_id)
+        .options(selectinload(Payee.current_method))
+    )
+    if kind:
+        query = query.where(Payee.kind == kind)
+    if is_active is not None:
+        query = query.where(Payee.is_active.is_(is_active))
+    if search := search.strip():
+        columns = (Payee.name, Payee.email, Payee.reference, Payee.external_ref)
+        query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query.order_by(Payee.id.desc())
+
+
+def get_payee(organisation_id: int, reference: str) -> Payee:
+    """A payee by its reference. Raises NotFound, also for another organisation's."""
+    row = db.session.scalar(
+        select(Payee).where(Payee.organisation_id == organisation_id, Payee.reference == reference)
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+def get_payee_by_id(organisation_id: int, payee_id: int) -> Payee:
+    """A payee by its id. Raises NotFound, also for another organisation's."""
+    row = db.session.scalar(
+        select(Payee).where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+def find_payee_by_external_ref(organisation_id: int, kind: str, external_ref: str) -> Payee | None:
+    """The payee that an import knows by its own reference."""
+    return db.session.scalar(
+        select(Payee).where(
+            Payee.organisation_id == organisation_id,
+            Payee.kind == kind,
+            Payee.external_ref == external_ref,
+        )
+    )
+
+
+def payee_of_user(organisation_id: int, user_id: int, kind: str) -> Payee | None:
+    """The payee of a kind that a user is, in one organisation."""
+    return db.session.scalar(
+        select(Payee).where(
+            Payee.organisation_id == organisation_id, Payee.user_id == user_id, Payee.kind == kind
+        )
+    )
+
+
+def current_method(payee_id: int) -> PayoutMethod | None:
+    """Where a payee's money goes now; None until somebody has said it."""
+    return db.session.scalar(
+        select(PayoutMethod).where(PayoutMethod.payee_id == payee_id, PayoutMethod.is_current.is_(True))
+    )
+
+
+def method_history(organisation_id: int, payee_id: int) -> list[PayoutMethod]:
+    """Every version of a payee's payout method, newest first."""
+    query = select(PayoutMethod).where(
+        PayoutMethod.organisation_id == organisation_id, PayoutMethod.payee_id == payee_id
+    )
+    return list(db.session.scalars(query.order_by(PayoutMethod.version.desc())))
+
+
+def payees_with_same_account(method: PayoutMethod) -> Sequence[Payee]:
+    """Other payees of the organisation whose current method is the same account."""
+    if not method.blind_index:
+        return []
+    query = (
+        select(Payee)
+        .join(PayoutMethod, PayoutMethod.payee_id == Payee.id)
+        .where(
+            PayoutMethod.organisation_id == method.organisation_id,
+            PayoutMethod.blind_index == method.blind_index,
+            PayoutMethod.is_current.is_(True),
+            PayoutMethod.payee_id != method.payee_id,
+        )
+        .order_by(Payee.id)
+    )
+    return list(db.session.scalars(query))
+
+
+def details_of(method: PayoutMethod) -> secrets.Secret:
+    """The clear account of a method, for the rail that sends the money. Raises SecretsError."""
+    if method.details_encrypted is None:
+        return secrets.Secret({})
+    return secrets.key_ring().decrypt(method.details_encrypted, secrets.binding_of(method.uid))

@@ -1,0 +1,379 @@
+"""Changes to organisations, users, roles and payees. Payout methods are in `methods`, re-exported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.core import Locale, UnknownLocaleError
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Invalid, NotFound, StaleVersion
+from webapp.kernel.money import exponent
+from webapp.people import numbers, passwords, sessions
+from webapp.people.methods import set_payout_method
+from webapp.people.models import (
+    PAYEE_KINDS,
+    Membership,
+    Organisation,
+    OrganisationProgram,
+    Payee,
+    Role,
+    User,
+)
+
+__all__ = [
+    "add_membership",
+    "authenticate",
+    "create_organisation",
+    "create_payee",
+    "create_user",
+    "link_user",
+    "set_payout_method",
+    "update_payee",
+]
+
+EDITABLE = ("name", "email", "phone", "address", "country", "external_ref", "is_active")
+
+
+def _store(row: Any, conflict: Invalid) -> None:
+    """Insert inside a savepoint; a unique constraint that says no becomes the given Invalid."""
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+    except IntegrityError as error:
+        raise conflict from error
+
+
+def check_email(text: str, field: str = "email") -> str:
+    """An e-mail address in lower case; only its form is checked. Raises Invalid."""
+    try:
+        checked = validate_email(text.strip(), check_deliverability=False)
+    except EmailNotValidError:
+        raise Invalid(field, "This is not an e-mail address.", "maya@example.com") from None
+    return checked.normalized.lower()
+
+
+def _name(text: str, maximum: int = 120) -> str:
+    name = " ".join(text.split())
+    if not name or len(name) > maximum:
+        raise Invalid("name", f"Enter a name of up to {maximum} characters.", "Maya Fernandez")
+    return name
+
+
+def create_organisation(
+    *,
+    slug: str,
+    name: str,
+    currency: str,
+    timezone: str,
+    actor: Actor,
+    now: datetime,
+    legal_name: str = "",
+    locale: str = "en_US",
+    country: str = "US",
+    week_start: int = 0,
+    programs: Iterable[str] = (),
+    address: str = "",
+    tax_id: str = "",
+    contact_email: str = "",
+    is_demo: bool = False,
+) -> Organisation:
+    """A new tenant with its programs switched on. Raises Invalid."""
+    _check_place(slug, currency, timezone, locale, week_start)
+    organisation = Organisation(
+        slug=slug,
+        name=_name(name),
+        legal_name=legal_name or name,
+        currency=currency,
+        timezone=timezone,
+        locale=locale,
+        country=country,
+        week_start=week_start,
+        address=address,
+        tax_id=tax_id,
+        contact_email=check_email(contact_email, "contact_email") if contact_email else "",
+        is_demo=is_demo,
+        created_at=now,
+        programs=[OrganisationProgram(program=program) for program in sorted(set(programs))],
+    )
+    _store(organisation, Invalid("slug", f"There is an organisation {slug!r} already.", "solaria"))
+    audit.record(
+        tag="people:organisation:created",
+        actor=actor,
+        now=now,
+        organisation_id=organisation.id,
+        subject_type="organisation",
+        subject_id=organisation.id,
+        subject_label=name,
+        changes={"currency": [None, currency], "programs": [[], sorted(set(programs))]},
+    )
+    return organisation
+
+
+def _check_place(slug: str, currency: str, timezone: str, locale: str, week_start: int) -> None:
+    if not slug or len(slug) > 60 or not slug.replace("-", "").isalnum() or slug != slug.lower():
+        raise Invalid("slug", "A short name has small letters, digits and hyphens.", "solaria")
+    try:
+        exponent(currency)
+    except ValueError:
+        raise Invalid("currency", f"{currency!r} is not a currency code.", "USD") from None
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Invalid("timezone", f"{timezone!r} is not a time zone.", "America/New_York") from None
+    try:
+        Locale.parse(locale)
+    except (UnknownLocaleError, ValueError):
+        raise Invalid("locale", f"{locale!r} is not a locale.", "en_IN") from None
+    if not 0 <= week_start <= 6:
+        raise Invalid("week_start", "A week starts on day 0 (Monday) to 6 (Sunday).", "0")
+
+
+def create_user(
+    *, email: str, name: str, password: str | None, actor: Actor, now: datetime, is_demo: bool = False
+) -> User:
+    """A person who can sign in; without a password they cannot until one is set. Raises Invalid."""
+    address = check_email(email)
+    if password is not None:
+        passwords.check(password, email=address, is_demo=is_demo)
+    user = User(
+        email=address,
+        name=_name(name),
+        password_hash=None if password is None else passwords.hash_of(password),
+        password_changed_at=None if password is None else now,
+        is_demo=is_demo,
+        created_at=now,
+    )
+    _store(user, Invalid("email", f"There is a user {address} already.", "maya@example.com"))
+    audit.record(
+        tag="people:user:created",
+        actor=actor,
+        now=now,
+        organisation_id=None,
+        subject_type="user",
+        subject_id=user.id,
+        subject_label=address,
+    )
+    return user
+
+
+def add_membership(
+    *, user_id: int, organisation_id: int, role: str, actor: Actor, now: datetime
+) -> Membership:
+    """Give a user a role in an organisation; giving it again changes nothing. Raises Invalid."""
+    if role not in list(Role):
+        raise Invalid("role", f"{role!r} is not a role.", Role.ADMIN.value)
+    query = select(Membership).where(
+        Membership.user_id == user_id,
+        Membership.organisation_id == organisation_id,
+        Membership.role == role,
+    )
+    if existing := db.session.scalar(query):
+        return existing
+    user = db.session.get_one(User, user_id)
+    membership = Membership(user_id=user_id, organisation_id=organisation_id, role=str(role), created_at=now)
+    _store(membership, Invalid("role", f"{user.email} holds this role already."))
+    db.session.expire(user, ["memberships"])
+    audit.record(
+        tag="people:membership:added",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type="user",
+        subject_id=user_id,
+        subject_label=user.email,
+        changes={"role": [None, str(role)]},
+    )
+    return membership
+
+
+def authenticate(*, email: str, password: str, now: datetime, demo_mode: bool = False) -> User | None:
+    """The user whose password this is, or None; takes as long for an unknown address as for a known one.
+
+    Demo accounts, whose password everybody knows, are let in only in demo mode. A hash made with older
+    settings is made anew.
+    """
+    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    fits = passwords.verify(password, user.password_hash if user else None)
+    if user is None or not fits or not user.is_active or (user.is_demo and not demo_mode):
+        return None
+    if user.password_hash and passwords.needs_rehash(user.password_hash):
+        user.password_hash = passwords.hash_of(password)
+    user.last_sign_in_at = now
+    return user
+
+
+def set_password(*, user_id: int, password: str, actor: Actor, now: datetime) -> None:
+    """Give a user a new password; every session they have ends. Raises Invalid."""
+    user = db.session.get_one(User, user_id)
+    passwords.check(password, email=user.email, is_demo=user.is_demo)
+    user.password_hash, user.password_changed_at = passwords.hash_of(password), now
+    sessions.end_all(user_id=user_id, reason="password changed", now=now)
+    audit.record(
+        tag="people:user:password_changed",
+        actor=actor,
+        now=now,
+        organisation_id=None,
+        subject_type="user",
+        subject_id=user_id,
+        subject_label=user.email,
+    )
+
+
+def _clean(values: dict[str, Any]) -> dict[str, Any]:
+    """Checked and trimmed fields of a payee. Raises Invalid."""
+    limits = {"phone": 120, "address": 2000, "external_ref": 120}
+    for field, limit in limits.items():
+        if field in values:
+            values[field] = (values[field] or "").strip()
+            if len(values[field]) > limit:
+                raise Invalid(field, f"Use at most {limit} characters.")
+    if "name" in values:
+        values["name"] = _name(values["name"], 200)
+    if "email" in values:
+        values["email"] = check_email(values["email"]) if (values["email"] or "").strip() else ""
+    if "external_ref" in values:
+        values["external_ref"] = values["external_ref"] or None
+    if "country" in values:
+        values["country"] = (values["country"] or "").strip().upper()
+        if values["country"] and not (len(values["country"]) == 2 and values["country"].isascii()
+                                      and values["country"].isalpha()):  # fmt: skip
+            raise Invalid("country", "Use the two letters of the country.", "IN")
+    return values
+
+
+def _taken(external_ref: str | None) -> Invalid:
+    return Invalid("external_ref", f"Another payee of this kind has the reference {external_ref!r}.")
+
+
+def create_payee(
+    *,
+    organisation_id: int,
+    kind: str,
+    name: str,
+    actor: Actor,
+    now: datetime,
+    email: str = "",
+    phone: str = "",
+    address: str = "",
+    country: str = "",
+    external_ref: str | None = None,
+    user_id: int | None = None,
+) -> Payee:
+    """Somebody an organisation pays or charges, numbered PY-0001 and on. Raises Invalid."""
+    if kind not in PAYEE_KINDS:
+        raise Invalid("kind", f"{kind!r} is not a kind of payee.", Role.TECHNICIAN.value)
+    values = _clean(
+        {
+            "name": name,
+            "email": email,
+            "phone": phone,
+            "address": address,
+            "country": country,
+            "external_ref": external_ref,
+        }
+    )
+    payee = Payee(
+        organisation_id=organisation_id,
+        reference=numbers.next_number(organisation_id, "PY"),
+        kind=str(kind),
+        created_by_id=actor.user_id,
+        created_at=now,
+        **values,
+    )
+    _store(payee, _taken(values["external_ref"]))
+    _record("created", payee, actor, now, {"name": [None, payee.name], "kind": [None, payee.kind]})
+    if user_id is not None:
+        link_user(organisation_id=organisation_id, payee_id=payee.id, user_id=user_id, actor=actor, now=now)
+    return payee
+
+
+def _record(action: str, payee: Payee, actor: Actor, now: datetime, changes: dict[str, Any]) -> None:
+    audit.record(
+        tag=f"people:payee:{action}",
+        actor=actor,
+        now=now,
+        organisation_id=payee.organisation_id,
+        subject_type="payee",
+        subject_id=payee.id,
+        subject_label=f"{payee.reference} {payee.name}",
+        changes=changes,
+    )
+
+
+def _lock_payee(organisation_id: int, payee_id: int) -> Payee:
+    payee = db.session.scalar(
+        select(Payee)
+        .where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if payee is None:
+        raise NotFound
+    return payee
+
+
+def update_payee(
+    *,
+    organisation_id: int,
+    payee_id: int,
+    changes: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Payee:
+    """Change the fields of EDITABLE that `changes` names; without a difference nothing is written.
+
+    Raises Invalid, NotFound, or StaleVersion when somebody changed the payee since `expected_version`.
+    """
+    if unknown := set(changes) - set(EDITABLE):
+        raise ValueError(f"not editable: {sorted(unknown)}")
+    payee = _lock_payee(organisation_id, payee_id)
+    if expected_version is not None and payee.version != expected_version:
+        raise StaleVersion(
+            f"Somebody else changed {payee.name} since you opened this page. Nothing of yours was saved yet."
+        )
+    values = {k: v for k, v in _clean(dict(changes)).items() if getattr(payee, k) != v}
+    if not values:
+        return payee
+    differences = {field: [getattr(payee, field), value] for field, value in values.items()}
+    try:
+        with db.session.begin_nested():
+            for field, value in values.items():
+                setattr(payee, field, value)
+            payee.version += 1
+    except IntegrityError as error:
+        raise _taken(values.get("external_ref")) from error
+    _record("changed", payee, actor, now, differences)
+    return payee
+
+
+def link_user(*, organisation_id: int, payee_id: int, user_id: int, actor: Actor, now: datetime) -> Payee:
+    """Let a user sign in as this payee: links them and gives the role of the payee's kind. Raises Invalid."""
+    payee = _lock_payee(organisation_id, payee_id)
+    if payee.user_id == user_id:
+        return payee
+    user = db.session.get_one(User, user_id)
+    taken = db.session.scalar(
+        select(Payee.reference).where(
+            Payee.organisation_id == organisation_id, Payee.kind == payee.kind, Payee.user_id == user_id
+        )
+    )
+    if taken is not None:
+        raise Invalid("email", f"{user.email} is the {payee.kind} {taken} already.")
+    if payee.user_id is not None:
+        raise Invalid("email", f"{payee.reference} belongs to another user already.")
+    payee.user_id = user_id
+    payee.version += 1
+    db.session.flush()
+    add_membership(user_id=user_id, organisation_id=organisation_id, role=payee.kind, actor=actor, now=now)
+    _record("linked", payee, actor, now, {"user": [None, user.email]})
+    return payee
