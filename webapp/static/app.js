@@ -420,8 +420,6 @@
     try { stored = sessionStorage.getItem("hide-amounts"); } catch { /* private mode: amounts are shown */ }
     if (stored) hideAmounts(amounts, true);
   }
-  const result = $("[data-error-summary], [data-result]");
-  if (result) result.focus();
   prepare(document);
   let resizing;
   addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(measure, 150); });
