@@ -71,17 +71,11 @@ class InstallationSettings(Base):
 
     __tablename__ = "installation_settings"
     __table_args__ = (
-        CheckConstraint(
-            "range_mode IN ('half_open', 'inclusive')", name="range_mode_is_known"
-        ),
+        CheckConstraint("range_mode IN ('half_open', 'inclusive')", name="range_mode_is_known"),
     )
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), primary_key=True
-    )
-    range_mode: Mapped[str] = mapped_column(
-        String(20), default=RangeMode.HALF_OPEN.value
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    range_mode: Mapped[str] = mapped_column(String(20), default=RangeMode.HALF_OPEN.value)
     is_progressive: Mapped[bool] = mapped_column(default=False)
     is_automatic: Mapped[bool] = mapped_column(default=True)
     minimum_payout_minor: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -106,9 +100,7 @@ class RateConfiguration(Base):
     __table_args__ = (UniqueConstraint("organisation_id", "external_ref"),)
 
     id: Mapped[PrimaryKey]
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), index=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
     external_ref: Mapped[str | None] = mapped_column(String(120))
     current_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Instant]
@@ -124,14 +116,10 @@ class RateVersion(Base):
     __tablename__ = "rate_versions"
     __table_args__ = (
         UniqueConstraint("configuration_id", "version"),
-        CheckConstraint(
-            "rate_type IN ('flat', 'per_unit', 'percentage')", name="rate_type_is_known"
-        ),
+        CheckConstraint("rate_type IN ('flat', 'per_unit', 'percentage')", name="rate_type_is_known"),
         CheckConstraint("rate > 0", name="rate_positive"),
         CheckConstraint("bonus_minor >= 0", name="bonus_not_negative"),
-        CheckConstraint(
-            "min_size IS NULL OR min_size >= 0", name="min_size_not_negative"
-        ),
+        CheckConstraint("min_size IS NULL OR min_size >= 0", name="min_size_not_negative"),
         CheckConstraint(
             "min_size IS NULL OR max_size IS NULL OR min_size <= max_size",
             name="range_not_empty",
@@ -143,9 +131,7 @@ class RateVersion(Base):
     )
 
     id: Mapped[PrimaryKey]
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), index=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
     configuration_id: Mapped[int] = mapped_column(ForeignKey("rate_configurations.id"))
     version: Mapped[int]
     name: Mapped[ShortText]
@@ -211,13 +197,9 @@ class Installation(Base):
     capacity_unit: Mapped[str] = mapped_column(String(20))
     currency: Mapped[Currency]
     order_value_minor: Mapped[int | None] = mapped_column(BigInteger)
-    status: Mapped[str] = mapped_column(
-        String(20), default=InstallationStatus.PENDING.value
-    )
+    status: Mapped[str] = mapped_column(String(20), default=InstallationStatus.PENDING.value)
     commissioned_on: Mapped[date | None]
-    quality_check: Mapped[str] = mapped_column(
-        String(20), default=QualityCheck.NOT_DONE.value
-    )
+    quality_check: Mapped[str] = mapped_column(String(20), default=QualityCheck.NOT_DONE.value)
     # Who last changed what an amount could come from; never an approver of its payout.
     edited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
@@ -240,9 +222,7 @@ class InstallationShare(Base):
     __table_args__ = (
         UniqueConstraint("installation_id", "payee_id"),
         CheckConstraint("weight > 0", name="weight_positive"),
-        CheckConstraint(
-            "offer IN ('open', 'blocked', 'dismissed')", name="offer_is_known"
-        ),
+        CheckConstraint("offer IN ('open', 'blocked', 'dismissed')", name="offer_is_known"),
         Index("ix_installation_shares_payee", "payee_id", "installation_id"),
     )
 
@@ -264,9 +244,7 @@ class InstallationFile(Base):
     __tablename__ = "installation_files"
 
     id: Mapped[PrimaryKey]
-    installation_id: Mapped[int] = mapped_column(
-        ForeignKey("installations.id"), index=True
-    )
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
     content_type: Mapped[ShortText]
     size_bytes: Mapped[int] = mapped_column(BigId)
