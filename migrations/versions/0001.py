@@ -1509,12 +1509,17 @@ def upgrade() -> None:
             "number",
             name=op.f("uq_documents_organisation_id_number"),
         ),
+        sa.UniqueConstraint(
+            "payout_id",
+            "kind",
+            "variant",
+            name=op.f("uq_documents_payout_id_kind_variant"),
+        ),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.create_index(
             "ix_documents_payee", ["organisation_id", "payee_id", "id"], unique=False
         )
-        batch_op.create_index("ix_documents_payout", ["payout_id"], unique=False)
 
     op.create_table(
         "emails",
@@ -1549,6 +1554,7 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("lease_until", database.UtcDateTime(), nullable=True),
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("created_at", database.UtcDateTime(), nullable=False),
         sa.Column("sent_at", database.UtcDateTime(), nullable=True),
@@ -1927,7 +1933,6 @@ def downgrade() -> None:
 
     op.drop_table("emails")
     with op.batch_alter_table("documents", schema=None) as batch_op:
-        batch_op.drop_index("ix_documents_payout")
         batch_op.drop_index("ix_documents_payee")
 
     op.drop_table("documents")

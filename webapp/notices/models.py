@@ -38,6 +38,8 @@ class Email(Base):
     # kept: there is no mail server (demo); it is shown in the built-in outbox.
     state: Mapped[str] = mapped_column(String(10), default="queued")
     tries: Mapped[int] = mapped_column(default=0)
+    # While a worker talks to the mail server; nobody else sends it until then.
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     error: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[Instant]
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime())

@@ -16,6 +16,7 @@ class Document(Base):
     __tablename__ = "documents"
     __table_args__ = (
         UniqueConstraint("organisation_id", "number"),
+        UniqueConstraint("payout_id", "kind", "variant"),
         CheckConstraint(
             "state IN ('queued', 'ready', 'failed')", name="state_is_known"
         ),
@@ -23,7 +24,6 @@ class Document(Base):
             "state <> 'ready' OR (sha256 <> '' AND storage_key <> '')",
             name="ready_has_bytes",
         ),
-        Index("ix_documents_payout", "payout_id"),
         Index("ix_documents_payee", "organisation_id", "payee_id", "id"),
     )
 
@@ -33,7 +33,7 @@ class Document(Base):
     number: Mapped[ShortText]
     payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"))
-    # Which state of the payout it shows; one document per (payout, state, round).
+    # Which state of the payout it shows; one document per payout, state and round.
     variant: Mapped[ShortText] = mapped_column(default="")
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("documents.id"))
     state: Mapped[str] = mapped_column(String(10), default="queued")

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_interval
+from babel.dates import format_date
 from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -200,12 +200,16 @@ def _day(context: Context, value: date | None) -> str:
 
 @pass_context
 def _period(context: Context, value: Any) -> str:
+    """1–31 Oct 2026; what both ends share is said once."""
     statement = _of(context)
-    if statement.period_start == statement.period_end:
-        return str(format_date(statement.period_start, "d MMM y", locale=statement.locale))
-    return str(
-        format_interval(statement.period_start, statement.period_end, "yMMMd", locale=statement.locale)
-    )
+    first, last = statement.period_start, statement.period_end
+    if first == last:
+        return _day(context, last)
+    if first.year != last.year:
+        return f"{_day(context, first)} – {_day(context, last)}"
+    if first.month != last.month:
+        return f"{format_date(first, 'd MMM', locale=statement.locale)} – {_day(context, last)}"
+    return f"{first.day}–{_day(context, last)}"
 
 
 @pass_context
