@@ -60,27 +60,39 @@ def _package_file(package: str, inside: str) -> Path:
     """Path of a file inside an installed package, found without importing the package."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise RuntimeError(
-            f"The package {package} is not installed. Install the locked requirements."
-        )
+        raise RuntimeError(f"The package {package} is not installed. Install the locked requirements.")
     return Path(spec.origin).parent / inside
+
+
+def squeeze(text: str, suffix: str) -> str:
+    """Our own style sheet or script without its comments and indentation; behaviour stays the same.
+
+    Lines are kept apart, so nothing depends on semicolons. Safe for files that hold no template
+    literals and no comment signs inside quotes, which the tests make sure of.
+    """
+    if suffix not in (".css", ".js"):
+        return text
+    text = re.sub(r"^[ \t]*/\*.*?\*/", "", text, flags=re.DOTALL | re.MULTILINE)
+    lines = (line.strip() for line in text.splitlines())
+    return (
+        "\n".join(line for line in lines if line and not (suffix == ".js" and line.startswith("//"))) + "\n"
+    )
 
 
 def load_asset(name: str, path: Path) -> Asset:
     """Read one file and prepare it for serving; raises RuntimeError where it is missing."""
     if not path.is_file():
-        raise RuntimeError(
-            f"The file {path} is missing. Install the locked requirements again."
-        )
+        raise RuntimeError(f"The file {path} is missing. Install the locked requirements again.")
     content = path.read_bytes()
+    if name in OWN_FILES:
+        content = squeeze(content.decode("utf-8"), path.suffix).encode("utf-8")
     return Asset(
         name=name,
         content=content,
         compressed=gzip.compress(content, compresslevel=9, mtime=0),
         content_type=CONTENT_TYPES[path.suffix],
         digest=hashlib.sha256(content).hexdigest()[:8],
-        integrity="sha384-"
-        + base64.b64encode(hashlib.sha384(content).digest()).decode("ascii"),
+        integrity="sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode("ascii"),
     )
 
 
@@ -114,9 +126,7 @@ def serve(digest: str, name: str) -> Response:
     if asset is None or asset.digest != digest:
         abort(404)
     zipped = request.accept_encodings["gzip"] > 0
-    response = Response(
-        asset.compressed if zipped else asset.content, content_type=asset.content_type
-    )
+    response = Response(asset.compressed if zipped else asset.content, content_type=asset.content_type)
     if zipped:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
@@ -126,7 +136,8 @@ def serve(digest: str, name: str) -> Response:
     response.cache_control.immutable = True
     # Two bodies, one per encoding, must not share a strong tag.
     response.set_etag(f"{asset.digest}-gzip" if zipped else asset.digest)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def init_app(app: Flask) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: How a value is written: exact in tables and labels, or shortened at the ticks of an axis.
 Wording = Callable[[int], str]
@@ -26,6 +27,8 @@ AXIS_HEIGHT = 22
 #: Left share of a vertical picture, in hundredths of a per cent, kept free for the tick labels.
 GUTTER = 1400
 FULL = 10_000
+#: Room for the words below the axis on a phone, and where a picture stands in a column.
+NARROW_PX, COLUMN_PX = 230, 410
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class BarFigure:
     ticks: tuple[Tick, ...]
     segments: tuple[Segment, ...]
     labels: tuple[AxisLabel, ...]
+    is_dense: bool
     legend: tuple[LegendEntry, ...]
 
 
@@ -184,9 +188,7 @@ def percent(part: int, whole: int = FULL) -> str:
 
 def _checked_key(key: str) -> str:
     if not _KEY.match(key):
-        raise ValueError(
-            f"A figure's key is lower-case letters, digits and hyphens, not {key!r}."
-        )
+        raise ValueError(f"A figure's key is lower-case letters, digits and hyphens, not {key!r}.")
     return key
 
 
@@ -195,9 +197,21 @@ def _height(value: int, low: int, high: int) -> int:
     return PLOT_TOP + PLOT_HEIGHT - (value - low) * PLOT_HEIGHT // (high - low)
 
 
+def _ticks(marks: Sequence[int], values: Sequence[int], say: Wording) -> tuple[Tick, ...]:
+    """The lines across the plot; without any value there is only the one at zero."""
+    shown = marks if any(values) else (0,)
+    return tuple(Tick(y=_height(mark, marks[0], marks[-1]), label=say(mark)) for mark in shown)
+
+
+def _label_px(names: Sequence[str]) -> int:
+    """Room one word below the axis takes at most, at 11 px letters."""
+    return 6 * max((len(name) for name in names), default=1) + 8
+
+
 def _axis_labels(names: Sequence[str], centres: Sequence[int]) -> tuple[AxisLabel, ...]:
-    """Words below the bars; every name when few, every second or third one when many."""
-    every = -(-len(names) // 6)
+    """Words below the bars; where they do not all fit at 320 px, the ones between are minor."""
+    fitting = max(NARROW_PX // _label_px(names), 1)
+    every = max(-(-len(names) // fitting), 1)
     return tuple(
         AxisLabel(
             x=percent(centre),
@@ -226,9 +240,7 @@ def bars(
     series whose length is not that of the categories.
     """
     if len(series) > MAX_SERIES:
-        raise ValueError(
-            f"At most {MAX_SERIES} series can be told apart, not {len(series)}."
-        )
+        raise ValueError(f"At most {MAX_SERIES} series can be told apart, not {len(series)}.")
     if any(len(one.values) != len(categories) for one in series):
         raise ValueError("Every series needs one value per category.")
     stacks = [[one.values[n] for one in series] for n in range(len(categories))]
@@ -269,14 +281,10 @@ def bars(
         table=_bars_table(categories, series, say, category_header),
         height=PLOT_TOP + PLOT_HEIGHT + AXIS_HEIGHT,
         baseline=_height(0, low, high),
-        ticks=tuple(
-            Tick(y=_height(mark, low, high), label=(say_tick or say)(mark))
-            for mark in marks
-        ),
+        ticks=_ticks(marks, (lowest, highest), say_tick or say),
         segments=tuple(segments),
-        labels=_axis_labels(
-            categories, [GUTTER + slot * n + slot // 2 for n in range(len(categories))]
-        ),
+        labels=_axis_labels(categories, [GUTTER + slot * n + slot // 2 for n in range(len(categories))]),
+        is_dense=len(categories) * _label_px(categories) > COLUMN_PX,
         legend=tuple(LegendEntry(one.name, n) for n, one in enumerate(series, start=1))
         if len(series) > 1
         else (),
@@ -294,9 +302,7 @@ def _bars_table(
     rows = []
     for number, name in enumerate(categories):
         values = [one.values[number] for one in series]
-        cells = [say(value) for value in values] + (
-            [say(sum(values))] if several else []
-        )
+        cells = [say(value) for value in values] + ([say(sum(values))] if several else [])
         rows.append((name, *cells))
     headers = (
         category_header,
@@ -404,9 +410,7 @@ def waterfall(
         key=_checked_key(key),
         title=title,
         finding=finding,
-        table=NumbersTable(
-            ("Line", value_header), tuple((row.label, row.value) for row in rows)
-        ),
+        table=NumbersTable(("Line", value_header), tuple((row.label, row.value) for row in rows)),
         height=len(rows) * ROW_HEIGHT,
         zero=percent(place(0)),
         rows=tuple(rows),
@@ -432,12 +436,8 @@ def steps(
     ``until`` does not lie behind the last one.
     """
     places = [position for _, position, _ in points] + [until]
-    if any(
-        later <= earlier for earlier, later in zip(places, places[1:], strict=False)
-    ):
-        raise ValueError(
-            "The points of a step figure must be in order, and end before its right edge."
-        )
+    if any(later <= earlier for earlier, later in pairwise(places)):
+        raise ValueError("The points of a step figure must be in order, and end before its right edge.")
     values = [value for _, _, value in points]
     marks = nice_ticks(min(values, default=0), max(values, default=0))
     low, high = marks[0], marks[-1]
@@ -454,10 +454,7 @@ def steps(
         ),
         height=PLOT_TOP + PLOT_HEIGHT + AXIS_HEIGHT,
         baseline=_height(0, low, high),
-        ticks=tuple(
-            Tick(y=_height(mark, low, high), label=(say_tick or say)(mark))
-            for mark in marks
-        ),
+        ticks=_ticks(marks, values, say_tick or say),
         steps=tuple(
             Step(
                 x1=percent(xs[n]),
@@ -473,9 +470,7 @@ def steps(
     )
 
 
-def _step_labels(
-    points: Sequence[tuple[str, int, int]], xs: Sequence[int]
-) -> tuple[AxisLabel, ...]:
+def _step_labels(points: Sequence[tuple[str, int, int]], xs: Sequence[int]) -> tuple[AxisLabel, ...]:
     """Words below the steps; one that would stand on its neighbour is minor."""
     labels = []
     last_shown = -FULL
