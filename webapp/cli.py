@@ -13,6 +13,7 @@ from webapp import config
 from webapp.kernel.actor import COMMAND
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
+from webapp.processes import gunicorn_arguments
 
 # These start processes or only print; all other commands work inside the application's context.
 STANDALONE = {"demo", "serve", "worker", "scheduler", "settings"}
@@ -160,23 +161,6 @@ def seed() -> None:
 
 def _exec(*arguments: str) -> None:
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter, fixed arguments
-
-
-def gunicorn_arguments(settings: config.Settings) -> list[str]:
-    """The web server's command line after the interpreter."""
-    return [
-        "-m",
-        "gunicorn",
-        "wsgi:app",
-        f"--bind={settings.host}:{settings.port}",
-        f"--workers={settings.web_processes}",
-        f"--threads={settings.web_threads}",
-        "--no-control-socket",
-        "--timeout=60",
-        "--graceful-timeout=20",
-        "--max-requests=20000",
-        "--max-requests-jitter=2000",
-    ]
 
 
 @main.command()

@@ -1,0 +1,54 @@
+"""Who is in the demo: accounts, technicians and their (invented) bank accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PASSWORD = "paydesk-demo"  # noqa: S105 - public on purpose; demo accounts exist in demo mode only
+ORGANISATION = "solaria"
+
+ACCOUNTS = (
+    ("admin@solaria.example", "Avery Admin", "admin"),
+    ("approver@solaria.example", "Blake Approver", "admin"),
+    ("accountant@solaria.example", "Casey Accountant", "accountant"),
+    ("technician@solaria.example", "Dana Okafor", "technician"),
+)
+
+
+@dataclass(frozen=True)
+class DemoTechnician:
+    """A technician of the demo; `account` is None for one without a payout method."""
+
+    name: str
+    account: str | None
+    routing: str = "021000021"
+    method: str = "bank_account"
+
+
+# The last four digits decide what the sandbox bank does: see webapp/providers/sandbox.py.
+TECHNICIANS = (
+    DemoTechnician("Dana Okafor", "400012344821"),
+    DemoTechnician("Luis Hernández", "400012344822"),
+    DemoTechnician("Priya Raman", "400012344823"),
+    DemoTechnician("Mei-Ling Chen", "400012344824"),
+    DemoTechnician("Oluwaseun Adeyemi-Fitzgerald and Daughters Solar Installations", "400012344825"),
+    DemoTechnician("கவிதா முருகன்", "400012344826"),
+    DemoTechnician("राजेश कुमार", "400012344827"),
+    DemoTechnician("ليلى حداد", "400012344828"),
+    DemoTechnician("Bright Roof LLC", "400012340001"),
+    DemoTechnician("Sunny Side Electric", "400012340002"),
+    DemoTechnician("Harbor Solar Co", "400012340003"),
+    DemoTechnician("Northwind Installers", "400012340004"),
+    DemoTechnician("Mesa Power Crew", "400012340005"),
+    DemoTechnician("Jonas Lindqvist", "400012344829"),
+    DemoTechnician("Aroha Ngata", "400012344830"),
+    DemoTechnician("Tomasz Wójcik", "400012344831"),
+    DemoTechnician("Fatima Zahra El Idrissi", "400012344832"),
+    DemoTechnician("Kofi Mensah", "400012344833"),
+    DemoTechnician("Isabella Rossi", "400012344834"),
+    DemoTechnician("Wei Zhang", "400012344835"),
+    DemoTechnician("Hannah Müller", "400012344836"),
+    DemoTechnician("Sam O'Neill", "400012344837"),
+    DemoTechnician("Cheque Only Roofing", None, method="manual"),
+    DemoTechnician("New Starter Solar", None),
+)
