@@ -1,0 +1,243 @@
+"""Shapes of the forms around payouts: filters, and one form per action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import DateField, Form, HiddenField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+
+from webapp.kernel.errors import Invalid
+from webapp.kernel.money import parse_money
+from webapp.payouts.lists import Flag, PayoutFilter, Standing
+from webapp.payouts.states import PayoutState
+
+
+def _strip(value: str | None) -> str | None:
+    return value.strip() if value else value
+
+
+class MoneyField(StringField):
+    """Text that people type as an amount; `minor` holds minor units once it was read."""
+
+    minor: int | None = None
+
+    def read(self, currency: str, locale: str) -> None:
+        """Parse the text in a currency and locale; raises ValidationError with an example."""
+        self.minor = None
+        if not self.data:
+            return
+        try:
+            self.minor = parse_money(self.data, currency, locale).amount
+        except Invalid as error:
+            raise ValidationError(error.message) from error
+
+
+class FilterForm(Form):
+    """The filter of the history. It is read from the address; an empty field filters nothing."""
+
+    q = StringField("Search", filters=[_strip], validators=[Optional(), Length(max=120)])
+    program = SelectField("Program", choices=[("", "All programs")], validators=[Optional()])
+    status = SelectField(
+        "Status",
+        choices=[("", "Every status"), *PayoutState.choices(), *Standing.choices()],
+        validators=[Optional()],
+    )
+    payee = StringField("Payee", filters=[_strip], validators=[Optional(), Length(max=200)])
+    period_from = DateField("Period from", validators=[Optional()])
+    period_to = DateField("Period to", validators=[Optional()])
+    amount_from = MoneyField("Amount from", filters=[_strip], validators=[Optional(), Length(max=40)])
+    amount_to = MoneyField("Amount to", filters=[_strip], validators=[Optional(), Length(max=40)])
+
+    def __init__(
+        self, *args: Any, programs: Sequence[str] = (), currency: str = "USD", locale: str = "en_US", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency, self.locale = currency, locale
+        self["program"].choices = [("", "All programs"), *((p, p.capitalize()) for p in programs)]
+        for name in ("period_from", "period_to"):
+            if name in self and self[name].process_errors:
+                self[name].process_errors = ["Enter a day like 2026-10-31."]
+        for name in ("program", "status", "flag"):
+            # An address without the parameter means "all", not "none of the choices".
+            if name in self and self[name].data is None:
+                self[name].data = ""
+
+    def validate_amount_from(self, field: MoneyField) -> None:
+        """The lower bound is an amount."""
+        field.read(self.currency, self.locale)
+
+    def validate_amount_to(self, field: MoneyField) -> None:
+        """The upper bound is an amount, not below the lower one."""
+        field.read(self.currency, self.locale)
+        low = self["amount_from"].minor  # type: ignore[attr-defined]
+        if field.minor is not None and low is not None and field.minor < low:
+            raise ValidationError("The upper amount is below the lower one.")
+
+    def validate_period_to(self, field: DateField) -> None:
+        """The period does not end before it begins."""
+        first: date | None = self["period_from"].data
+        if field.data and first and field.data < first:
+            raise ValidationError("The period ends before it begins.")
+
+    def chosen(self) -> PayoutFilter:
+        """The filter as the queries take it. Call `validate()` first."""
+        data = {name: field.data for name, field in self._fields.items()}
+        return PayoutFilter(
+            text=data["q"] or "",
+            program=data.get("program") or "",
+            status=data.get("status") or "",
+            payee=data.get("payee") or "",
+            period_from=data["period_from"],
+            period_to=data["period_to"],
+            amount_from=self["amount_from"].minor if "amount_from" in self else None,  # type: ignore[attr-defined]
+            amount_to=self["amount_to"].minor if "amount_to" in self else None,  # type: ignore[attr-defined]
+            waiting_days=data.get("age"),
+            flag=data.get("flag") or "",
+        )
+
+
+class QueueFilterForm(FilterForm):
+    """The filter of the approvals queue: also by waiting time and flag, never by status."""
+
+    status = None  # type: ignore[assignment]
+    age = IntegerField(
+        "Waiting for at least (days)",
+        validators=[Optional(), NumberRange(min=1, max=3650, message="Enter whole days, from 1 to 3650.")],
+    )
+    flag = SelectField("Flag", choices=[("", "With and without"), *Flag.choices()], validators=[Optional()])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self["age"].process_errors:
+            self["age"].process_errors = ["Enter whole days, from 1 to 3650."]
+
+
+class PayeeFilterForm(FilterForm):
+    """The filter of a payee's own list: period and status."""
+
+    program = None  # type: ignore[assignment]
+    payee = None  # type: ignore[assignment]
+    amount_from = None  # type: ignore[assignment]
+    amount_to = None  # type: ignore[assignment]
+    status = SelectField(
+        "Status", choices=[("", "Every status"), *PayoutState.choices()], validators=[Optional()]
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        Form.__init__(self, *args, **{k: v for k, v in kwargs.items() if k not in ("programs", "currency", "locale")})
+        for name in ("period_from", "period_to"):
+            if self[name].process_errors:
+                self[name].process_errors = ["Enter a day like 2026-10-31."]
+        if self["status"].data is None:
+            self["status"].data = ""
+
+
+class ActionForm(FlaskForm):
+    """An act on one payout; `version` is the one the person saw."""
+
+    version = HiddenField()
+
+    @property
+    def seen_version(self) -> int | None:
+        """The version that the page showed, where it is a number."""
+        return int(self.version.data) if (self.version.data or "").isdigit() else None
+
+    def arguments(self) -> dict[str, Any]:
+        """What the service takes beside reference, actor and time."""
+        return {}
+
+
+class NoteForm(ActionForm):
+    """An act with an optional note for the record."""
+
+    note = TextAreaField("Note", filters=[_strip], validators=[Optional(), Length(max=2000)])
+
+    def arguments(self) -> dict[str, Any]:
+        """The note."""
+        return {"note": self.note.data or ""}
+
+
+class ReasonForm(ActionForm):
+    """An act that needs a reason."""
+
+    reason = TextAreaField(
+        "Reason",
+        filters=[_strip],
+        validators=[
+            InputRequired("Write a reason, such as “The size on the form is wrong.”"),
+            Length(max=2000, message="Write at most 2,000 characters."),
+        ],
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """The reason."""
+        return {"reason": self.reason.data or ""}
+
+
+class MarkPaidForm(ActionForm):
+    """A payment made by hand, outside Paydesk."""
+
+    payment_reference = StringField(
+        "Payment reference",
+        filters=[_strip],
+        validators=[
+            InputRequired("Enter the reference of the payment, such as CHQ-1042."),
+            Length(max=120, message="Write at most 120 characters."),
+        ],
+    )
+    paid_on = DateField("Paid on", validators=[InputRequired("Enter the day of the payment, such as 2026-10-31.")])
+
+    def __init__(self, *args: Any, today: date | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        if self.paid_on.process_errors:
+            self.paid_on.process_errors = ["Enter a day like 2026-10-31."]
+
+    def validate_paid_on(self, field: DateField) -> None:
+        """Money that has not moved yet is not paid."""
+        if field.data and self.today and field.data > self.today:
+            raise ValidationError(f"The day lies in the future. Enter today, {self.today.isoformat()}, or earlier.")
+
+    def arguments(self) -> dict[str, Any]:
+        """Reference and day."""
+        return {"payment_reference": self.payment_reference.data, "paid_on": self.paid_on.data}
+
+
+class PayForm(ActionForm):
+    """Which rail the money takes."""
+
+    rail = SelectField("How it is paid", validators=[InputRequired("Choose how it is paid.")])
+
+    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rail.choices = list(rails)
+
+    def arguments(self) -> dict[str, Any]:
+        """The rail."""
+        return {"rail": self.rail.data}
+
+
+class EditForm(NoteForm):
+    """The admins' own note on a payout that waits for approval."""
+
+    note = TextAreaField(
+        "Note for admins", filters=[_strip], validators=[Optional(), Length(max=2000, message="Write at most 2,000 characters.")]
+    )
+
+
+class HaltForm(FlaskForm):
+    """Stops or resumes sending."""
+
+    rail = HiddenField()
+    reason = TextAreaField(
+        "Reason",
+        filters=[_strip],
+        validators=[
+            InputRequired("Write a reason, such as “The bank reports an outage.”"),
+            Length(max=2000, message="Write at most 2,000 characters."),
+        ],
+    )

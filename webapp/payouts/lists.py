@@ -1,0 +1,270 @@
+"""What the lists of payouts show: filters, page queries, totals and flags. Reads only; sums by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import aliased, joinedload, selectinload
+
+from webapp.database import db
+from webapp.kernel.errors import NotFound
+from webapp.kernel.labels import Label
+from webapp.kernel.money import Money
+from webapp.payouts.models import Approval, Payout, Transfer
+from webapp.payouts.states import LIVE_STATES, PayoutState
+from webapp.people.models import Payee, PayoutMethod, User
+
+#: A payout is "unusual" when it is more than this many times the payee's average paid payout …
+UNUSUAL_FACTOR = 3
+#: … and the average is worth something only after this many paid ones.
+UNUSUAL_AFTER = 3
+EXPORT_BATCH = 500
+
+
+class Standing(Label):
+    """Filters beside the plain states: what stops a payout, or who must act."""
+
+    OPEN = "open", "Still open"
+    HELD = "held", "On hold"
+    NO_METHOD = "no_method", "Waiting for payment details"
+
+
+class Flag(Label):
+    """Signs that ask an approver for a closer look."""
+
+    FIRST = "first", "First payout"
+    NEW_DETAILS = "new_details", "New bank details"
+    UNUSUAL = "unusual", "More than 3× usual"
+    DUPLICATE = "duplicate", "Possible duplicate"
+
+
+@dataclass(frozen=True)
+class PayoutFilter:
+    """What a person filters by. Amounts are minor units of the organisation's own currency."""
+
+    text: str = ""
+    program: str = ""
+    status: str = ""
+    payee: str = ""
+    period_from: date | None = None
+    period_to: date | None = None
+    amount_from: int | None = None
+    amount_to: int | None = None
+    waiting_days: int | None = None
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Total:
+    """Count and sums of one currency."""
+
+    count: int
+    gross: Money
+    net: Money
+
+
+def _contains(column: Any, text: str) -> ColumnElement[bool]:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found: ColumnElement[bool] = column.ilike(f"%{escaped}%", escape="\\")
+    return found
+
+
+def _has_method() -> ColumnElement[bool]:
+    return exists().where(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+
+
+def _status_clause(status: str) -> ColumnElement[bool]:
+    if status == Standing.HELD:
+        return Payout.is_held.is_(True)
+    if status == Standing.OPEN:
+        closed = (PayoutState.PAID, PayoutState.REJECTED, PayoutState.CANCELLED)
+        return Payout.state.not_in([s.value for s in closed])
+    if status == Standing.NO_METHOD:
+        return and_(Payout.state.in_([PayoutState.PENDING_APPROVAL.value, PayoutState.APPROVED.value]), ~_has_method())
+    return Payout.state == status
+
+
+def _clauses(filters: PayoutFilter, currency: str, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """The conditions of a filter, one by one."""
+    if filters.text:
+        by_utr = exists().where(Transfer.payout_id == Payout.id, _contains(Transfer.utr, filters.text))
+        yield or_(
+            _contains(Payout.reference, filters.text),
+            _contains(Payee.name, filters.text),
+            _contains(Payout.payment_reference, filters.text),
+            by_utr,
+        )
+    if filters.program:
+        yield Payout.program == filters.program
+    if filters.status:
+        yield _status_clause(filters.status)
+    if filters.payee:
+        yield or_(Payee.reference == filters.payee.upper(), _contains(Payee.name, filters.payee))
+    if filters.period_from:
+        yield Payout.period_end >= filters.period_from
+    if filters.period_to:
+        yield Payout.period_start <= filters.period_to
+    if filters.amount_from is not None:
+        yield and_(Payout.currency == currency, Payout.amount_minor >= filters.amount_from)
+    if filters.amount_to is not None:
+        yield and_(Payout.currency == currency, Payout.amount_minor <= filters.amount_to)
+    if filters.waiting_days:
+        yield Payout.created_at <= now - timedelta(days=filters.waiting_days)
+    if filters.flag:
+        yield flag_clauses()[Flag(filters.flag)]
+
+
+def payouts(
+    *,
+    organisation_id: int,
+    currency: str,
+    now: datetime,
+    filters: PayoutFilter | None = None,
+    payee_id: int | None = None,
+) -> Select[Any]:
+    """The payouts of an organisation (of one payee, where given) that match, without order or limit."""
+    query = select(Payout).join(Payout.payee).where(Payout.organisation_id == organisation_id)
+    if payee_id is not None:
+        query = query.where(Payout.payee_id == payee_id)
+    return query.where(*_clauses(filters or PayoutFilter(), currency, now))
+
+
+def pending(*, organisation_id: int, currency: str, now: datetime, filters: PayoutFilter) -> Select[Any]:
+    """The payouts that wait for approval and match."""
+    query = payouts(organisation_id=organisation_id, currency=currency, now=now, filters=filters)
+    return query.where(Payout.state == PayoutState.PENDING_APPROVAL.value)
+
+
+def with_list_columns(query: Select[Any]) -> Select[Any]:
+    """Load what a row of a list shows, so that no row asks the database again."""
+    return query.options(
+        joinedload(Payout.payee, innerjoin=True).joinedload(Payee.current_method), joinedload(Payout.method)
+    )
+
+
+def with_approval_facts(query: Select[Any]) -> Select[Any]:
+    """Load what decides whether a person may approve each row."""
+    return with_list_columns(query).options(selectinload(Payout.approvals), selectinload(Payout.exclusions))
+
+
+def flag_clauses() -> dict[Flag, ColumnElement[bool]]:
+    """Each flag as a condition on a payout, for columns and for the filter."""
+    other = aliased(Payout)
+    same_payee = and_(other.payee_id == Payout.payee_id, other.id != Payout.id)
+    was_paid = and_(same_payee, other.paid_at.is_not(None))
+    used_before = exists().where(was_paid, other.method_id == PayoutMethod.id)
+    new_details = exists().where(
+        PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True), ~used_before
+    )
+    usual = (
+        select(other.payee_id)
+        .where(was_paid, other.currency == Payout.currency)
+        .group_by(other.payee_id)
+        .having(
+            func.count() >= UNUSUAL_AFTER,
+            Payout.amount_minor * func.count() > UNUSUAL_FACTOR * func.sum(other.amount_minor),
+        )
+        .correlate(Payout)
+    )
+    twin = exists().where(
+        same_payee,
+        other.amount_minor == Payout.amount_minor,
+        other.currency == Payout.currency,
+        other.period_start == Payout.period_start,
+        other.period_end == Payout.period_end,
+        other.state.in_([s.value for s in LIVE_STATES]),
+    )
+    return {
+        Flag.FIRST: ~exists().where(was_paid),
+        Flag.NEW_DETAILS: and_(exists().where(was_paid), new_details),
+        Flag.UNUSUAL: usual.exists(),
+        Flag.DUPLICATE: twin,
+    }
+
+
+def is_flagged() -> ColumnElement[bool]:
+    """Whether a payout has any flag."""
+    return or_(*flag_clauses().values())
+
+
+def flags_of(payout_ids: Sequence[int]) -> dict[int, list[Flag]]:
+    """The flags of the payouts of one page, in one query."""
+    if not payout_ids:
+        return {}
+    clauses = flag_clauses()
+    query = select(Payout.id, *(clause.label(flag.value) for flag, clause in clauses.items()))
+    rows = db.session.execute(query.where(Payout.id.in_(payout_ids)))
+    return {row[0]: [flag for flag, is_set in zip(clauses, row[1:], strict=True) if is_set] for row in rows}
+
+
+def totals(query: Select[Any]) -> list[Total]:
+    """Count, gross and net of a filter, per currency; currencies are never added together."""
+    summed = (
+        query.order_by(None)
+        .with_only_columns(
+            Payout.currency, func.count(), func.sum(Payout.gross_minor), func.sum(Payout.amount_minor)
+        )
+        .group_by(Payout.currency)
+        .order_by(Payout.currency)
+    )
+    return [
+        Total(count, Money(int(gross), currency), Money(int(net), currency))
+        for currency, count, gross, net in db.session.execute(summed)
+    ]
+
+
+def export_rows(query: Select[Any]) -> Iterator[Payout]:
+    """Every payout of a filter, newest first, read in batches so that a long history fits in memory."""
+    ordered = with_list_columns(query).order_by(Payout.id.desc()).limit(EXPORT_BATCH)
+    last: int | None = None
+    while True:
+        batch = db.session.scalars(ordered if last is None else ordered.where(Payout.id < last)).unique().all()
+        yield from batch
+        if len(batch) < EXPORT_BATCH:
+            return
+        last = batch[-1].id
+
+
+def approvers_of(payout_ids: Sequence[int]) -> dict[int, str]:
+    """Who approved the payouts of one page: names (or "policy"), comma-separated."""
+    if not payout_ids:
+        return {}
+    query = (
+        select(Approval.payout_id, func.coalesce(User.name, Approval.approver_label))
+        .join(User, User.id == Approval.approver_id, isouter=True)
+        .where(Approval.payout_id.in_(payout_ids), Approval.decision == "approved")
+        .order_by(Approval.id)
+    )
+    names: dict[int, list[str]] = {}
+    for payout_id, name in db.session.execute(query):
+        names.setdefault(payout_id, []).append(name)
+    return {payout_id: ", ".join(dict.fromkeys(found)) for payout_id, found in names.items()}
+
+
+def get_for_page(*, organisation_id: int, reference: str, payee_id: int | None = None) -> Payout:
+    """One payout with everything its page shows. Raises NotFound when it is not there or not theirs."""
+    query = with_approval_facts(select(Payout).join(Payout.payee)).where(
+        Payout.organisation_id == organisation_id, Payout.reference == reference
+    )
+    if payee_id is not None:
+        query = query.where(Payout.payee_id == payee_id)
+    query = query.options(selectinload(Payout.lines), selectinload(Payout.transfers).selectinload(Transfer.events))
+    payout = db.session.scalars(query).unique().one_or_none()
+    if payout is None:
+        raise NotFound
+    return payout
+
+
+def programs_of(organisation_id: int) -> list[str]:
+    """Programs that the organisation's payouts come from, for the filter."""
+    query = select(Payout.program).where(Payout.organisation_id == organisation_id).distinct()
+    return sorted(db.session.scalars(query))
+
+
+def chosen(*, organisation_id: int, payout_ids: Sequence[int]) -> Select[Any]:
+    """The payouts that a person ticked, whatever their state; those of others are simply not there."""
+    return select(Payout).join(Payout.payee).where(Payout.organisation_id == organisation_id, Payout.id.in_(payout_ids))
