@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -14,6 +15,20 @@ from webapp.kernel.ids import new_uid
 from webapp.people import secrets
 from webapp.people.accounts import Destination
 from webapp.people.models import Payee, PayoutMethod
+
+# How long a change of payment details waits, unless the organisation's policy says otherwise.
+DEFAULT_COOL_OFF_HOURS = 48
+_cool_off_policy: list[Callable[[int], int]] = []
+
+
+def register_cool_off(policy: Callable[[int], int]) -> None:
+    """Let a room above this one say how many hours an organisation (by id) lets a change wait."""
+    _cool_off_policy[:] = [policy]
+
+
+def cool_off_hours(organisation_id: int) -> int:
+    """Hours that a change of payment details waits before it is paid to."""
+    return _cool_off_policy[0](organisation_id) if _cool_off_policy else DEFAULT_COOL_OFF_HOURS
 
 
 def blind_index(organisation_id: int, destination: Destination) -> str:

@@ -13,7 +13,7 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.people import secrets
 from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, User, UserSession
-from webapp.people.sessions import IDLE_LIMIT
+from webapp.people.sessions import is_live
 
 
 def get_organisation(slug: str) -> Organisation:
@@ -59,11 +59,10 @@ def live_sessions(user_id: int, now: datetime) -> list[UserSession]:
             UserSession.user_id == user_id,
             UserSession.ended_at.is_(None),
             UserSession.expires_at > now,
-            UserSession.last_seen_at > now - IDLE_LIMIT,
         )
         .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
     )
-    return list(db.session.scalars(query))
+    return [row for row in db.session.scalars(query) if is_live(row, now)]
 
 
 def payees(

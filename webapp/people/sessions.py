@@ -9,21 +9,32 @@ from sqlalchemy import select, update
 
 from webapp.database import db
 from webapp.kernel.ids import new_token, token_hash
-from webapp.people.models import UserSession
+from webapp.people.models import Role, User, UserSession
 
 IDLE_LIMIT = timedelta(minutes=30)
+# Whoever can move or see all of the money is signed out sooner.
+IDLE_LIMIT_OF_MONEY_ROLES = timedelta(minutes=10)
+MONEY_ROLES = frozenset({Role.ADMIN.value, Role.ACCOUNTANT.value})
 ABSOLUTE_LIMIT = timedelta(hours=8)
 # last_seen_at is written at most this often, so that reading pages rarely write.
 TOUCH_EVERY = timedelta(minutes=1)
 
 
+def idle_limit(user: User) -> timedelta:
+    """How long a user may be away. Demo accounts hold no real money and get the longer time."""
+    holds_money = any(m.role in MONEY_ROLES for m in user.memberships)
+    return IDLE_LIMIT_OF_MONEY_ROLES if holds_money and not user.is_demo else IDLE_LIMIT
+
+
+def is_live(row: UserSession, now: datetime) -> bool:
+    """Whether a session still opens doors: not ended, expired or idle, and its user not disabled."""
+    if row.ended_at is not None or row.expires_at <= now or not row.user.is_active:
+        return False
+    return row.last_seen_at + idle_limit(row.user) > now
+
+
 def start(
-    *,
-    user_id: int,
-    organisation_id: int | None,
-    ip: str,
-    user_agent: str,
-    now: datetime,
+    *, user_id: int, organisation_id: int | None, ip: str, user_agent: str, now: datetime
 ) -> tuple[str, UserSession]:
     """Open a session; returns the token for the cookie (kept nowhere else) and the row."""
     token = new_token()
@@ -46,11 +57,7 @@ def start(
 def find_live(*, token: str, now: datetime) -> UserSession | None:
     """The session of a cookie's token, unless it ended, idled out, expired, or its user is disabled."""
     row = db.session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)))
-    if row is None or row.ended_at is not None or row.expires_at <= now:
-        return None
-    if row.last_seen_at + IDLE_LIMIT <= now or not row.user.is_active:
-        return None
-    return row
+    return row if row is not None and is_live(row, now) else None
 
 
 def end(*, session_id: int, reason: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
 from webapp.config import Settings
+from webapp.people.passwords import DEMO_PASSWORD
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def _variables() -> dict[str, Any]:
         "banners": [],
         "demo_mode": settings.is_demo,
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
+        "demo_password": DEMO_PASSWORD if settings.is_demo else "",
         "demo_switch_url": url_for("demo.people.switch") if settings.is_demo else None,
         "demo_links": [
             Link("E-mail outbox", url_for("demo.outbox.index")),
@@ -76,9 +78,7 @@ def _variables() -> dict[str, Any]:
         else [],
         "sign_out_url": url_for("public.people.sign_out") if signed_in else None,
         "account_url": url_for("public.people.account") if signed_in else None,
-        "organisations_url": url_for("public.people.organisations")
-        if signed_in
-        else None,
+        "organisations_url": url_for("public.people.organisations") if signed_in else None,
     }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Flask, g, request, session
+import structlog
+from flask import Flask, abort, g, request, session
 from flask_login import LoginManager, UserMixin
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.people import sessions
-from webapp.people.models import Payee, User, UserSession
+from webapp.people.models import Payee, Role, User, UserSession
 
 COOKIE_KEY = "session"
+log = structlog.get_logger()
 login_manager = LoginManager()
 login_manager.session_protection = None
 
@@ -53,6 +56,22 @@ def payee_id_for(kind: str) -> int | None:
     )
 
 
+def origin() -> Actor:
+    """Where a request comes from, before anybody is known to be behind it."""
+    return Actor(None, "not signed in", request.remote_addr or "", str(request.user_agent)[:300])
+
+
+def may_change() -> bool:
+    """Whether the signed-in person may change records here: an admin may, an accountant looks."""
+    return Role.ADMIN in g.roles
+
+
+def require_change() -> None:
+    """403 for an accountant who opens a form: they could not send it."""
+    if not may_change():
+        abort(403, "An accountant can look at everything and change nothing. Ask an admin to do this.")
+
+
 def _load() -> SignedIn | None:
     g.organisation, g.roles = None, frozenset()
     token = session.get(COOKIE_KEY)
@@ -78,6 +97,10 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _touch(response: object) -> object:
         if session_id := g.pop("touch_session", None):
-            with transaction():
-                sessions.touch(session_id=session_id, now=utc_now())
+            try:
+                with transaction():
+                    sessions.touch(session_id=session_id, now=utc_now())
+            except OperationalError:
+                # The answer stands whether or not this note could be made.
+                log.warning("session.not_touched", session=session_id)
         return response
