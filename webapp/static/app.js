@@ -5,7 +5,9 @@
 
   const $ = (selector, root) => (root || document).querySelector(selector);
   const $$ = (selector, root) => Array.from((root || document).querySelectorAll(selector));
-  const dialogs = ["dialog", "drawer"].map((id) => document.getElementById(id)).filter(Boolean);
+  // Looked up each time: Back may have replaced the whole body.
+  const isDialog = (node) => node instanceof HTMLDialogElement && (node.id === "dialog" || node.id === "drawer");
+  const closeAll = () => $$("dialog[open]").forEach((dialog) => dialog.close());
   const openers = new WeakMap();
 
   // ---- Dialog and drawer -------------------------------------------------------------------
@@ -17,32 +19,25 @@
     (summary || heading || dialog).focus();
   }
 
-  function closeDialog(dialog) {
-    if (dialog && dialog.open) dialog.close();
-  }
-
   function pageAddress() {
     const address = new URL(location.href);
     address.searchParams.delete("open");
     return address.pathname + address.search;
   }
 
-  dialogs.forEach((dialog) => {
-    dialog.addEventListener("close", () => {
-      const opener = openers.get(dialog);
-      dialog.replaceChildren();
-      if (dialog.id === "drawer" && new URLSearchParams(location.search).has("open")) {
-        history.replaceState(history.state, "", pageAddress());
-      }
-      if (opener && opener.isConnected) opener.focus();
-      else focusHeading();
-      openers.delete(dialog);
-    });
-    // A press on the backdrop closes the drawer; a check step closes only by its own buttons or Esc.
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog && dialog.id === "drawer") dialog.close();
-    });
-  });
+  // "close" does not bubble, so it is caught on its way down.
+  document.addEventListener("close", (event) => {
+    const dialog = event.target;
+    if (!isDialog(dialog)) return;
+    const opener = openers.get(dialog);
+    openers.delete(dialog);
+    dialog.replaceChildren();
+    if (dialog.id === "drawer" && new URLSearchParams(location.search).has("open")) {
+      history.replaceState(history.state, "", pageAddress());
+    }
+    if (opener && opener.isConnected) opener.focus();
+    else focusHeading();
+  }, true);
 
   function focusHeading() {
     const heading = $("main h1");
@@ -52,8 +47,9 @@
   }
 
   document.addEventListener("click", (event) => {
+    // A press beside the drawer closes it; a check step closes only by its own buttons or Esc.
     const close = event.target.closest("[data-close]");
-    if (close) closeDialog(close.closest("dialog"));
+    if (close || event.target.id === "drawer") event.target.closest("dialog").close();
     const link = event.target.closest(".error-summary a[href^='#']");
     if (link) {
       const field = document.getElementById(link.hash.slice(1));
@@ -66,8 +62,9 @@
     }
   });
 
-  addEventListener("popstate", () => dialogs.forEach(closeDialog));
-  document.addEventListener("closeDialog", () => dialogs.forEach(closeDialog));
+  addEventListener("popstate", closeAll);
+  document.addEventListener("closeDialog", closeAll);
+  document.addEventListener("htmx:historyRestore", () => { prepare(document); focusHeading(); });
 
   // ---- A question before a small act ---------------------------------------------------------
 
@@ -225,7 +222,7 @@
       tell("You are offline. Nothing was sent.", true);
       return;
     }
-    if (dialogs.includes(target) && !target.open) openers.set(target, document.activeElement);
+    if (isDialog(target) && !target.open) openers.set(target, document.activeElement);
     startWaiting(xhr, target, polls);
     if (elt.matches("form")) busy($("button[data-busy]", elt), true);
   });
@@ -238,23 +235,40 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     const target = event.detail.target;
-    if (dialogs.includes(target) && target.childElementCount) openDialog(target);
+    if (isDialog(target) && target.childElementCount) openDialog(target);
     prepare(target);
   });
 
+  // An error page is never put in a fragment's place: its sentence is shown, the page and what was typed stay.
+  function serverMessage(xhr) {
+    if (!xhr.responseText.includes("data-error-message")) return "";
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    return $("[data-error-message]", page).textContent.trim();
+  }
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const message = event.detail.xhr.status >= 400 ? serverMessage(event.detail.xhr) : "";
+    if (!message) return;
+    event.detail.shouldSwap = false;
+    if (!event.detail.isError) tell(message, true);
+  });
+
+  function errorText(status, unsafe) {
+    if (status === 403) return "Your role does not allow this. Nothing was changed.";
+    if (status === 404) return "That record is not there any more. Reload the page.";
+    if (status === 413) return "The file is too large. Nothing was stored.";
+    if (status === 429) return "Too many tries. Wait a minute, then try again.";
+    if (status < 500) return "The request was not understood. Nothing was changed. Reload the page.";
+    if (unsafe) return "We do not know if it went through. Check the status before you try again.";
+    return "The page could not be brought up to date. Try again in a minute.";
+  }
+
   document.addEventListener("htmx:responseError", (event) => {
-    const status = event.detail.xhr.status;
-    const unsafe = event.detail.requestConfig && event.detail.requestConfig.verb !== "get";
-    if (status === 401) {
+    const { xhr, requestConfig } = event.detail;
+    if (xhr.status === 401) {
       const next = encodeURIComponent(location.pathname + location.search);
-      tell("Your session has ended. Nothing was changed.", true, { href: "/signin?next=" + next, text: "Sign in again" });
-    } else if (status === 403) tell("Your role does not allow this. Nothing was changed.", true);
-    else if (status === 404) tell("That record is not there any more. Reload the page.", true);
-    else if (status === 413) tell("The file is too large. Nothing was stored.", true);
-    else if (status === 429) tell("Too many tries. Wait a minute, then try again.", true);
-    else if (status >= 500 && unsafe) tell("We do not know if it went through. Check the status before you try again.", true);
-    else if (status >= 500) tell("The page could not be brought up to date. Try again in a minute.", true);
-    else tell("The request was not understood. Nothing was changed. Reload the page.", true);
+      tell("Your session has ended. Nothing was changed.", true, { href: "/sign-in?next=" + next, text: "Sign in again" });
+    } else tell(serverMessage(xhr) || errorText(xhr.status, requestConfig && requestConfig.verb !== "get"), true);
   });
 
   document.addEventListener("htmx:sendError", (event) => {
