@@ -1,0 +1,258 @@
+"""Yes and no to a payout: approve, reject, cancel, hold, release."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import update
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Invalid, NotAllowed
+from webapp.payouts import entries, policies, queries, records
+from webapp.payouts.models import Approval, Payout, SourceClaim
+from webapp.payouts.policy import why_not_approve
+from webapp.payouts.records import Result
+from webapp.payouts.states import PayoutAction, PayoutState, next_state
+
+
+def need_reason(reason: str, example: str) -> str:
+    """The reason, trimmed. Raises Invalid when there is none."""
+    if not reason.strip():
+        raise Invalid("reason", "Give a reason; it is kept with the payout.", example)
+    return reason.strip()[:2000]
+
+
+def approve(
+    *,
+    organisation_id: int,
+    reference: str,
+    actor: Actor,
+    now: datetime,
+    note: str = "",
+    expected_version: int | None = None,
+) -> Result:
+    """One person's yes; the last one that the policy asks for moves the payout to approved.
+
+    Raises NotAllowed with the reasons, IllegalTransition when it is too late, StaleVersion.
+    """
+    payout = records.lock(organisation_id, reference)
+    if repeat := records.repeat_or_refuse(payout, PayoutAction.APPROVE, actor):
+        return repeat
+    given = queries.valid_approvals(payout)
+    present = queries.fingerprint_of(payout, queries.current_method(payout))
+    if actor.user_id is not None and any(
+        a.approver_id == actor.user_id and a.fingerprint == present for a in given
+    ):
+        return Result(payout, True, f"You have approved {reference} already. {_missing(payout, len(given))}")
+    records.check_version(payout, expected_version)
+    policy, version = policies.current_policy(organisation_id)
+    reasons = why_not_approve(policy, queries.approval_facts(payout, actor.user_id, policy, now))
+    if reasons:
+        raise NotAllowed(reasons)
+    given = _void_outdated(payout, given, present)
+    needed = 1 if policy.single_operator.is_on else max(1, payout.approvals_needed)
+    if len(given) + 1 >= needed:
+        finish(payout, version, actor=actor, now=now, note=note, is_single=policy.single_operator.is_on)
+        return Result(payout, False, f"{reference} is approved. It can be paid now.")
+    add_approval(payout, version, actor=actor, now=now, note=note)
+    records.change(
+        payout,
+        PayoutAction.APPROVE,
+        PayoutState.PENDING_APPROVAL,
+        actor=actor,
+        now=now,
+        note=note,
+        tag="approval_given",
+        changes={"approvals": [len(given), len(given) + 1]},
+    )
+    return Result(payout, False, f"Your approval of {reference} is kept. {_missing(payout, len(given) + 1)}")
+
+
+def _void_outdated(payout: Payout, given: list[Approval], present: str) -> list[Approval]:
+    """Approvals given before the payment details changed do not count: a new round begins."""
+    if all(a.fingerprint == present for a in given):
+        return given
+    payout.round += 1
+    return []
+
+
+def _missing(payout: Payout, given: int) -> str:
+    missing = payout.approvals_needed - given
+    return f"{missing} more {'person' if missing == 1 else 'people'} must approve it."
+
+
+def add_approval(
+    payout: Payout,
+    policy_version: int,
+    *,
+    actor: Actor,
+    now: datetime,
+    note: str,
+    is_single: bool = False,
+    decision: str = "approved",
+) -> None:
+    """Write one decision, bound to what the payout is now."""
+    db.session.add(
+        Approval(
+            payout_id=payout.id,
+            round=payout.round,
+            approver_id=actor.user_id,
+            approver_label=actor.label,
+            maker_id=payout.created_by_id,
+            is_single_operator=is_single,
+            decision=decision,
+            note=note,
+            fingerprint=queries.fingerprint_of(payout, queries.current_method(payout)),
+            policy_version=policy_version,
+            at=now,
+        )
+    )
+    db.session.flush()
+    db.session.expire(payout, ["approvals"])
+
+
+def finish(
+    payout: Payout, policy_version: int, *, actor: Actor, now: datetime, note: str, is_single: bool = False
+) -> None:
+    """The last approval: bind the fingerprint, book what is owed, tell the payee."""
+    state = next_state(payout.state, PayoutAction.APPROVE)
+    method = queries.current_method(payout)
+    add_approval(payout, policy_version, actor=actor, now=now, note=note, is_single=is_single)
+    payout.method_id = method.id if method else None
+    payout.fingerprint = queries.fingerprint_of(payout, method)
+    payout.approved_at = now
+    records.change(
+        payout,
+        PayoutAction.APPROVE,
+        state,
+        actor=actor,
+        now=now,
+        note=f"{note} (single operator)".strip() if is_single else note,
+        changes={"fingerprint": [None, payout.fingerprint]},
+    )
+    entries.approved(payout, records.today(payout, now), actor, now)
+    records.notify("approved", payout, now)
+
+
+def reject(
+    *,
+    organisation_id: int,
+    reference: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Result:
+    """One person's no: the payout ends, its source records are free again. Raises Invalid without a reason."""
+    payout = records.lock(organisation_id, reference)
+    if repeat := records.repeat_or_refuse(payout, PayoutAction.REJECT, actor):
+        return repeat
+    records.check_version(payout, expected_version)
+    reason = need_reason(reason, "The size of ISR-0042 is wrong.")
+    policy, version = policies.current_policy(organisation_id)
+    state = next_state(payout.state, PayoutAction.REJECT)
+    if actor.user_id is None or (
+        actor.user_id != payout.created_by_id
+        and all(a.approver_id != actor.user_id for a in queries.valid_approvals(payout))
+    ):
+        # The creator may withdraw it too, but the table of decisions holds other people's only.
+        add_approval(payout, version, actor=actor, now=now, note=reason, decision="rejected",
+                     is_single=policy.single_operator.is_on)  # fmt: skip
+    payout.reason = reason
+    records.change(payout, PayoutAction.REJECT, state, actor=actor, now=now, note=reason)
+    _release_claims(payout, now)
+    records.notify("rejected", payout, now)
+    records.tell("rejected", payout, now)
+    return Result(payout, False, f"{reference} is rejected. {payout.payee.name} is told why.")
+
+
+def cancel(
+    *,
+    organisation_id: int,
+    reference: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Result:
+    """Drop a payout before it is paid; takes the approval's ledger entry back. Raises Invalid without a reason."""
+    payout = records.lock(organisation_id, reference)
+    if repeat := records.repeat_or_refuse(payout, PayoutAction.CANCEL, actor):
+        return repeat
+    records.check_version(payout, expected_version)
+    refuse_under_review(payout)
+    payout.reason = need_reason(reason, "Paid twice by mistake.")
+    state = next_state(payout.state, PayoutAction.CANCEL)
+    records.change(payout, PayoutAction.CANCEL, state, actor=actor, now=now, note=payout.reason)
+    payout.is_held, payout.hold_reason = False, ""
+    entries.cancelled(payout, records.today(payout, now), actor, now)
+    _release_claims(payout, now)
+    records.tell("cancelled", payout, now)
+    return Result(payout, False, f"{reference} is cancelled. What it paid for can be paid by another payout.")
+
+
+def refuse_under_review(payout: Payout) -> None:
+    """While it is not known whether a transfer moved money, the payout stays as it is. Raises NotAllowed."""
+    if any(t.state == "review" for t in payout.transfers):
+        raise NotAllowed(["A transfer of this payout is under review; two people must settle it first."])
+
+
+def _release_claims(payout: Payout, now: datetime) -> None:
+    db.session.execute(
+        update(SourceClaim)
+        .where(SourceClaim.payout_id == payout.id, SourceClaim.released_at.is_(None))
+        .values(released_at=now)
+    )
+
+
+def hold(
+    *,
+    organisation_id: int,
+    reference: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Result:
+    """Keep an approved or failed payout from being paid until it is released."""
+    payout = records.lock(organisation_id, reference)
+    state = next_state(payout.state, PayoutAction.HOLD)
+    if payout.is_held:
+        return Result(payout, True, f"{reference} is on hold already: {payout.hold_reason}")
+    records.check_version(payout, expected_version)
+    reason = need_reason(reason, "The customer complained; we look into it.")
+    payout.is_held, payout.hold_reason = True, reason if reason.endswith((".", "?")) else f"{reason}."
+    records.change(
+        payout, PayoutAction.HOLD, state, actor=actor, now=now, note=reason, changes={"held": [False, True]}
+    )
+    return Result(payout, False, f"{reference} is on hold. Nothing is paid until somebody releases it.")
+
+
+def release(
+    *,
+    organisation_id: int,
+    reference: str,
+    actor: Actor,
+    now: datetime,
+    note: str = "",
+    expected_version: int | None = None,
+) -> Result:
+    """Take a payout off hold."""
+    payout = records.lock(organisation_id, reference)
+    state = next_state(payout.state, PayoutAction.RELEASE)
+    if not payout.is_held:
+        return Result(payout, True, f"{reference} is not on hold.")
+    records.check_version(payout, expected_version)
+    before = payout.hold_reason
+    payout.is_held, payout.hold_reason = False, ""
+    records.change(
+        payout,
+        PayoutAction.RELEASE,
+        state,
+        actor=actor,
+        now=now,
+        note=note,
+        changes={"held": [True, False], "hold reason": [before, ""]},
+    )
+    return Result(payout, False, f"{reference} is released. It can be paid now.")

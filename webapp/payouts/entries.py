@@ -1,0 +1,109 @@
+"""The ledger templates of a payout's turns; the only place of this room that posts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.ledger import service as ledger
+from webapp.ledger.models import JournalEntry
+from webapp.ledger.service import AccountKey, Leg
+from webapp.payouts.models import Payout, Transfer
+
+BANK, IN_TRANSIT = AccountKey("bank"), AccountKey("in_transit")
+
+
+def payable(payout: Payout) -> AccountKey:
+    """The account of what is approved and not yet paid, per payee."""
+    return AccountKey(f"payable:{payout.payee.reference}", payout.payee_id)
+
+
+def _post(
+    payout: Payout,
+    kind: str,
+    key: str,
+    debit: AccountKey,
+    credit: AccountKey,
+    on: date,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    ledger.post(
+        organisation_id=payout.organisation_id,
+        kind=f"payout.{kind}",
+        currency=payout.currency,
+        effective_on=on,
+        description=f"{payout.reference} {payout.payee.name}: {kind.replace('_', ' ')}",
+        source_type="payout",
+        source_id=payout.id,
+        idempotency_key=key,
+        legs=[Leg(debit, payout.amount_minor), Leg(credit, -payout.amount_minor)],
+        actor=actor,
+        now=now,
+    )
+
+
+def approved(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
+    """Debit what the program says, credit what is owed to the payee."""
+    key = f"payout:{payout.id}:approved"
+    _post(payout, "approved", key, AccountKey(payout.cost_account), payable(payout), on, actor, now)
+
+
+def cancelled(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
+    """Take the approval's entry back, if there is one."""
+    entry = _find(payout, f"payout:{payout.id}:approved")
+    if entry is not None:
+        _reverse(payout, entry, f"payout:{payout.id}:cancelled", "cancelled", on, actor, now)
+
+
+def submitted(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
+    """What is owed is on its way."""
+    _post(payout, "submitted", f"transfer:{transfer.id}:submitted", payable(payout), IN_TRANSIT, on, actor, now)
+
+
+def succeeded(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
+    """What was on its way has left the bank."""
+    _post(payout, "paid", f"transfer:{transfer.id}:succeeded", IN_TRANSIT, BANK, on, actor, now)
+
+
+def failed(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
+    """The transfer came to nothing: take its entry back."""
+    entry = _find(payout, f"transfer:{transfer.id}:submitted")
+    if entry is None:
+        raise RuntimeError(f"transfer {transfer.id} was never booked as submitted")
+    _reverse(payout, entry, f"transfer:{transfer.id}:failed", "failed", on, actor, now)
+
+
+def marked_paid(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
+    """Paid by hand, straight from the bank."""
+    key = f"payout:{payout.id}:marked_paid:{payout.round}"
+    _post(payout, "paid_by_hand", key, payable(payout), BANK, on, actor, now)
+
+
+def returned(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
+    """The money came back: the bank has it, and it is owed again."""
+    _post(payout, "returned", f"payout:{payout.id}:returned:{payout.round}", BANK, payable(payout), on, actor, now)
+
+
+def _reverse(
+    payout: Payout, entry: JournalEntry, key: str, word: str, on: date, actor: Actor, now: datetime
+) -> None:
+    ledger.reverse(
+        entry=entry,
+        description=f"{payout.reference} {payout.payee.name}: {word}",
+        idempotency_key=key,
+        effective_on=on,
+        actor=actor,
+        now=now,
+    )
+
+
+def _find(payout: Payout, key: str) -> JournalEntry | None:
+    return db.session.scalar(
+        select(JournalEntry).where(
+            JournalEntry.organisation_id == payout.organisation_id, JournalEntry.idempotency_key == key
+        )
+    )

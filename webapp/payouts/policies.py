@@ -1,0 +1,153 @@
+"""The stored approval policies and the switches that halt a rail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, Invalid, StaleVersion
+from webapp.payouts.models import ApprovalPolicy, RailSwitch
+from webapp.payouts.policy import RAILS, Policy, default_rules, from_rules
+from webapp.people.models import Organisation
+
+EVERY_RAIL = "*"
+
+
+def stored_policy(organisation_id: int) -> ApprovalPolicy | None:
+    """The newest stored version; None while the default template is in force."""
+    return db.session.scalar(
+        select(ApprovalPolicy)
+        .where(ApprovalPolicy.organisation_id == organisation_id)
+        .order_by(ApprovalPolicy.version.desc())
+        .limit(1)
+    )
+
+
+def current_policy(organisation_id: int) -> tuple[Policy, int]:
+    """The policy in force and its version (0: the default template, never changed)."""
+    stored = stored_policy(organisation_id)
+    if stored is not None:
+        return from_rules(stored.rules), stored.version
+    organisation = db.session.get_one(Organisation, organisation_id)
+    return from_rules(default_rules(organisation.currency)), 0
+
+
+def change_policy(
+    *,
+    organisation_id: int,
+    rules: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+    note: str = "",
+) -> ApprovalPolicy:
+    """Put a new version in force; old ones stay. Raises Invalid, or StaleVersion when somebody was faster."""
+    policy = from_rules(rules)
+    organisation = db.session.get_one(Organisation, organisation_id, with_for_update=True)
+    if policy.currency != organisation.currency:
+        raise Invalid("currency", f"The tiers are in {organisation.currency}, the organisation's currency.")
+    before, version = current_policy(organisation_id)
+    if expected_version is not None and expected_version != version:
+        raise StaleVersion("Somebody else changed the policy since you opened this page. Nothing was saved.")
+    row = ApprovalPolicy(
+        organisation_id=organisation_id,
+        version=version + 1,
+        rules=policy.rules,
+        created_by_id=actor.user_id,
+        created_at=now,
+    )
+    db.session.add(row)
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        raise StaleVersion("Somebody else has just changed the policy. Nothing was saved.") from error
+    old, new = before.rules, policy.rules
+    audit.record(
+        tag="payouts:policy:changed",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type="policy",
+        subject_id=row.id,
+        subject_label=f"Approval policy, version {row.version}",
+        note=note,
+        changes={k: [old.get(k), v] for k, v in new.items() if old.get(k) != v},
+    )
+    return row
+
+
+def halts(organisation_id: int) -> list[RailSwitch]:
+    """The rails that are halted now; rail "*" means all payments."""
+    return list(
+        db.session.scalars(
+            select(RailSwitch)
+            .where(RailSwitch.organisation_id == organisation_id, RailSwitch.is_halted.is_(True))
+            .order_by(RailSwitch.rail)
+        )
+    )
+
+
+def halt_reasons(organisation_id: int, rail: str) -> tuple[str, ...]:
+    """Why payments over a rail are halted; empty when they are not."""
+    return tuple(s.reason for s in halts(organisation_id) if s.rail in (rail, EVERY_RAIL))
+
+
+def _switch(organisation_id: int, rail: str) -> RailSwitch | None:
+    return db.session.scalar(
+        select(RailSwitch)
+        .where(RailSwitch.organisation_id == organisation_id, RailSwitch.rail == rail)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: datetime) -> bool:
+    """Stop sending over a rail ("*": all payments); False when it is halted already. Raises Invalid."""
+    _check_rail(rail)
+    if not reason.strip():
+        raise Invalid("reason", "Say why payments stop.", "The bank reports a wrong balance.")
+    switch = _switch(organisation_id, rail)
+    if switch is not None and switch.is_halted:
+        return False
+    if switch is None:
+        switch = RailSwitch(organisation_id=organisation_id, rail=rail)
+        db.session.add(switch)
+    switch.is_halted, switch.reason, switch.changed_at = True, reason.strip(), now
+    db.session.flush()
+    _record("halted", organisation_id, rail, reason, actor, now)
+    return True
+
+
+def lift_halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: datetime) -> None:
+    """Let payments flow again. Raises Conflict when the rail is not halted, Invalid without a reason."""
+    _check_rail(rail)
+    if not reason.strip():
+        raise Invalid("reason", "Say what was found and settled.", "The account is funded again.")
+    switch = _switch(organisation_id, rail)
+    if switch is None or not switch.is_halted:
+        raise Conflict("Payments are not halted; somebody else may have lifted the halt.")
+    switch.is_halted, switch.reason, switch.changed_at = False, "", now
+    _record("halt_lifted", organisation_id, rail, reason, actor, now)
+
+
+def _check_rail(rail: str) -> None:
+    if rail not in (*RAILS, EVERY_RAIL):
+        raise Invalid("rail", f"{rail!r} is not a rail.", "sandbox")
+
+
+def _record(word: str, organisation_id: int, rail: str, note: str, actor: Actor, now: datetime) -> None:
+    audit.record(
+        tag=f"payouts:rail:{word}",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type="rail",
+        subject_label="all payments" if rail == EVERY_RAIL else rail,
+        note=note,
+    )
