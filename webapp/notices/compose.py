@@ -1,0 +1,202 @@
+"""The words of an e-mail: the same facts give the same subject, text and HTML. No database, clock or Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from webapp.kernel.money import Money
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "emails"
+EVENTS = ("approved", "rejected", "paid", "failed", "reversed")
+LINES_SHOWN = 10
+SUBJECT_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class NoticeLine:
+    """One line of the payout: what it is for, how it was calculated, its amount in minor units."""
+
+    item: str
+    formula: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class NoticeFacts:
+    """Everything that a mail about a payout says. `link` leads to the payee's own page; empty when they have none."""
+
+    event: str
+    organisation: str
+    contact: str
+    payee_name: str
+    reference: str
+    currency: str
+    home_currency: str
+    gross_minor: int
+    amount_minor: int
+    period_start: date
+    period_end: date
+    locale: str
+    timezone: str
+    lines: tuple[NoticeLine, ...] = field(default=())
+    destination: str = ""
+    payment_reference: str = ""
+    paid_on: date | None = None
+    cause: str = ""
+    decided_by: str = ""
+    next_try_at: datetime | None = None
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A finished mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class _Pair:
+    label: str
+    value: str
+    is_total: bool = False
+
+
+def one_line(text: str) -> str:
+    """Text on one line without control characters: for subjects, and for names inside a text mail."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def compose(facts: NoticeFacts) -> Words:
+    """The mail for `facts.event` (one of EVENTS). Raises ValueError for an event that has no mail."""
+    if facts.event not in EVENTS:
+        raise ValueError(f"there is no mail for the event {facts.event!r}")
+    values = _values(facts)
+    folder = f"payout_{facts.event}"
+    mails = _environment()
+    subject = one_line(mails.get_template(f"{folder}/subject.txt").render(values))[:SUBJECT_LENGTH]
+    text = mails.get_template(f"{folder}/body.txt").render(values)
+    html = mails.get_template(f"{folder}/body.html").render(**values, subject=subject)
+    return Words(subject, _tidy(text), html)
+
+
+def destination(method_kind: str, masked: str) -> str:
+    """Where the money goes, in words, never more than the masked account."""
+    if method_kind == "manual":
+        return "by hand"
+    words = {"bank_account": "bank account ", "upi": "UPI address "}.get(method_kind, "")
+    return words + masked if masked else ""
+
+
+def say_money(facts: NoticeFacts, minor: int) -> str:
+    """An amount in the organisation's locale, with the ISO code when it is not its own currency."""
+    money = Money(minor, facts.currency)
+    text = money.format(facts.locale)
+    return text if facts.currency == facts.home_currency else f"{text} {facts.currency}"
+
+
+def _day(facts: NoticeFacts, value: date) -> str:
+    return str(format_date(value, "d MMM y", locale=facts.locale))
+
+
+def _instant(facts: NoticeFacts, value: datetime) -> str:
+    local = value.astimezone(ZoneInfo(facts.timezone))
+    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(facts.timezone), locale=facts.locale)
+    return f"{text} {local.tzname() or ''}".strip()
+
+
+def _values(facts: NoticeFacts) -> Mapping[str, Any]:
+    count = len(facts.lines)
+    shown = facts.lines if count <= LINES_SHOWN + 1 else facts.lines[:LINES_SHOWN]
+    period = (
+        _day(facts, facts.period_end)
+        if facts.period_start == facts.period_end
+        else f"{_day(facts, facts.period_start)} – {_day(facts, facts.period_end)}"
+    )
+    return {
+        "organisation": one_line(facts.organisation),
+        "contact": one_line(facts.contact),
+        "payee_name": one_line(facts.payee_name),
+        "reference": one_line(facts.reference),
+        "amount": say_money(facts, facts.amount_minor),
+        "period": period,
+        "count_words": "1 line" if count == 1 else f"{count} lines",
+        "rows": _rows(facts, period),
+        "lines": [
+            {
+                "item": one_line(line.item),
+                "formula": one_line(line.formula),
+                "amount": say_money(facts, line.amount_minor),
+            }
+            for line in shown
+        ],
+        "left_out": count - len(shown),
+        "destination": one_line(facts.destination),
+        "payment_reference": one_line(facts.payment_reference),
+        "paid_on": _day(facts, facts.paid_on) if facts.paid_on else "",
+        "cause": one_line(facts.cause),
+        "next_try": _instant(facts, facts.next_try_at) if facts.next_try_at else "",
+        "link": facts.link,
+    }
+
+
+def _rows(facts: NoticeFacts, period: str) -> list[_Pair]:
+    """The figures of each mail: amounts where money moves, reasons where it does not."""
+    net = say_money(facts, facts.amount_minor)
+    if facts.event in ("approved", "paid"):
+        rows = [_Pair("Payout", one_line(facts.reference)), _Pair("Period", period)]
+        if facts.event == "paid":
+            rows.append(_Pair("Paid on", _day(facts, facts.paid_on) if facts.paid_on else ""))
+        if facts.destination:
+            rows.append(_Pair("To", one_line(facts.destination)))
+        if facts.payment_reference and facts.event == "paid":
+            rows.append(_Pair("Payment reference", one_line(facts.payment_reference)))
+        if facts.gross_minor != facts.amount_minor:
+            rows.append(_Pair("Earned", say_money(facts, facts.gross_minor)))
+            taken = facts.amount_minor - facts.gross_minor
+            rows.append(_Pair("Deductions, tax and adjustments", say_money(facts, taken)))
+        rows.append(_Pair("Net paid" if facts.event == "paid" else "Net to pay", net, is_total=True))
+        return [row for row in rows if row.value]
+    cause = one_line(facts.cause)
+    if facts.event == "rejected":
+        return [
+            _Pair("Reason", cause or "No reason was written down."),
+            _Pair("Decided by", one_line(facts.decided_by) or one_line(facts.organisation)),
+        ]
+    rows = [_Pair("Payout", one_line(facts.reference)), _Pair("Amount", net)]
+    if facts.destination:
+        rows.append(_Pair("To", one_line(facts.destination)))
+    rows.append(_Pair("The bank says", cause or "It gave no reason."))
+    return rows
+
+
+def _tidy(text: str) -> str:
+    """No more than one empty line in a row, no blanks at line ends."""
+    tidy: list[str] = []
+    for line in (line.rstrip() for line in text.splitlines()):
+        if line or (tidy and tidy[-1]):
+            tidy.append(line)
+    return "\n".join(tidy).strip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    """Plain text must not be escaped, HTML must: the name of the template decides."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(("html",), default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

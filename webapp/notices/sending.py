@@ -1,0 +1,85 @@
+"""Sends one queued mail: claim (commit), talk to the server without a transaction, record (commit).
+
+A mail is sent twice in one case only: the worker dies after the server took it and before that was recorded.
+Both then carry the same Message-ID. A job that merely repeats finds the mail sent, or leased, and does nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+
+from webapp.config import Settings
+from webapp.database import db, transaction
+from webapp.notices import service
+from webapp.notices.models import Email
+from webapp.people.models import Organisation
+from webapp.providers import smtp
+
+log = structlog.get_logger()
+NO_SERVER = (
+    "SMTP_URL is missing: no mail leaves this installation. Set it to your mail server "
+    "(smtp://user:password@host:587) and start Paydesk again; waiting mails then go out."
+)
+
+
+class MailWaits(Exception):
+    """The mail is still queued and may go out later; the outbox tries again."""
+
+
+def send(email_id: int, *, settings: Settings, now: datetime) -> str:
+    """Send a mail and return its state. Raises MailWaits when it has to be tried again, with the reason."""
+    with transaction():
+        if not service.claim(email_id=email_id, now=now):
+            state = db.session.scalar(select(Email.state).where(Email.id == email_id))
+            if state == "queued":
+                raise MailWaits("Another worker is sending this mail.")
+            return state or "missing"
+        email = db.session.get_one(Email, email_id, populate_existing=True)
+        organisation = db.session.get_one(Organisation, email.organisation_id)
+        mail = mail_of(email, organisation, settings.mail_from)
+    if not settings.smtp_url:
+        return _without_server(email_id, settings, now)
+    try:
+        smtp.send(settings.smtp_url, mail)
+    except smtp.Refused as error:
+        _record(email_id, "failed", str(error), now)
+        return "failed"
+    except smtp.NotNow as error:
+        log.warning("email.waits", email=email_id, reason=str(error))
+        _record(email_id, "queued", str(error), now)
+        raise MailWaits(str(error)) from error
+    _record(email_id, "sent", "", now)
+    return "sent"
+
+
+def mail_of(email: Email, organisation: Organisation, mail_from: str) -> smtp.Mail:
+    """The logged mail as the provider takes it; all mails about one payout share a thread."""
+    domain = email.message_id.rpartition("@")[2].rstrip(">")
+    return smtp.Mail(
+        sender=mail_from,
+        to_address=email.to_address,
+        to_name=email.to_name,
+        reply_to=organisation.contact_email,
+        subject=email.subject,
+        text=email.body_text,
+        html=email.body_html,
+        message_id=email.message_id,
+        thread_id=f"<payout-{email.organisation_id}-{email.payout_id}@{domain}>" if email.payout_id else "",
+        at=email.created_at,
+    )
+
+
+def _without_server(email_id: int, settings: Settings, now: datetime) -> str:
+    if settings.environment in ("demo", "test"):
+        _record(email_id, "kept", "", now)
+        return "kept"
+    _record(email_id, "queued", NO_SERVER, now)
+    raise MailWaits(NO_SERVER)
+
+
+def _record(email_id: int, state: str, error: str, now: datetime) -> None:
+    with transaction():
+        service.record_result(email_id=email_id, state=state, error=error, now=now)
