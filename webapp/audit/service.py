@@ -53,11 +53,7 @@ def record(
 
 def event_hash(values: dict[str, Any], seq: int, previous_hash: str) -> str:
     """Hash that chains an event to the one before it: SHA-256 over its content, number and predecessor."""
-    content = {
-        k: v
-        for k, v in values.items()
-        if k not in ("id", "hash", "previous_hash", "seq")
-    }
+    content = {k: v for k, v in values.items() if k not in ("id", "hash", "previous_hash", "seq")}
     content["at"] = values["at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return digest({**content, "seq": seq, "previous_hash": previous_hash})
 
@@ -71,9 +67,7 @@ def _write_chain(session: Session) -> None:
         for values in (v for v in pending if v["chain"] == chain):
             seq = head.seq + 1
             link = event_hash(values, seq, head.hash)
-            session.add(
-                AuditEvent(**values, seq=seq, previous_hash=head.hash, hash=link)
-            )
+            session.add(AuditEvent(**values, seq=seq, previous_hash=head.hash, hash=link))
             head.seq, head.hash = seq, link
     session.flush()
 

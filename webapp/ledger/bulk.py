@@ -48,7 +48,9 @@ def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: 
         arrays = ", ".join(f"CAST(%s AS {_array(table, c)})" for c in columns)
         # Table and column names are constants of this module; every value is a parameter.
         statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {suffix}"  # noqa: S608
-        result = connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+        result = connection.exec_driver_sql(
+            statement, tuple(list(column) for column in zip(*rows, strict=True))
+        )
         return list(result) if result.returns_rows else []
     marks = ", ".join("?" * len(columns))
     ignoring = suffix.partition("RETURNING")[0]

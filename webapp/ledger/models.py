@@ -89,9 +89,7 @@ class JournalEntry(Base):
         UniqueConstraint("organisation_id", "idempotency_key"),
         UniqueConstraint("id", "currency"),
         CheckConstraint("legs >= 2", name="two_postings_at_least"),
-        Index(
-            "ix_journal_entries_source", "organisation_id", "source_type", "source_id"
-        ),
+        Index("ix_journal_entries_source", "organisation_id", "source_type", "source_id"),
         Index("ix_journal_entries_effective", "organisation_id", "effective_on", "id"),
         Index(
             "uq_journal_entries_reverses",
@@ -141,12 +139,8 @@ class Posting(Base):
     __tablename__ = "postings"
     __table_args__ = (
         CheckConstraint("amount_minor <> 0", name="amount_is_not_zero"),
-        ForeignKeyConstraint(
-            ["entry_id", "currency"], ["journal_entries.id", "journal_entries.currency"]
-        ),
-        ForeignKeyConstraint(
-            ["account_id", "currency"], ["accounts.id", "accounts.currency"]
-        ),
+        ForeignKeyConstraint(["entry_id", "currency"], ["journal_entries.id", "journal_entries.currency"]),
+        ForeignKeyConstraint(["account_id", "currency"], ["accounts.id", "accounts.currency"]),
         Index("ix_postings_account", "account_id", "id"),
         Index("ix_postings_entry", "entry_id"),
     )

@@ -77,7 +77,16 @@ def content_digest(
     legs: Sequence[tuple[str, int]],
 ) -> str:
     """SHA-256 over all that an entry says; `legs` are (account code, signed amount) in the order of posting."""
-    content = [kind, currency, effective_on.isoformat(), description, source_type, source_id, reverses_id, legs]
+    content = [
+        kind,
+        currency,
+        effective_on.isoformat(),
+        description,
+        source_type,
+        source_id,
+        reverses_id,
+        legs,
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -77,9 +77,7 @@ def post(
     ).one()
 
 
-def post_many(
-    *, organisation_id: int, entries: Sequence[EntryDraft], actor: Actor, now: datetime
-) -> int:
+def post_many(*, organisation_id: int, entries: Sequence[EntryDraft], actor: Actor, now: datetime) -> int:
     """Write many entries with a few statements; returns how many were new. Raises as `post` does.
 
     All or nothing within the caller's transaction. The rows of busy accounts are locked last and in the order
@@ -230,8 +228,8 @@ def _insert_heads(
     label = actor.label[:254]
     rows = [
         (
-            organisation_id, d.kind, d.currency, d.effective_on, d.description[:DESCRIPTION_LENGTH], d.source_type, d.source_id,
-            key, digest, d.reverses_id, actor.user_id, label, now, len(d.legs), len(d.legs), 0,
+            organisation_id, d.kind, d.currency, d.effective_on, d.description[:DESCRIPTION_LENGTH], d.source_type,
+            d.source_id, key, digest, d.reverses_id, actor.user_id, label, now, len(d.legs), len(d.legs), 0,
         )
         for key, (d, digest) in chunk
     ]  # fmt: skip

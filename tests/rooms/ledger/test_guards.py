@@ -114,7 +114,7 @@ def test_sqlite_refuses_to_replace(books: Flask, table: str, recursive: str) -> 
     raw = db.session.connection().connection.driver_connection
     db.session.commit()
     raw.execute(f"PRAGMA recursive_triggers={recursive}")
-    with pytest.raises(DatabaseError, match="never changed|begins without postings"):
+    with pytest.raises(DatabaseError, match=r"never changed|begins without postings"):
         run(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} WHERE id = 1")
     db.session.rollback()
     raw.execute("PRAGMA recursive_triggers=ON")
@@ -170,8 +170,12 @@ def test_an_unbalanced_entry_cannot_be_declared_balanced(books: Flask) -> None:
     assert figures() == (1, 2, 500)
 
 
-@pytest.mark.parametrize(("account", "amount", "currency"), [(3, -500, "USD"), (3, -500, "INR"), (2, 0, "USD")])
-def test_a_leg_must_fit_its_entry_and_its_account(books: Flask, account: int, amount: int, currency: str) -> None:
+@pytest.mark.parametrize(
+    ("account", "amount", "currency"), [(3, -500, "USD"), (3, -500, "INR"), (2, 0, "USD")]
+)
+def test_a_leg_must_fit_its_entry_and_its_account(
+    books: Flask, account: int, amount: int, currency: str
+) -> None:
     entry(2, legs=2)
     posting(2, 1, 500)
     with pytest.raises(IntegrityError):

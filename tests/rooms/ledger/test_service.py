@@ -113,7 +113,13 @@ def test_a_wallet_cannot_fall_below_zero(organisation_id: int) -> None:
         entry(organisation_id, "k1", leg("bank", 1200), leg("wallet:organisation", -1200))
     with pytest.raises(Conflict) as caught, transaction():
         entry(organisation_id, "k2", leg("wallet:organisation", 2000), leg("bank", -2000))
-    for word in ("Wallet of organisation", "wallet:organisation", "holds 12.00 USD", "taking 20.00 USD", "minimum"):
+    for word in (
+        "Wallet of organisation",
+        "wallet:organisation",
+        "holds 12.00 USD",
+        "taking 20.00 USD",
+        "minimum",
+    ):
         assert word in caught.value.message
     assert balances(organisation_id) == {"bank": 1200, "wallet:organisation": 1200}
     assert count(JournalEntry) == 1
@@ -178,13 +184,18 @@ def test_many_entries_again_write_only_what_is_new(organisation_id: int) -> None
     with pytest.raises(Conflict, match="k3"), transaction():
         service.post_many(entries=[draft("k9", leg("bank", 1), leg("income:x", -1)), changed], **values)
     with pytest.raises(Conflict, match="k9"), transaction():
-        service.post_many(entries=[draft("k9", leg("bank", n), leg("income:x", -n)) for n in (1, 2)], **values)
+        service.post_many(
+            entries=[draft("k9", leg("bank", n), leg("income:x", -n)) for n in (1, 2)], **values
+        )
     assert balances(organisation_id) == {"bank": 80, "income:x": 80}
     assert count(JournalEntry) == 8
 
 
 def test_one_breach_stops_all_of_many(organisation_id: int) -> None:
-    drafts = [draft("a", leg("bank", 5), leg("wallet:a", -5)), draft("b", leg("wallet:b", 1), leg("bank", -1))]
+    drafts = [
+        draft("a", leg("bank", 5), leg("wallet:a", -5)),
+        draft("b", leg("wallet:b", 1), leg("bank", -1)),
+    ]
     with pytest.raises(Conflict, match="wallet:b"), transaction():
         service.post_many(organisation_id=organisation_id, entries=drafts, actor=ACTOR, now=NOW)
     assert balances(organisation_id) == {}
@@ -192,7 +203,9 @@ def test_one_breach_stops_all_of_many(organisation_id: int) -> None:
 
 
 def test_an_account_of_another_payee_is_refused(organisation_id: int) -> None:
-    first, second = (factories.payee(db.session.get_one(_organisation(), organisation_id)).id for _ in range(2))
+    first, second = (
+        factories.payee(db.session.get_one(_organisation(), organisation_id)).id for _ in range(2)
+    )
     with transaction():
         entry(organisation_id, "k1", leg("expense:x", 5), leg("payable:A", -5, first))
     with pytest.raises(Conflict, match="another payee"), transaction():
