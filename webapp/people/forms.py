@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length, Optional
 
 from webapp.kernel.errors import Invalid
@@ -26,6 +27,11 @@ def attach(form: FlaskForm, error: Invalid) -> None:
 def typed(form: FlaskForm, *names: str) -> dict[str, Any]:
     """The values of the named fields, and of no others."""
     return {name: form[name].data for name in names}
+
+
+def _kinds(nothing: str) -> list[SelectChoice]:
+    """The kinds of payee, after the words for no choice."""
+    return [SelectChoice("", nothing), *(SelectChoice(str(kind), kind.label) for kind in PAYEE_KINDS)]
 
 
 class SignInForm(FlaskForm):
@@ -53,14 +59,14 @@ class PayeeFilterForm(FlaskForm):
         csrf = False
 
     search = StringField("Search", [Optional()], render_kw={"type": "search", "autocomplete": "off"})
-    kind = SelectField("Kind", choices=[("", "Every kind"), *((str(k), k.label) for k in PAYEE_KINDS)])
+    kind = SelectField("Kind", choices=_kinds("Every kind"))
 
 
 class PayeeForm(FlaskForm):
     """What an organisation knows of a payee."""
 
     kind = SelectField(
-        "Kind", choices=[("", "Choose…"), *((str(k), k.label) for k in PAYEE_KINDS)],
+        "Kind", choices=_kinds("Choose…"),
         validators=[InputRequired("Choose what the payee is.")],
     )  # fmt: skip
     name = StringField("Name", [InputRequired("Enter the name.")])

@@ -29,6 +29,13 @@ def find_user(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
+def email_of(user_id: int | None) -> str | None:
+    """The address that a user signs in with; None without a user."""
+    if user_id is None:
+        return None
+    return db.session.scalar(select(User.email).where(User.id == user_id))
+
+
 def memberships_of(user_id: int) -> list[Membership]:
     """Every role of a user, by organisation and role."""
     query = (
@@ -139,22 +146,27 @@ def method_history(organisation_id: int, payee_id: int) -> list[PayoutMethod]:
     return list(db.session.scalars(query.order_by(PayoutMethod.version.desc())))
 
 
-def payees_with_same_account(method: PayoutMethod) -> Sequence[Payee]:
-    """Other payees of the organisation whose current method is the same account."""
-    if not method.blind_index:
+def payees_with_account(organisation_id: int, blind_index: str, except_payee_id: int) -> Sequence[Payee]:
+    """Other payees of the organisation whose current method is the account of a blind index."""
+    if not blind_index:
         return []
     query = (
         select(Payee)
         .join(PayoutMethod, PayoutMethod.payee_id == Payee.id)
         .where(
-            PayoutMethod.organisation_id == method.organisation_id,
-            PayoutMethod.blind_index == method.blind_index,
+            PayoutMethod.organisation_id == organisation_id,
+            PayoutMethod.blind_index == blind_index,
             PayoutMethod.is_current.is_(True),
-            PayoutMethod.payee_id != method.payee_id,
+            PayoutMethod.payee_id != except_payee_id,
         )
         .order_by(Payee.id)
     )
     return list(db.session.scalars(query))
+
+
+def payees_with_same_account(method: PayoutMethod) -> Sequence[Payee]:
+    """Other payees of the organisation whose current method is the same account."""
+    return payees_with_account(method.organisation_id, method.blind_index, method.payee_id)
 
 
 def details_of(method: PayoutMethod) -> secrets.Secret:
