@@ -1,7 +1,10 @@
 """The PostgreSQL of the tests: separate databases, copies of a template, no traces."""
 
+import sys
+
 import psycopg
 import pytest
+from sqlalchemy import create_engine
 
 from tests.support import postgres
 
@@ -38,8 +41,6 @@ def test_dropping_a_database_that_is_not_there_is_nothing(server):
 
 
 def test_url_is_the_one_that_sqlalchemy_takes(server):
-    from sqlalchemy import create_engine
-
     server.create_database("by_url")
     engine = create_engine(server.url_for("by_url"))
     with engine.connect() as connection:
@@ -71,6 +72,4 @@ def test_stopping_leaves_nothing_behind(monkeypatch):
 def test_a_command_runs_with_a_server_and_hands_back_its_code(monkeypatch):
     monkeypatch.delenv(postgres.SHARED, raising=False)
     code = "from tests.support import postgres; s = postgres.start(); s.create_database('x'); raise SystemExit(7)"
-    import sys
-
     assert postgres.main([sys.executable, "-c", code]) == 7
