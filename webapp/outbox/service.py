@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from webapp import queue
 from webapp.database import after_commit, db, insert_ignoring_conflict
 from webapp.outbox.models import OutboxMessage
 
 MAXIMUM_ATTEMPTS = 12
-LEASE = timedelta(minutes=5)
+# Longer than any single effect takes; when a worker dies, another takes the message after it.
+LEASE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Later:
+    """What a handler answers when the effect is not to happen yet: when to look again, and why."""
+
+    at: datetime
+    reason: str
 
 
 def add(
@@ -58,7 +69,7 @@ def _ring(name: str) -> None:
     queue.ring(name)
 
 
-def _is_open(now: datetime) -> object:
+def _is_open(now: datetime) -> ColumnElement[bool]:
     return and_(
         OutboxMessage.done_at.is_(None),
         OutboxMessage.gave_up_at.is_(None),
@@ -67,15 +78,9 @@ def _is_open(now: datetime) -> object:
     )
 
 
-def due(
-    *, now: datetime, queue_name: str | None = None, limit: int = 100
-) -> Sequence[OutboxMessage]:
+def due(*, now: datetime, queue_name: str | None = None, limit: int = 100) -> Sequence[OutboxMessage]:
     """Messages that are due and that nobody works on, oldest first."""
-    query = (
-        select(OutboxMessage)
-        .where(_is_open(now))
-        .order_by(OutboxMessage.not_before, OutboxMessage.id)
-    )  # type: ignore[arg-type]
+    query = select(OutboxMessage).where(_is_open(now)).order_by(OutboxMessage.not_before, OutboxMessage.id)
     if queue_name is not None:
         query = query.where(OutboxMessage.queue == queue_name)
     return db.session.scalars(query.limit(limit)).all()
@@ -83,16 +88,45 @@ def due(
 
 def due_queues(*, now: datetime) -> list[str]:
     """Names of the queues that have due messages."""
-    return list(
-        db.session.scalars(select(OutboxMessage.queue).where(_is_open(now)).distinct())
-    )  # type: ignore[arg-type]
+    return list(db.session.scalars(select(OutboxMessage.queue).where(_is_open(now)).distinct()))
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A message that this worker holds until its lease ends."""
+
+    id: int
+    kind: str
+    reference_id: int
+    attempts: int
+    worker: str
+
+
+def claim_next(*, queue_name: str, worker: str, now: datetime) -> Claimed | None:
+    """Take the oldest due message of a queue; None when there is none. Commit before working on it."""
+    query = (
+        select(OutboxMessage.id)
+        .where(_is_open(now), OutboxMessage.queue == queue_name)
+        .order_by(OutboxMessage.not_before, OutboxMessage.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    message_id = db.session.scalar(query)
+    if message_id is None or not claim(message_id=message_id, worker=worker, now=now):
+        return None
+    row = db.session.execute(
+        select(OutboxMessage.kind, OutboxMessage.reference_id, OutboxMessage.attempts).where(
+            OutboxMessage.id == message_id
+        )
+    ).one()
+    return Claimed(message_id, row.kind, row.reference_id, row.attempts, worker[:120])
 
 
 def claim(*, message_id: int, worker: str, now: datetime) -> bool:
     """Take a message for this worker; False when another has it or it is done. Commit before working on it."""
-    result = db.session.execute(
+    result: Any = db.session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id == message_id, _is_open(now))  # type: ignore[arg-type]
+        .where(OutboxMessage.id == message_id, _is_open(now))
         .values(
             lease_until=now + LEASE,
             leased_by=worker[:120],
@@ -100,40 +134,69 @@ def claim(*, message_id: int, worker: str, now: datetime) -> bool:
         )
         .execution_options(synchronize_session=False)
     )
-    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+    return bool(result.rowcount == 1)
 
 
 def finish(*, message_id: int, now: datetime) -> None:
     """The effect has happened; the message is never looked at again."""
-    db.session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.id == message_id)
-        .values(done_at=now, lease_until=None, last_error="")
-        .execution_options(synchronize_session=False)
+    _set(message_id, None, {"done_at": now, "lease_until": None, "last_error": ""})
+
+
+def postpone(*, claimed: Claimed, later: Later) -> None:
+    """Look again at the instant that the handler named; it does not count as an attempt."""
+    _set(
+        claimed.id,
+        claimed.worker,
+        {
+            "lease_until": None,
+            "last_error": later.reason[:500],
+            "not_before": later.at,
+            "attempts": max(0, claimed.attempts - 1),
+        },
     )
 
 
-def postpone(
-    *,
-    message_id: int,
-    error: str,
-    attempts: int,
-    now: datetime,
-    at: datetime | None = None,
-) -> None:
-    """Try again at `at`, or after a backoff with full jitter (2 s doubling to 5 min); gives up after the limit."""
-    ceiling = min(300.0, 2.0 * 2 ** min(attempts, 12))
-    delay = timedelta(seconds=1 + random.uniform(0, ceiling))
-    values: dict[str, object] = {
-        "lease_until": None,
-        "last_error": error[:500],
-        "not_before": at or now + delay,
-    }
-    if at is None and attempts >= MAXIMUM_ATTEMPTS:
-        values["gave_up_at"] = now
-    db.session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.id == message_id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
+def fail(*, claimed: Claimed, error: str, now: datetime) -> bool:
+    """Try again after a backoff with full jitter (2 s doubling to 5 min); True when it gives up at the limit."""
+    ceiling = min(300.0, 2.0 * 2 ** min(claimed.attempts, 12))
+    gives_up = claimed.attempts >= MAXIMUM_ATTEMPTS
+    _set(
+        claimed.id,
+        claimed.worker,
+        {
+            "lease_until": None,
+            "last_error": error[:500],
+            "not_before": now + timedelta(seconds=1 + random.uniform(0, ceiling)),
+            "gave_up_at": now if gives_up else None,
+        },
     )
+    return gives_up
+
+
+def _set(message_id: int, worker: str | None, values: dict[str, object]) -> None:
+    query = update(OutboxMessage).where(OutboxMessage.id == message_id)
+    if worker is not None:
+        # A worker that lost its lease must not take the message from the one that holds it now.
+        query = query.where(OutboxMessage.leased_by == worker, OutboxMessage.done_at.is_(None))
+    db.session.execute(query.values(**values).execution_options(synchronize_session=False))
+
+
+def has_open(*, kind: str, reference_id: int) -> bool:
+    """Whether a message of a kind about a row still waits or is being worked on."""
+    query = select(OutboxMessage.id).where(
+        OutboxMessage.kind == kind,
+        OutboxMessage.reference_id == reference_id,
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.gave_up_at.is_(None),
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def given_up(*, organisation_id: int, limit: int = 20) -> Sequence[OutboxMessage]:
+    """Effects that failed every time and now wait for a person, newest first."""
+    return db.session.scalars(
+        select(OutboxMessage)
+        .where(OutboxMessage.organisation_id == organisation_id, OutboxMessage.gave_up_at.is_not(None))
+        .order_by(OutboxMessage.id.desc())
+        .limit(limit)
+    ).all()

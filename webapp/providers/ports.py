@@ -1,0 +1,97 @@
+"""What Paydesk asks of whoever moves money: send a transfer, say what became of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+_LONG_NUMBER = re.compile(r"\b[A-Z]{0,4}\d{7,34}\b")
+
+
+class Outcome(StrEnum):
+    """What an answer of a provider means for the money."""
+
+    ACCEPTED = "accepted"  # the provider has it and works on it
+    SUCCEEDED = "succeeded"  # the money has left
+    FAILED = "failed"  # a definite no; nothing was moved
+    REVERSED = "reversed"  # it had left and came back
+    UNKNOWN = "unknown"  # time-out, server error, unreadable answer: anything may have happened
+    NOT_SENT = "not_sent"  # certain that nothing reached the provider
+    NOT_FOUND = "not_found"  # the provider does not know this transfer id
+
+
+# Codes that mean something to us whatever the provider calls them.
+DUPLICATE = "DUPLICATE"  # the id is there already: ask for it
+CREDENTIALS = "CREDENTIALS"  # our key or address is not let in: the rail halts
+CREDITED = "CREDITED"  # the payee's bank confirms the credit
+
+
+@dataclass(frozen=True)
+class TransferOrder:
+    """One transfer to be made. `transfer_id` is our own random id, the provider's idempotency key."""
+
+    organisation_id: int
+    transfer_id: str
+    amount_minor: int
+    currency: str
+    beneficiary: str
+    account_masked: str
+    remarks: str
+    # The clear account; never printed, logged or kept.
+    details: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def masked(self) -> dict[str, Any]:
+        """What is kept of the request."""
+        return {
+            "transfer_id": self.transfer_id,
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+            "beneficiary": self.beneficiary,
+            "account": self.account_masked,
+            "remarks": self.remarks,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider said. `raw` is masked; `amount_minor` and `currency` are what the provider has booked."""
+
+    outcome: Outcome
+    provider_reference: str = ""
+    utr: str = ""
+    code: str = ""
+    message: str = ""
+    amount_minor: int | None = None
+    currency: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Rail(Protocol):
+    """A way that money takes. Adapters never raise for what a provider answers: they name the outcome."""
+
+    name: str
+    # Whether `send` needs the clear account, or the masked one is enough.
+    needs_details: bool
+
+    def send(self, order: TransferOrder) -> Answer:
+        """Ask for the transfer, once. Called outside any database transaction."""
+
+    def status(self, transfer_id: str) -> Answer:
+        """What became of a transfer. Changes nothing at the provider."""
+
+    def balance(self, organisation_id: int, currency: str) -> int | None:
+        """Minor units that can be spent; None when the provider does not say."""
+
+
+def mask(value: Any) -> Any:
+    """A copy of an answer's JSON with every long number reduced to its last four characters."""
+    if isinstance(value, Mapping):
+        return {str(k): mask(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(v) for v in value]
+    if isinstance(value, str):
+        return _LONG_NUMBER.sub(lambda found: "••" + found.group()[-4:], value)
+    return value

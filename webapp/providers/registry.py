@@ -1,0 +1,30 @@
+"""The rails by name; the only file that knows the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from webapp.providers.ports import Rail
+from webapp.providers.sandbox import SandboxBank
+
+_rails: dict[str, Rail] = {"sandbox": SandboxBank()}
+
+
+def rail(name: str) -> Rail:
+    """The rail of a name. Raises KeyError for one that does not send by itself, such as "manual"."""
+    return _rails[name]
+
+
+@contextmanager
+def using(name: str, other: Rail) -> Iterator[None]:
+    """Put another rail in the place of a name for the length of a block, as tests do."""
+    before = _rails.get(name)
+    _rails[name] = other
+    try:
+        yield
+    finally:
+        if before is None:
+            del _rails[name]
+        else:
+            _rails[name] = before
