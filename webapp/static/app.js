@@ -158,9 +158,11 @@
   // ---- News and alerts ---------------------------------------------------------------------
 
   function tell(text, isAlert, link) {
-    const region = document.getElementById(isAlert ? "alerts" : "toasts");
+    // Behind an open dialog nothing is heard or reached: there the alert stands in the dialog itself.
+    const body = isAlert && $("dialog[open] .dialog-body");
+    const region = body || document.getElementById(isAlert ? "alerts" : "toasts");
     if (!region) return;
-    if (isAlert) region.replaceChildren();
+    if (isAlert) $$(".toast-note", region).forEach((older) => older.remove());
     const close = element("button", { type: "button", className: "btn-icon" });
     close.setAttribute("aria-label", "Dismiss");
     const drawn = document.getElementById("icon-close");
@@ -169,7 +171,11 @@
     if (link) words.append(" ", element("a", { href: link.href, textContent: link.text }));
     const note = element("div", { className: "toast-note" }, words, close);
     close.addEventListener("click", () => note.remove());
-    region.append(note);
+    if (body) {
+      note.setAttribute("role", "alert");
+      note.classList.add("toast-alert");
+      body.prepend(note);
+    } else region.append(note);
     if (isAlert) return;
     let timer;
     const hold = () => clearTimeout(timer);
