@@ -18,8 +18,8 @@ from num2words import num2words
 
 from webapp.kernel.errors import PaydeskError
 from webapp.kernel.money import Money, exponent, total
+from webapp.payouts.drafts import GROSS_KINDS
 
-EARNED_KINDS = ("earning", "bonus")
 KIND_TITLES = {"deduction": "Deduction", "tax": "Tax", "adjustment": "Adjustment"}
 # Countries that print on Letter; everybody else has A4 in the tray.
 LETTER_COUNTRIES = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "CR", "GT", "PA", "PR", "SV", "VE"})
@@ -202,9 +202,9 @@ def build(snapshot: Snapshot) -> Statement:
         currency=currency,
         answer_label=label,
         answer_sentence=sentence,
-        paid_on=snapshot.paid_on if snapshot.state in ("paid", "reversed") else None,
+        paid_on=snapshot.paid_on if snapshot.state == "paid" else None,
         destination=destination(snapshot.method_kind, snapshot.method_masked),
-        payment_reference=clean(snapshot.payment_reference) if snapshot.state in ("paid", "reversed") else "",
+        payment_reference=clean(snapshot.payment_reference) if snapshot.state == "paid" else "",
         reason=clean(snapshot.reason) if tone == "stopped" else "",
         strip=_strip(snapshot, others, gross, net),
         earned_rows=_rows(earned, currency),
@@ -242,7 +242,8 @@ def in_words(amount: Money, locale: str) -> str:
 
 
 def _is_earned(line: LineFacts) -> bool:
-    return line.kind in EARNED_KINDS
+    """Whether a line is part of the gross amount: what was earned, and adjustments that add to it."""
+    return line.kind in GROSS_KINDS or (line.kind == "adjustment" and line.amount_minor > 0)
 
 
 def _payer(snapshot: Snapshot) -> Party:
@@ -295,28 +296,20 @@ def _strip(snapshot: Snapshot, others: list[LineFacts], gross: Money, net: Money
     if not others:
         return ()
     figures = [Figure("Earned", gross, "")]
-    for kind, label in (("deduction", "Deductions"), ("tax", "Tax"), ("adjustment", "Adjustments")):
-        amounts = [Money(line.amount_minor, snapshot.currency) for line in others if line.kind == kind]
+    for kind, label in (("deduction", "Deductions"), ("tax", "Tax"), ("", "Adjustments")):
+        amounts = [
+            Money(line.amount_minor, snapshot.currency)
+            for line in others
+            if line.kind == kind or (not kind and line.kind not in ("deduction", "tax"))
+        ]
         if amounts:
             part = total(amounts, snapshot.currency)
             size = Money(abs(part.amount), snapshot.currency)
             figures.append(Figure(label, size, "\N{MINUS SIGN}" if part.amount < 0 else "+"))
-    known = {"deduction", "tax", "adjustment"}
-    rest = [Money(line.amount_minor, snapshot.currency) for line in others if line.kind not in known]
-    if rest:
-        part = total(rest, snapshot.currency)
-        size = Money(abs(part.amount), snapshot.currency)
-        figures.append(Figure("Other", size, "\N{MINUS SIGN}" if part.amount < 0 else "+"))
     return (*figures, Figure("Net", net, "="))
 
 
 def _basis(lines: Iterable[LineFacts]) -> tuple[str, ...]:
-    """Each rate that was used, once, with its version: what `details` of the lines say."""
-    found: dict[str, None] = {}
-    for line in lines:
-        name = clean(str(line.details.get("rate_name") or line.details.get("rule") or ""))
-        version = line.details.get("rate_version") or line.details.get("version")
-        if not name:
-            continue
-        found[f"{name}, version {clean(str(version))}" if version else name] = None
-    return tuple(found)
+    """Each rate that was used, once, by its name and version: what the lines remember as "rate"."""
+    labels = (clean(str(line.details.get("rate") or "")) for line in lines)
+    return tuple(dict.fromkeys(label for label in labels if label))

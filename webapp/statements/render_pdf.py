@@ -78,8 +78,9 @@ def render(statement: Statement) -> bytes:
     return pdf_accessible.finish(raw, title=f"Payout statement {statement.number} – {statement.payer.name}")
 
 
+@cache
 def warm() -> None:
-    """Pay the costs of the first document in advance: imports, fonts, style sheet, template.
+    """Pay the costs of the first document in advance, once: imports, fonts, style sheet, template.
 
     Workers call it before they fork, so that each child starts warm. Raises EngineMissing without Pango.
     """
@@ -97,7 +98,7 @@ def warm() -> None:
 def to_html(statement: Statement) -> str:
     """The page that is laid out; every value is escaped."""
     issued_on = local_date(statement.issued_at, statement.timezone)
-    return _template().render(statement=_View(statement, issued_on))
+    return str(_template().render(statement=_View(statement, issued_on)))
 
 
 def lines_csv(statement: Statement) -> str:
@@ -127,7 +128,7 @@ class _Engine:
         from weasyprint.text.fonts import FontConfiguration
         from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-        class ClosedFetcher(URLFetcher):  # type: ignore[misc]
+        class ClosedFetcher(URLFetcher):
             """Opens data: addresses and the packaged style sheet; everything else is refused."""
 
             def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:
@@ -144,7 +145,7 @@ class _Engine:
         self.fonts = FontConfiguration()
         shared = self._css(url=(TEMPLATES / STYLE_SHEET).as_uri())
         self.style_sheets = {
-            size: [shared, self._css(string="@page { size: %s }" % size)] for size in ("A4", "Letter")
+            size: [shared, self._css(string=f"@page {{ size: {size} }}")] for size in ("A4", "Letter")
         }
 
     def _css(self, **source: str) -> Any:

@@ -1,0 +1,143 @@
+"""The one writer of documents: asks for them, records what became of them. Never commits, never draws."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from webapp import queue
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.clock import local_date
+from webapp.kernel.errors import NotFound
+from webapp.outbox import service as outbox
+from webapp.payouts.models import Payout
+from webapp.people.models import Organisation
+from webapp.people.numbers import next_number
+from webapp.statements.models import Document
+
+REMITTANCE = "remittance"
+RENDER = "document.render"
+
+
+def request_remittance(*, payout_id: int, actor: Actor, now: datetime) -> Document:
+    """The statement of a payout as it stands now: a new document, queued, or the one that is there already.
+
+    There is one per state and round of the payout; a later one names the one it replaces. One that failed is
+    queued again. A worker draws it through the outbox. Raises NotFound for an unknown payout.
+    """
+    payout = db.session.scalar(
+        select(Payout)
+        .where(Payout.id == payout_id)
+        .with_for_update(of=Payout)
+        .execution_options(populate_existing=True)
+    )
+    if payout is None:
+        raise NotFound
+    variant = variant_of(payout)
+    document = db.session.scalar(
+        select(Document).where(
+            Document.payout_id == payout.id, Document.kind == REMITTANCE, Document.variant == variant
+        )
+    )
+    if document is None:
+        document = _add(payout, variant, actor, now)
+    elif document.state == "failed" or (document.state == "queued" and document.error and actor.is_person):
+        document.state, document.error = "queued", ""
+        _audit(document, "retried", actor, now)
+        _queue(document, now, again=True)
+    return document
+
+
+def variant_of(payout: Payout) -> str:
+    """Which state of a payout a document shows: "paid:1" is the first time it was paid."""
+    return f"{payout.state}:{payout.round}"
+
+
+def record_ready(*, document_id: int, storage_key: str, content: bytes, sha256: str, now: datetime) -> bool:
+    """Freeze a document: its bytes are stored under `storage_key`. False when it is not queued any more."""
+    result = db.session.execute(
+        update(Document)
+        .where(Document.id == document_id, Document.state == "queued")
+        .values(
+            state="ready",
+            error="",
+            storage_key=storage_key,
+            sha256=sha256,
+            size_bytes=len(content),
+            ready_at=now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def record_problem(*, document_id: int, reason: str, is_final: bool, now: datetime) -> None:
+    """Say why a document is not there. Final: it fails and waits for a person; else a worker tries again."""
+    document = db.session.get(Document, document_id)
+    if document is None or document.state != "queued":
+        return
+    document.error = reason[:500]
+    if is_final:
+        document.state = "failed"
+        audit.record(
+            tag="statements:document:failed",
+            actor=Actor(None, "worker"),
+            now=now,
+            organisation_id=document.organisation_id,
+            subject_type="payout",
+            subject_id=document.payout_id,
+            subject_label=document.number,
+            note=reason,
+        )
+
+
+def _add(payout: Payout, variant: str, actor: Actor, now: datetime) -> Document:
+    organisation = db.session.get_one(Organisation, payout.organisation_id)
+    year = local_date(now, organisation.timezone).year
+    previous = db.session.scalar(
+        select(Document.id)
+        .where(Document.payout_id == payout.id, Document.kind == REMITTANCE, Document.state == "ready")
+        .order_by(Document.id.desc())
+        .limit(1)
+    )
+    document = Document(
+        organisation_id=payout.organisation_id,
+        kind=REMITTANCE,
+        number=next_number(payout.organisation_id, f"RA-{year}", 6),
+        payee_id=payout.payee_id,
+        payout_id=payout.id,
+        variant=variant,
+        replaces_id=previous,
+        created_at=now,
+    )
+    db.session.add(document)
+    db.session.flush()
+    _audit(document, "requested", actor, now)
+    _queue(document, now)
+    return document
+
+
+def _audit(document: Document, action: str, actor: Actor, now: datetime) -> None:
+    audit.record(
+        tag=f"statements:document:{action}",
+        actor=actor,
+        now=now,
+        organisation_id=document.organisation_id,
+        subject_type="payout",
+        subject_id=document.payout_id,
+        subject_label=document.number,
+    )
+
+
+def _queue(document: Document, now: datetime, again: bool = False) -> None:
+    outbox.add(
+        kind=RENDER,
+        reference_id=document.id,
+        dedupe_key=f"{RENDER}:{document.id}" + (f":{now.timestamp():.6f}" if again else ""),
+        to_queue=queue.DOCUMENTS,
+        organisation_id=document.organisation_id,
+        now=now,
+    )

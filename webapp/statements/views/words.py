@@ -1,0 +1,89 @@
+"""How documents are shown: the state of one in words, on the page of its payout and in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import g, request, url_for
+from sqlalchemy import func, select
+
+from webapp.database import db
+from webapp.payouts import panels
+from webapp.payouts.models import Payout
+from webapp.people.models import Role
+from webapp.statements import queries, service
+from webapp.statements.models import Document
+from webapp.statements.queries import DocumentRow
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A document on a page; `href` is empty until there is something to download."""
+
+    row: DocumentRow
+    href: str
+    tone: str
+    label: str
+    sentence: str
+
+
+def portal() -> str:
+    """Name of the portal that this request is in."""
+    return (request.blueprint or "").partition(".")[0]
+
+
+def shown(row: DocumentRow, where: str) -> Shown:
+    """A document as the portal `where` shows it; why it failed is for admins."""
+    document = row.document
+    if document.state == "ready":
+        href = url_for(f"{where}.statements.download", document_id=document.id)
+        if row.replaced_by:
+            return Shown(row, href, "cancelled", "Replaced", f"Replaced by {row.replaced_by}.")
+        return Shown(row, href, "done", "Ready", "")
+    if document.state == "failed":
+        reason = document.error if where == Role.ADMIN else f"Ask {g.organisation.name} for it."
+        return Shown(row, "", "failed", "Not made", reason)
+    waits = document.error if where == Role.ADMIN else ""
+    return Shown(row, "", "progress", "Being made", waits or "A worker makes it within a minute.")
+
+
+def panel(payout: Payout, now: datetime) -> Mapping[str, Any] | None:
+    """The section “Statements” of a payout's page; None for a payee while there is nothing."""
+    where = portal()
+    rows = queries.documents_for(payout.id)
+    is_admin = where == Role.ADMIN
+    if not rows and not is_admin:
+        return None
+    variant = service.variant_of(payout)
+    current = next((row.document for row in rows if row.document.variant == variant), None)
+    can_make = is_admin and Role.ADMIN in g.roles and (
+        current is None or current.state == "failed" or (current.state == "queued" and bool(current.error))
+    )  # fmt: skip
+    return {
+        "documents": [shown(row, where) for row in rows],
+        "make_href": url_for("admin.statements.make", reference=payout.reference) if can_make else None,
+        "make_label": "Make it again" if current else "Make the statement",
+    }
+
+
+def document_links(where: str, payout_ids: Sequence[int]) -> dict[int, str]:
+    """Addresses of the newest ready document of each payout of a page, in one query."""
+    if not payout_ids:
+        return {}
+    newest = (
+        select(Document.payout_id, func.max(Document.id))
+        .where(Document.payout_id.in_(payout_ids), Document.state == "ready")
+        .group_by(Document.payout_id)
+    )
+    return {
+        payout_id: url_for(f"{where}.statements.download", document_id=document_id)
+        for payout_id, document_id in db.session.execute(newest)
+        if payout_id is not None
+    }
+
+
+panels.register_panel("statements", panel, "statements/_panel.html", (panels.ADMIN, panels.PAYEE))
+panels.register_document_links(document_links)
