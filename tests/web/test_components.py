@@ -87,7 +87,8 @@ def read(html: str, *, whole: bool = False) -> Element:
     ids = Counter(node.get("id") for node in parsed.iter() if isinstance(node.tag, str) and node.get("id"))
     assert not [name for name, times in ids.items() if times > 1]
     for node in parsed.iter():
-        if not isinstance(node.tag, str):  # a comment
+        tag: Any = node.tag
+        if not isinstance(tag, str):  # a comment
             continue
         node.tag = node.tag.rpartition("}")[2]  # pictures come with their namespace
         bad = [name for name in node.attrib if name in ("style",) or name.startswith(("on", "hx-"))]
@@ -335,8 +336,8 @@ def test_errors_are_summed_up_and_tied_to_their_fields(app: Flask) -> None:
     assert {"name", "amount", "method", "sure"} <= set(targets)
     for name in targets:
         assert by_id(root, name) is not None
-    name = by_id(root, "name")
-    assert (name.get("aria-invalid"), name.get("aria-describedby")) == ("true", "name-hint name-error")
+    field = by_id(root, "name")
+    assert (field.get("aria-invalid"), field.get("aria-describedby")) == ("true", "name-hint name-error")
     assert by_id(root, "amount").get("value") == "ten"
     assert by_id(root, "method").get("aria-describedby") == "method-error"
 
