@@ -181,6 +181,23 @@ def _set(message_id: int, worker: str | None, values: dict[str, object]) -> None
     db.session.execute(query.values(**values).execution_options(synchronize_session=False))
 
 
+def hasten(*, kind: str, organisation_id: int, now: datetime) -> None:
+    """What was put off is looked at now: the reason to wait is gone."""
+    db.session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.kind == kind,
+            OutboxMessage.organisation_id == organisation_id,
+            OutboxMessage.done_at.is_(None),
+            OutboxMessage.gave_up_at.is_(None),
+            OutboxMessage.lease_until.is_(None),
+            OutboxMessage.not_before > now,
+        )
+        .values(not_before=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def has_open(*, kind: str, reference_id: int) -> bool:
     """Whether a message of a kind about a row still waits or is being worked on."""
     query = select(OutboxMessage.id).where(

@@ -336,10 +336,10 @@ def ask_status(*, organisation_id: int, reference: str, actor: Actor, now: datet
     if transfer is None or transfer.state == TransferState.QUEUED:
         raise Conflict(f"The bank has not been asked to pay {reference} yet; there is nothing to check.")
     is_new = outbox.add(
-        kind="transfer.check",
+        kind="transfer.ask",
         reference_id=transfer.id,
         # Pressed twice within a minute, the bank is asked once.
-        dedupe_key=f"transfer.check:{transfer.id}:asked:{now:%Y%m%d%H%M}",
+        dedupe_key=f"transfer.ask:{transfer.id}:{now:%Y%m%d%H%M}",
         to_queue=queue.MONEY,
         organisation_id=organisation_id,
         now=now,

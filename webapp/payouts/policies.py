@@ -12,6 +12,7 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
+from webapp.outbox import service as outbox
 from webapp.payouts.models import ApprovalPolicy, RailSwitch
 from webapp.payouts.policy import RAILS, Policy, default_rules, from_rules
 from webapp.people.models import Organisation
@@ -133,6 +134,7 @@ def lift_halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now
     if switch is None or not switch.is_halted:
         raise Conflict("Payments are not halted; somebody else may have lifted the halt.")
     switch.is_halted, switch.reason, switch.changed_at = False, "", now
+    outbox.hasten(kind="transfer.send", organisation_id=organisation_id, now=now)
     _record("halt_lifted", organisation_id, rail, reason, actor, now)
 
 

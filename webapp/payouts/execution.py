@@ -1,0 +1,331 @@
+"""Moving the money exactly once: claim, commit, ask the provider once, record; and asking what became of it.
+
+The functions here open their own transactions, because no transaction may be open while a provider thinks;
+jobs call them, views never do. The provider is asked to send in one line of this file and nowhere else. What is
+not known is asked for, never sent again.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import or_, select, update
+
+from webapp import queue
+from webapp.database import db, transaction
+from webapp.kernel.actor import WORKER
+from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import PaydeskError
+from webapp.outbox import service as outbox
+from webapp.outbox.service import Later
+from webapp.payouts import creation, payment, policies, queries, records, settlement
+from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.policy import why_not_paid
+from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
+from webapp.people.queries import details_of
+from webapp.providers import registry
+from webapp.providers.ports import Answer, Outcome, Rail, TransferOrder
+
+log = structlog.get_logger()
+
+# Longer than the time limit of a provider call, so that a living worker never loses its claim.
+LEASE = timedelta(seconds=120)
+_WAIT = timedelta(minutes=5)
+_NOT_SENT_BASE, _NOT_SENT_CAP = 2.0, 300.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker holds between its two transactions; plain values, so that nothing is read meanwhile."""
+
+    transfer_row_id: int
+    rail: str
+    order: TransferOrder
+    sends: int
+
+
+def send(
+    *, transfer_row_id: int, worker: str = "worker", clock: Callable[[], datetime] = utc_now
+) -> Later | None:
+    """Send a queued transfer, at most once, then ask the bank about it.
+
+    Later: it has to wait (halt, empty account, nothing reached the provider). None: done, or not ours to do.
+    """
+    claimed = _claim(transfer_row_id, worker, clock())
+    if claimed is None or isinstance(claimed, Later):
+        return claimed
+    rail = registry.rail(claimed.rail)
+    _refuse_open_transaction()
+    started = time.monotonic()
+    answer = _post(rail, claimed.order)
+    duration = int((time.monotonic() - started) * 1000)
+    now = clock()
+    wait = random.uniform(0.5, min(_NOT_SENT_CAP, _NOT_SENT_BASE * 2 ** min(claimed.sends, 10)))
+    with transaction():
+        payout, transfer = settlement.lock_transfer(transfer_row_id)
+        before = transfer.state
+        settlement.apply_send(payout, transfer, answer, now, now + timedelta(seconds=wait))
+        settlement.keep_event(
+            transfer, "send", before, now,
+            request=claimed.order.masked(), answer=settlement.describe(answer), duration_ms=duration,
+        )  # fmt: skip
+        # A definite answer, or "I have it already", is confirmed at once by our own question.
+        ask_now = answer.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) or bool(answer.code)
+        ask_now = ask_now and transfer.state in (TransferState.ACCEPTED, TransferState.UNKNOWN)
+    return check(transfer_row_id=transfer_row_id, clock=clock) if ask_now else None
+
+
+def _post(rail: Rail, order: TransferOrder) -> Answer:
+    try:
+        return rail.send(order)  # the one place where money is asked to move
+    except Exception as error:
+        # An adapter that broke may have sent before: nothing is known but the bank knows.
+        log.exception("rail.broke", rail=rail.name, transfer_id=order.transfer_id)
+        return Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
+
+
+def _refuse_open_transaction() -> None:
+    session = db.session()
+    if session.info.get("is_writing"):
+        raise RuntimeError("a transaction is open; a provider is called outside of one")
+    session.rollback()
+
+
+def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | None:
+    """Take the transfer by one conditional UPDATE, after a last look at halt and fingerprint, and commit."""
+    refused = _refused_by_balance(transfer_row_id)
+    with transaction():
+        payout, transfer = settlement.lock_transfer(transfer_row_id)
+        if transfer.state != TransferState.QUEUED:
+            return None
+        if reasons := policies.halt_reasons(transfer.organisation_id, transfer.rail):
+            return Later(now + _WAIT, f"Payments are halted: {' '.join(reasons)}")
+        if refused:
+            settlement.halt_rail(transfer, refused, now)
+            return Later(now + _WAIT, refused)
+        if payout.method is not None and not payout.method.is_current:
+            changed = "The payment details changed before it was sent; nothing was sent."
+            settlement.apply(payout, transfer, Answer(Outcome.FAILED, code="METHOD_CHANGED", message=changed), now)
+            settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
+            return None
+        if not _is_as_approved(payout, transfer):
+            settlement.review(payout, transfer, "What is to be sent is not what was approved.", now)
+            settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
+            return None
+        taken = db.session.execute(
+            update(Transfer)
+            .where(Transfer.id == transfer.id, Transfer.state == TransferState.QUEUED.value)
+            .values(
+                state=TransferState.SUBMITTING.value,
+                lease_until=now + LEASE,
+                leased_by=worker[:120],
+                sends=Transfer.sends + 1,
+                next_check_at=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if taken.rowcount != 1:  # type: ignore[attr-defined]
+            return None
+        db.session.refresh(transfer)
+        settlement.keep_event(transfer, "worker", TransferState.QUEUED, now, request={"worker": worker})
+        return Claim(transfer.id, transfer.rail, _order(payout, transfer), transfer.sends)
+
+
+def _is_as_approved(payout: Payout, transfer: Transfer) -> bool:
+    """The last gate: the stored fingerprints agree, and both describe what would be sent."""
+    present = queries.fingerprint_of(payout, payout.method)
+    return (
+        payout.state == PayoutState.PROCESSING
+        and payout.fingerprint == transfer.fingerprint == present
+        and (transfer.amount_minor, transfer.currency, transfer.method_id)
+        == (payout.amount_minor, payout.currency, payout.method_id)
+    )
+
+
+def _order(payout: Payout, transfer: Transfer) -> TransferOrder:
+    method = payout.method
+    needs_details = registry.rail(transfer.rail).needs_details
+    clear = dict(details_of(method).reveal()) if method is not None and needs_details else {}
+    return TransferOrder(
+        organisation_id=transfer.organisation_id,
+        transfer_id=transfer.transfer_id,
+        amount_minor=transfer.amount_minor,
+        currency=transfer.currency,
+        beneficiary=(method.name_at_bank if method else "") or payout.payee.name,
+        account_masked=method.masked if method else "",
+        remarks=payout.reference,
+        details=clear,
+    )
+
+
+def _refused_by_balance(transfer_row_id: int) -> str:
+    """A sentence when the account cannot cover the transfer; payouts then wait instead of failing."""
+    with transaction():
+        row = db.session.execute(
+            select(
+                Transfer.rail, Transfer.organisation_id, Transfer.currency, Transfer.amount_minor, Transfer.state
+            ).where(Transfer.id == transfer_row_id)
+        ).one_or_none()
+    if row is None or row.state != TransferState.QUEUED:
+        return ""
+    try:
+        available = registry.rail(row.rail).balance(row.organisation_id, row.currency)
+    except Exception:
+        log.exception("rail.balance_broke", rail=row.rail)
+        return ""
+    if available is None or available >= row.amount_minor:
+        return ""
+    return "The account that payouts leave is too low. Fund it, then lift the halt."
+
+
+def check(
+    *,
+    transfer_row_id: int,
+    source: str = "status",
+    is_scheduled: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+) -> Later | None:
+    """Ask the bank what became of a transfer and let the answer take effect. Safe to repeat at any time.
+
+    `is_scheduled`: only when the plan still says so; a question asked meanwhile has moved the plan on.
+    """
+    now = clock()
+    with transaction():
+        row = db.session.execute(
+            select(
+                Transfer.rail, Transfer.transfer_id, Transfer.state, Transfer.lease_until, Transfer.next_check_at
+            ).where(Transfer.id == transfer_row_id)
+        ).one_or_none()
+    if row is None or row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):
+        return None
+    if row.state == TransferState.SUBMITTING:
+        # Somebody is talking to the bank now; the reaper sees to it if they are not.
+        return Later((row.lease_until or now) + timedelta(seconds=1), "A worker is sending it.")
+    if is_scheduled and (row.next_check_at is None or row.next_check_at > now + timedelta(seconds=1)):
+        return None
+    _refuse_open_transaction()
+    started = time.monotonic()
+    try:
+        answer = registry.rail(row.rail).status(row.transfer_id)
+    except Exception as error:
+        log.exception("rail.broke", rail=row.rail, transfer_id=row.transfer_id)
+        answer = Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
+    duration = int((time.monotonic() - started) * 1000)
+    now = clock()
+    with transaction():
+        payout, transfer = settlement.lock_transfer(transfer_row_id)
+        before = transfer.state
+        if before in (TransferState.QUEUED, TransferState.SUBMITTING):
+            return None  # it is being sent again since we asked; what we heard is of the past
+        transfer.checks += 1
+        settlement.apply(payout, transfer, answer, now)
+        settlement.keep_event(
+            transfer, source, before, now, answer=settlement.describe(answer), duration_ms=duration
+        )
+    return None
+
+
+def retry_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later | None:
+    """Try a payout again whose time has come; waits while something else stops it."""
+    now = clock()
+    with transaction():
+        payout = records.lock_by_id(payout_id)
+        if payout.state != PayoutState.RETRY_SCHEDULED:
+            return None
+        if payout.retry_at is not None and payout.retry_at > now:
+            return Later(payout.retry_at, "Its next try is not due yet.")
+        policy, _ = policies.current_policy(payout.organisation_id)
+        reasons = why_not_paid(policy, queries.payment_facts(payout, None, payout.rail, now))
+        if reasons:
+            payout.retry_at = now + _WAIT
+            return Later(payout.retry_at, " ".join(reasons))
+        state = next_state(payout.state, PayoutAction.RETRY)
+        payment.begin_transfer(payout, PayoutAction.RETRY, state, payout.rail, WORKER, now)
+    return None
+
+
+def reap_leases(*, clock: Callable[[], datetime] = utc_now) -> int:
+    """Transfers whose worker is gone: nobody knows whether it sent, so the bank is asked. Returns how many."""
+    now = clock()
+    with transaction():
+        lapsed = db.session.scalars(
+            select(Transfer.id).where(
+                Transfer.state == TransferState.SUBMITTING.value,
+                or_(Transfer.lease_until.is_(None), Transfer.lease_until < now),
+            )
+        ).all()
+    count = 0
+    for transfer_row_id in lapsed:
+        with transaction():
+            _, transfer = settlement.lock_transfer(transfer_row_id)
+            if transfer.state != TransferState.SUBMITTING or (transfer.lease_until or now) > now:
+                continue
+            transfer.state = TransferState.UNKNOWN.value
+            transfer.error_message = "The worker that sent it stopped before the answer came."
+            transfer.lease_until, transfer.leased_by, transfer.checks = None, "", 0
+            settlement.schedule_check(transfer, now, at=now)
+            settlement.keep_event(transfer, "worker", TransferState.SUBMITTING, now)
+            count += 1
+    return count
+
+
+def sweep(*, clock: Callable[[], datetime] = utc_now, limit: int = 500) -> int:
+    """Put back what should be in the outbox and is not: queued transfers, overdue questions, due retries.
+
+    Also lets the policy approve what only waited for payment details. Returns how many were put back.
+    """
+    now = clock()
+    late = now - timedelta(minutes=2)
+    with transaction():
+        sends = select(Transfer.id).where(
+            Transfer.state == TransferState.QUEUED.value, Transfer.created_at < late
+        )
+        checks = select(Transfer.id).where(Transfer.next_check_at < late)
+        retries = select(Payout.id).where(
+            Payout.state == PayoutState.RETRY_SCHEDULED.value, Payout.retry_at < late
+        )
+        put_back = 0
+        for kind, query in (("transfer.send", sends), ("transfer.check", checks), ("payout.retry", retries)):
+            for reference_id in db.session.scalars(query.limit(limit)).all():
+                put_back += _put_back(kind, reference_id, now)
+    return put_back + _approve_waiting(now, limit)
+
+
+def _put_back(kind: str, reference_id: int, now: datetime) -> int:
+    if outbox.has_open(kind=kind, reference_id=reference_id):
+        return 0
+    return outbox.add(
+        kind=kind,
+        reference_id=reference_id,
+        dedupe_key=f"{kind}:{reference_id}:sweep:{now:%Y%m%d%H%M}",
+        to_queue=queue.MONEY,
+        now=now,
+    )
+
+
+def _approve_waiting(now: datetime, limit: int) -> int:
+    with transaction():
+        waiting = db.session.scalars(
+            select(Payout.id)
+            .where(
+                Payout.state == PayoutState.PENDING_APPROVAL.value,
+                Payout.is_automatic.is_(True),
+                Payout.approvals_needed == 0,
+            )
+            .limit(limit)
+        ).all()
+    approved = 0
+    for payout_id in waiting:
+        try:
+            with transaction():
+                payout = records.lock_by_id(payout_id)
+                if payout.state == PayoutState.PENDING_APPROVAL:
+                    approved += creation.approve_by_policy(payout, now)
+        except PaydeskError as error:
+            log.warning("payout.policy_could_not_approve", payout_id=payout_id, reason=error.message)
+    return approved
