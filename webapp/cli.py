@@ -140,7 +140,7 @@ def user_create(
                 actor=COMMAND,
                 now=utc_now(),
             )
-        person = queries.find_user_by_email(email) or service.create_user(
+        person = queries.find_user(email) or service.create_user(
             email=email, name=name or email, password=secret, actor=COMMAND, now=utc_now()
         )
         for role in roles:

@@ -24,6 +24,11 @@ def get_organisation(slug: str) -> Organisation:
     return row
 
 
+def find_organisation(slug: str) -> Organisation | None:
+    """The organisation with this short name, if it is there."""
+    return db.session.scalar(select(Organisation).where(Organisation.slug == slug))
+
+
 def find_user(email: str) -> User | None:
     """A user by e-mail address, in any case of letters."""
     return db.session.scalar(select(User).where(User.email == email.strip().lower()))
