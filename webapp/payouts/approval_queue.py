@@ -6,20 +6,21 @@ Ready and Blocked can be counted and paged. A test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 
 from webapp.database import db
-from webapp.kernel.money import Money
-from webapp.payouts import lists, policies, policy
+from webapp.payouts import lists, policies, policy, queries
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee, PayoutMethod
 
 DAY = timedelta(hours=24)
+NO_SWITCH = {"single_operator": policy.SingleOperator()}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Approver:
     timezone: str
     currency: str
     now: datetime
-    approved_today_minor: int
+    # Minor units approved within 24 hours, per currency; read only where a daily cap asks for it.
+    approved_today: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,22 @@ class Views:
 def approver(*, organisation: Organisation, user_id: int, now: datetime) -> Approver:
     """What decides about a person, read once per page."""
     rules, _ = policies.current_policy(organisation.id)
-    approved = 0
+    approved: dict[str, int] = {}
     if rules.single_operator.is_on and rules.single_operator.daily_cap_minor is not None:
-        approved = approved_since(organisation.id, organisation.currency, now - DAY)
-    return Approver(organisation.id, user_id, rules, organisation.timezone, organisation.currency, now, approved)
-
-
-def approved_since(organisation_id: int, currency: str, since: datetime) -> int:
-    """Sum of the payouts approved since an instant, in minor units of one currency."""
-    total = db.session.scalar(
-        select(func.coalesce(func.sum(Payout.amount_minor), 0)).where(
-            Payout.organisation_id == organisation_id, Payout.currency == currency, Payout.approved_at > since
-        )
+        approved = approved_since(organisation.id, now - DAY)
+    return Approver(
+        organisation.id, user_id, rules, organisation.timezone, organisation.currency, now, approved
     )
-    return int(total or 0)
+
+
+def approved_since(organisation_id: int, since: datetime) -> dict[str, int]:
+    """Sum of the payouts approved since an instant, in minor units per currency."""
+    query = (
+        select(Payout.currency, func.sum(Payout.amount_minor))
+        .where(Payout.organisation_id == organisation_id, Payout.approved_at > since)
+        .group_by(Payout.currency)
+    )
+    return {currency: int(amount) for currency, amount in db.session.execute(query)}
 
 
 def blocked_clause(who: Approver) -> ColumnElement[bool]:
@@ -77,15 +81,17 @@ def blocked_clause(who: Approver) -> ColumnElement[bool]:
     if solo.is_on:
         reasons.append(Payout.created_at > who.now - timedelta(hours=solo.delay_hours))
         if solo.daily_cap_minor is not None:
-            left = solo.daily_cap_minor - who.approved_today_minor
-            reasons.append(Payout.amount_minor > left)
+            used = case(who.approved_today, value=Payout.currency, else_=0) if who.approved_today else 0
+            reasons.append(Payout.amount_minor + used > solo.daily_cap_minor)
         return or_(*reasons)
     entered_lately = exists().where(
         current,
         PayoutMethod.created_by_id == who.user_id,
         PayoutMethod.created_at > who.now - timedelta(days=who.policy.method_editor_days),
     )
-    excluded = exists().where(ApprovalExclusion.payout_id == Payout.id, ApprovalExclusion.user_id == who.user_id)
+    excluded = exists().where(
+        ApprovalExclusion.payout_id == Payout.id, ApprovalExclusion.user_id == who.user_id
+    )
     made = and_(Payout.created_by_id.is_not(None), Payout.created_by_id == who.user_id)
     own = and_(Payee.user_id.is_not(None), Payee.user_id == who.user_id)
     return or_(made, own, excluded, entered_lately, *reasons)
@@ -95,9 +101,7 @@ def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
     """The counts of the three views under a filter, in one query."""
     query = lists.pending(
         organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
-    ).with_only_columns(
-        blocked_clause(who).label("is_blocked"), lists.is_flagged().label("is_flagged")
-    )
+    ).with_only_columns(blocked_clause(who).label("is_blocked"), lists.is_flagged().label("is_flagged"))
     inner = query.subquery()
     row = db.session.execute(
         select(
@@ -114,33 +118,10 @@ def reasons(who: Approver, payout: Payout) -> list[str]:
 
     Reads what `lists.with_approval_facts` has loaded, so a page of rows needs no query per row.
     """
-    return policy.why_not_approve(who.policy, facts(who, payout))
-
-
-def facts(who: Approver, payout: Payout) -> policy.ApprovalFacts:
-    """What the policy needs to know about this person and this payout."""
-    method, payee = payout.payee.current_method, payout.payee
-    own = [a for a in payout.approvals if a.round == payout.round and a.approver_id == who.user_id]
-    return policy.ApprovalFacts(
-        person=policy.PersonFacts(
-            user_id=who.user_id,
-            creator_id=payout.created_by_id,
-            payee_user_id=payee.user_id,
-            method_editor_id=method.created_by_id if method else None,
-            method_changed_at=method.created_at if method else None,
-            exclusions=tuple((e.user_id, e.reason) for e in payout.exclusions),
-        ),
-        state=payout.state,
-        amount=Money(payout.amount_minor, payout.currency),
-        payee_name=payee.name,
-        has_method=method is not None,
-        now=who.now,
-        timezone=who.timezone,
-        created_at=payout.created_at,
-        is_payee_active=payee.is_active,
-        approved_at=next((a.at for a in own if a.decision == "approved"), None),
-        approved_today_minor=who.approved_today_minor,
-    )
+    # The sum of the last day was read once for the page; without its switch the facts do not ask for it again.
+    facts = queries.approval_facts(payout, who.user_id, who.policy.model_copy(update=NO_SWITCH), who.now)
+    used = who.approved_today.get(payout.currency, 0)
+    return policy.why_not_approve(who.policy, replace(facts, approved_today_minor=used))
 
 
 def ready_count(who: Approver) -> int:
@@ -168,3 +149,15 @@ def split(who: Approver, payouts: Sequence[Payout]) -> tuple[list[Payout], list[
         else:
             eligible.append(payout)
     return eligible, left_out
+
+
+def in_view(who: Approver, filters: lists.PayoutFilter, view: str) -> Select[Any]:
+    """The waiting payouts of a view: "ready" and "blocked" for this person, "flagged", or "" for all."""
+    query = lists.pending(
+        organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
+    )
+    if view == "ready":
+        return query.where(~blocked_clause(who))
+    if view == "blocked":
+        return query.where(blocked_clause(who))
+    return query.where(lists.is_flagged()) if view == "flagged" else query

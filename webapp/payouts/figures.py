@@ -48,7 +48,13 @@ class MonthSum:
 def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
     """Open payouts by state, one entry per currency."""
     query = (
-        select(Payout.state, Payout.currency, func.count(), func.sum(Payout.amount_minor), func.min(Payout.created_at))
+        select(
+            Payout.state,
+            Payout.currency,
+            func.count(),
+            func.sum(Payout.amount_minor),
+            func.min(Payout.created_at),
+        )
         .where(Payout.organisation_id == organisation_id, Payout.state.in_([s.value for s in OPEN_STATES]))
         .group_by(Payout.state, Payout.currency)
         .order_by(Payout.currency)
@@ -170,3 +176,10 @@ def has_any(organisation_id: int) -> tuple[bool, bool, bool]:
         )
     ).one()
     return bool(row[0]), bool(row[1]), bool(row[2])
+
+
+def method_of(payee_id: int) -> PayoutMethod | None:
+    """Where a payee's money goes now."""
+    return db.session.scalar(
+        select(PayoutMethod).where(PayoutMethod.payee_id == payee_id, PayoutMethod.is_current.is_(True))
+    )

@@ -7,7 +7,16 @@ from datetime import date
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, Form, HiddenField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    Form,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
@@ -53,11 +62,18 @@ class FilterForm(Form):
     amount_to = MoneyField("Amount to", filters=[_strip], validators=[Optional(), Length(max=40)])
 
     def __init__(
-        self, *args: Any, programs: Sequence[str] = (), currency: str = "USD", locale: str = "en_US", **kwargs: Any
+        self,
+        *args: Any,
+        programs: Sequence[str] = (),
+        currency: str = "USD",
+        locale: str = "en_US",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.currency, self.locale = currency, locale
-        self["program"].choices = [("", "All programs"), *((p, p.capitalize()) for p in programs)]
+        program = self._fields.get("program")
+        if isinstance(program, SelectField):
+            program.choices = [("", "All programs"), *((p, p.capitalize()) for p in programs)]
         for name in ("period_from", "period_to"):
             if name in self and self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
@@ -128,7 +144,9 @@ class PayeeFilterForm(FilterForm):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        Form.__init__(self, *args, **{k: v for k, v in kwargs.items() if k not in ("programs", "currency", "locale")})
+        Form.__init__(
+            self, *args, **{k: v for k, v in kwargs.items() if k not in ("programs", "currency", "locale")}
+        )
         for name in ("period_from", "period_to"):
             if self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
@@ -144,7 +162,8 @@ class ActionForm(FlaskForm):
     @property
     def seen_version(self) -> int | None:
         """The version that the page showed, where it is a number."""
-        return int(self.version.data) if (self.version.data or "").isdigit() else None
+        text = self.version.data or ""
+        return int(text) if text.isdigit() else None
 
     def arguments(self) -> dict[str, Any]:
         """What the service takes beside reference, actor and time."""
@@ -189,7 +208,9 @@ class MarkPaidForm(ActionForm):
             Length(max=120, message="Write at most 120 characters."),
         ],
     )
-    paid_on = DateField("Paid on", validators=[InputRequired("Enter the day of the payment, such as 2026-10-31.")])
+    paid_on = DateField(
+        "Paid on", validators=[InputRequired("Enter the day of the payment, such as 2026-10-31.")]
+    )
 
     def __init__(self, *args: Any, today: date | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -200,7 +221,9 @@ class MarkPaidForm(ActionForm):
     def validate_paid_on(self, field: DateField) -> None:
         """Money that has not moved yet is not paid."""
         if field.data and self.today and field.data > self.today:
-            raise ValidationError(f"The day lies in the future. Enter today, {self.today.isoformat()}, or earlier.")
+            raise ValidationError(
+                f"The day lies in the future. Enter today, {self.today.isoformat()}, or earlier."
+            )
 
     def arguments(self) -> dict[str, Any]:
         """Reference and day."""
@@ -208,31 +231,58 @@ class MarkPaidForm(ActionForm):
 
 
 class PayForm(ActionForm):
-    """Which rail the money takes."""
+    """Which rail the money takes; and a word on payment details that changed after the approval."""
 
     rail = SelectField("How it is paid", validators=[InputRequired("Choose how it is paid.")])
+    confirm_method = BooleanField(
+        "The payment details changed after the approval. I have checked them: they are right"
+    )
 
-    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), details_changed: bool = False,
+                 **kwargs: Any) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
         self.rail.choices = list(rails)
+        if not details_changed:
+            del self.confirm_method
 
     def arguments(self) -> dict[str, Any]:
-        """The rail."""
-        return {"rail": self.rail.data}
+        """The rail, and whether changed details are confirmed."""
+        return {
+            "rail": self.rail.data,
+            "confirm_method": "confirm_method" in self and self["confirm_method"].data,
+        }
+
+
+class ReturnForm(ReasonForm):
+    """A payment made by hand that came back."""
+
+    on = DateField(
+        "Returned on", validators=[InputRequired("Enter the day of the return, such as 2026-10-31.")]
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.on.process_errors:
+            self.on.process_errors = ["Enter a day like 2026-10-31."]
+
+    def arguments(self) -> dict[str, Any]:
+        """Reason and day."""
+        return {"reason": self.reason.data or "", "on": self.on.data}
 
 
 class EditForm(NoteForm):
     """The admins' own note on a payout that waits for approval."""
 
     note = TextAreaField(
-        "Note for admins", filters=[_strip], validators=[Optional(), Length(max=2000, message="Write at most 2,000 characters.")]
+        "Note for admins",
+        filters=[_strip],
+        validators=[Optional(), Length(max=2000, message="Write at most 2,000 characters.")],
     )
 
 
 class HaltForm(FlaskForm):
     """Stops or resumes sending."""
 
-    rail = HiddenField()
     reason = TextAreaField(
         "Reason",
         filters=[_strip],

@@ -84,7 +84,9 @@ def _status_clause(status: str) -> ColumnElement[bool]:
         closed = (PayoutState.PAID, PayoutState.REJECTED, PayoutState.CANCELLED)
         return Payout.state.not_in([s.value for s in closed])
     if status == Standing.NO_METHOD:
-        return and_(Payout.state.in_([PayoutState.PENDING_APPROVAL.value, PayoutState.APPROVED.value]), ~_has_method())
+        return and_(
+            Payout.state.in_([PayoutState.PENDING_APPROVAL.value, PayoutState.APPROVED.value]), ~_has_method()
+        )
     return Payout.state == status
 
 
@@ -222,7 +224,9 @@ def export_rows(query: Select[Any]) -> Iterator[Payout]:
     ordered = with_list_columns(query).order_by(Payout.id.desc()).limit(EXPORT_BATCH)
     last: int | None = None
     while True:
-        batch = db.session.scalars(ordered if last is None else ordered.where(Payout.id < last)).unique().all()
+        batch = (
+            db.session.scalars(ordered if last is None else ordered.where(Payout.id < last)).unique().all()
+        )
         yield from batch
         if len(batch) < EXPORT_BATCH:
             return
@@ -252,8 +256,10 @@ def get_for_page(*, organisation_id: int, reference: str, payee_id: int | None =
     )
     if payee_id is not None:
         query = query.where(Payout.payee_id == payee_id)
-    query = query.options(selectinload(Payout.lines), selectinload(Payout.transfers).selectinload(Transfer.events))
-    payout = db.session.scalars(query).unique().one_or_none()
+    query = query.options(
+        selectinload(Payout.lines), selectinload(Payout.transfers).selectinload(Transfer.events)
+    )
+    payout: Payout | None = db.session.scalars(query).unique().one_or_none()
     if payout is None:
         raise NotFound
     return payout
@@ -267,4 +273,8 @@ def programs_of(organisation_id: int) -> list[str]:
 
 def chosen(*, organisation_id: int, payout_ids: Sequence[int]) -> Select[Any]:
     """The payouts that a person ticked, whatever their state; those of others are simply not there."""
-    return select(Payout).join(Payout.payee).where(Payout.organisation_id == organisation_id, Payout.id.in_(payout_ids))
+    return (
+        select(Payout)
+        .join(Payout.payee)
+        .where(Payout.organisation_id == organisation_id, Payout.id.in_(payout_ids))
+    )

@@ -1,7 +1,122 @@
-"""Payouts: list, detail, actions, exports."""
+"""Payouts: list, totals, files, the page of one payout."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
+
+from flask import Blueprint, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Select
+
+from webapp.database import db
+from webapp.kernel.clock import utc_now
+from webapp.payouts import lists, panels
+from webapp.payouts.forms import FilterForm
+from webapp.payouts.models import Payout
+from webapp.payouts.views import actions, detail, listing, words
+from webapp.web.exports import csv_response, xlsx_response
+from webapp.web.htmx import is_fragment
+from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
+blueprint.add_url_rule(
+    "/<reference>/<action>", view_func=actions.act, endpoint="act", methods=["GET", "POST"]
+)
+HEADERS = [
+    "Reference", "Payee", "Program", "Period", "Status", {"label": "Net", "numeric": True}, "Pay to",
+    "Payment reference", "Approved by", "Paid on", "Statement",
+]  # fmt: skip
+
+
+def _form() -> FilterForm:
+    organisation = g.organisation
+    return FilterForm(
+        request.args,
+        programs=lists.programs_of(organisation.id),
+        currency=organisation.currency,
+        locale=organisation.locale,
+    )
+
+
+def _query(form: FilterForm) -> Select[Any]:
+    return lists.payouts(
+        organisation_id=g.organisation.id,
+        currency=g.organisation.currency,
+        now=utc_now(),
+        filters=form.chosen(),
+    )
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """The history; rows first, totals after them. A filter that cannot be read shows nothing (422)."""
+    form = _form()
+    page: Page[Payout] = Page([], None, None)
+    if is_valid := form.validate():
+        query = _query(form)
+        page = keyset(lists.with_list_columns(query), Payout.id)
+        count = capped_count(query, Payout.id)
+        page = Page(
+            page.items, page.previous_href, page.next_href, f"{count} payouts" if count != "1" else "1 payout"
+        )
+    ids = [payout.id for payout in page.items]
+    approvers = lists.approvers_of(ids)
+    documents = panels.document_hrefs("admin", ids)
+    context = {
+        "form": form,
+        "page": page,
+        "rows": [
+            words.row(p, approved_by=approvers.get(p.id), document=documents.get(p.id)) for p in page.items
+        ],
+        "headers": HEADERS,
+        "chips": listing.chips(form, "admin.payouts.index"),
+        "clear_href": url_for("admin.payouts.index"),
+        "totals_href": listing.address("admin.payouts.totals"),
+        "csv_href": listing.address("admin.payouts.export", format="csv"),
+        "xlsx_href": listing.address("admin.payouts.export", format="xlsx"),
+        "now": utc_now(),
+        "has_errors": not is_valid,
+    }
+    template = "payouts/_results.html" if is_fragment() and is_valid else "payouts/index.html"
+    return render_template(template, **context), 200 if is_valid else 422
+
+
+@blueprint.get("/totals")
+def totals() -> ResponseReturnValue:
+    """Count and sums of a filter per currency: a fragment below the rows, a page without JavaScript."""
+    form = _form()
+    is_valid = form.validate()
+    context = {
+        "totals": lists.totals(_query(form)) if is_valid else [],
+        "list_href": listing.address("admin.payouts.index"),
+    }
+    template = "payouts/_totals.html" if is_fragment() else "payouts/totals.html"
+    return render_template(template, **context), 200 if is_valid else 422
+
+
+@blueprint.get("/export.<any(csv,xlsx):format>")
+def export(format: str) -> ResponseReturnValue:
+    """Exactly the filter as a file."""
+    form = _form()
+    if not form.validate():
+        return index()
+    make = csv_response if format == "csv" else xlsx_response
+    rows = listing.export_cells(lists.export_rows(_query(form)))
+    return make(f"payouts-{g.organisation.slug}.{format}", listing.EXPORT_HEADERS, rows)
+
+
+@blueprint.get("/<reference>")
+def show(reference: str) -> ResponseReturnValue:
+    """One payout with everything about it."""
+    payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
+    return render_template("payouts/show.html", **detail.context(payout, utc_now()))
+
+
+@blueprint.get("/<reference>/status")
+def status(reference: str) -> ResponseReturnValue:
+    """The status block, asked again every few seconds while the bank is at work; 286 ends the asking."""
+    payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
+    context = detail.status_context(payout, utc_now())
+    response = render_template("payouts/_status.html", is_poll=True, **context)
+    db.session.rollback()
+    return response, 200 if context["is_moving"] else 286

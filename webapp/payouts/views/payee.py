@@ -2,6 +2,110 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
+
+from flask import Blueprint, abort, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.kernel.clock import utc_now
+from webapp.kernel.money import Money
+from webapp.payouts import lists, panels
+from webapp.payouts.forms import PayeeFilterForm
+from webapp.payouts.models import Payout
+from webapp.payouts.views import detail, listing, words
+from webapp.people.views.session import payee_id_for
+from webapp.web.exports import csv_response
+from webapp.web.htmx import is_fragment
+from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
+HEADERS = [
+    "Period", "Reference", "Status", {"label": "Gross", "numeric": True}, {"label": "Deductions", "numeric": True},
+    {"label": "Net", "numeric": True}, "Paid on", "Payment reference", "Statement",
+]  # fmt: skip
+
+
+def _portal() -> str:
+    return (request.blueprint or "").partition(".")[0]
+
+
+def _own_id() -> int | None:
+    return payee_id_for(_portal())
+
+
+def _query(form: PayeeFilterForm, payee_id: int) -> Any:
+    organisation = g.organisation
+    return lists.payouts(
+        organisation_id=organisation.id,
+        currency=organisation.currency,
+        now=utc_now(),
+        filters=form.chosen(),
+        payee_id=payee_id,
+    )
+
+
+def _rows(payouts: list[Payout]) -> list[dict[str, Any]]:
+    documents = panels.document_hrefs(_portal(), [p.id for p in payouts])
+    return [
+        {
+            "payout": p,
+            "status": words.payee_status(p, g.organisation.name),
+            "period": words.period(p),
+            "gross": Money(p.gross_minor, p.currency),
+            "deductions": Money(p.amount_minor - p.gross_minor, p.currency),
+            "net": Money(p.amount_minor, p.currency),
+            "document": documents.get(p.id),
+        }
+        for p in payouts
+    ]
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    """Own payouts, newest first."""
+    form = PayeeFilterForm(request.args)
+    is_valid, payee_id = form.validate(), _own_id()
+    page: Page[Payout] = Page([], None, None)
+    if is_valid and payee_id is not None:
+        query = _query(form, payee_id)
+        page = keyset(lists.with_list_columns(query), Payout.id)
+        count = capped_count(query, Payout.id)
+        page = Page(
+            page.items, page.previous_href, page.next_href, "1 payout" if count == "1" else f"{count} payouts"
+        )
+    here = f"{_portal()}.payouts"
+    context = {
+        "form": form,
+        "page": page,
+        "rows": _rows(list(page.items)),
+        "headers": HEADERS,
+        "chips": listing.chips(form, f"{here}.index"),
+        "clear_href": url_for(f"{here}.index"),
+        "csv_href": listing.address(f"{here}.export"),
+        "show_endpoint": f"{here}.show",
+        "now": utc_now(),
+        "has_errors": not is_valid,
+    }
+    template = "payouts/_own_results.html" if is_fragment() and is_valid else "payouts/own_index.html"
+    return render_template(template, **context), 200 if is_valid else 422
+
+
+@blueprint.get("/export.csv")
+def export() -> ResponseReturnValue:
+    """Exactly the filter as a CSV file."""
+    form = PayeeFilterForm(request.args)
+    payee_id = _own_id()
+    if not form.validate():
+        return index()
+    rows = [] if payee_id is None else lists.export_rows(_query(form, payee_id))
+    return csv_response("payouts.csv", listing.PAYEE_EXPORT_HEADERS, listing.payee_export_cells(rows))
+
+
+@blueprint.get("/<reference>")
+def show(reference: str) -> ResponseReturnValue:
+    """One own payout; another payee's answers as if it were not there."""
+    payee_id = _own_id()
+    if payee_id is None:
+        abort(404)
+    payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference, payee_id=payee_id)
+    return render_template("payouts/own_show.html", **detail.payee_context(payout, _portal(), utc_now()))

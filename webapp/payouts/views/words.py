@@ -60,7 +60,9 @@ def admin_status(payout: Payout) -> Status:
                         "An admin")  # fmt: skip
     if state == _S.APPROVED and payout.payee.current_method is None:
         return _waiting(
-            "Waiting", f"{payout.payee.name} has no payment details. Add them, then pay it.", "The payee or an admin"
+            "Waiting",
+            f"{payout.payee.name} has no payment details. Add them, then pay it.",
+            "The payee or an admin",
         )
     sentence = state.sentence
     if state == _S.PENDING_APPROVAL and payout.payee.current_method is None:
@@ -123,7 +125,9 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
     say = wording(payout.currency)
     sums = sum_by_kind(payout.lines)
     first = next(iter(sums), "earning")
-    changes = [(LINE_KINDS.get(kind, kind.capitalize()), amount) for kind, amount in sums.items() if kind != first]
+    changes = [
+        (LINE_KINDS.get(kind, kind.capitalize()), amount) for kind, amount in sums.items() if kind != first
+    ]
     taken = payout.gross_minor - payout.amount_minor
     if taken > 0:
         finding = f"{say(payout.gross_minor)} gross less {say(taken)} leaves {say(payout.amount_minor)}."

@@ -1,7 +1,100 @@
-"""A payee's home: next payout, earnings by month."""
+"""A payee's home: next payout, what they must do, earnings by month."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.kernel.clock import add_months, local_date, utc_now
+from webapp.kernel.money import Money
+from webapp.payouts import figures
+from webapp.payouts.models import Payout
+from webapp.payouts.states import PayoutState
+from webapp.payouts.views import words
+from webapp.people.views.session import payee_id_for
+from webapp.portals.views.admin_home import Task, short
+from webapp.web import charts, filters
 
 blueprint = Blueprint("home", __name__)
+
+
+def _portal() -> str:
+    return (request.blueprint or "").partition(".")[0]
+
+
+def _row(payout: Payout) -> dict[str, Any]:
+    return {
+        "payout": payout,
+        "status": words.payee_status(payout, g.organisation.name),
+        "period": words.period(payout),
+        "net": Money(payout.amount_minor, payout.currency),
+    }
+
+
+def _tasks(open_payouts: Sequence[Payout], has_method: bool) -> list[Task]:
+    details = url_for(f"{_portal()}.details.show")
+    tasks = []
+    if not has_method:
+        tasks.append(
+            Task("Add your payment details", "Without them nothing can be paid.", details, tone="todo")
+        )
+    back = [p for p in open_payouts if p.state in (PayoutState.FAILED.value, PayoutState.REVERSED.value)]
+    if back and has_method:
+        names = ", ".join(p.reference for p in back)
+        tasks.append(
+            Task("Check your payment details", f"The bank did not take {names}.", details, tone="failed")
+        )
+    return tasks
+
+
+def _earnings(sums: Sequence[figures.MonthSum], currency: str, today: date) -> charts.BarFigure:
+    months = [add_months(today, n) for n in range(-11, 1)]
+    amounts = dict.fromkeys(months, 0)
+    for part in sums:
+        if part.amount.currency == currency and part.month in amounts:
+            amounts[part.month] += part.amount.amount
+    say = words.wording(currency)
+    best = max(months, key=lambda month: amounts[month])
+    return charts.bars(
+        key="earnings",
+        title=f"Paid to you per month, {currency}",
+        finding=f"{say(sum(amounts.values()))} in twelve months; most in {filters.month(best)}, {say(amounts[best])}.",
+        categories=[filters.month(month) for month in months],
+        series=[charts.Series("Paid", tuple(amounts[month] for month in months))],
+        say=say,
+        say_tick=short(currency, g.organisation.locale),
+        category_header="Month",
+    )
+
+
+@blueprint.get("/")
+def show() -> ResponseReturnValue:
+    """The next payout, what is to do, the last three, and the year so far."""
+    organisation, portal = g.organisation, _portal()
+    payee_id = payee_id_for(portal)
+    if payee_id is None:
+        return render_template("home/no_payee.html")
+    scope = {"organisation_id": organisation.id, "payee_id": payee_id}
+    today = local_date(utc_now(), organisation.timezone)
+    waiting = figures.next_payouts(**scope)
+    last = figures.own_payouts(**scope, limit=3)
+    sums = figures.earned_by_month(**scope, today=today)
+    method = figures.method_of(payee_id)
+    year = figures.year_to_date(**scope, today=today)
+    return render_template(
+        "home/payee.html",
+        next_payout=_row(waiting[0]) if waiting else None,
+        more_waiting=max(0, len(waiting) - 1),
+        tasks=_tasks(waiting, method is not None),
+        last=[_row(payout) for payout in last],
+        figure=_earnings(sums, sums[0].amount.currency, today) if sums else None,
+        year=[(str(today.year), money) for money in year],
+        pay_to=(method.masked or "By hand") if method else None,
+        list_href=url_for(f"{portal}.payouts.index"),
+        show_endpoint=f"{portal}.payouts.show",
+        details_href=url_for(f"{portal}.details.show"),
+    )

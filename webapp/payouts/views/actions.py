@@ -1,0 +1,144 @@
+"""One action on one payout: GET shows the check page (or dialog), POST does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.database import transaction
+from webapp.kernel.clock import local_date, utc_now
+from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.money import Money
+from webapp.payouts import approval_queue, lists, policies, queries
+from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, PayForm, ReturnForm
+from webapp.payouts.models import Payout
+from webapp.payouts.policy import why_not_paid
+from webapp.payouts.states import PayoutState
+from webapp.payouts.views import detail, plans, words
+from webapp.people.views.session import actor
+from webapp.web import filters
+from webapp.web.htmx import see_other
+
+RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand"}
+
+
+def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
+    today = local_date(utc_now(), g.organisation.timezone)
+    if plan.form is MarkPaidForm:
+        return MarkPaidForm(today=today, data={"paid_on": today})
+    if plan.form is ReturnForm:
+        return ReturnForm(data={"on": today})
+    if plan.form is PayForm:
+        rules, _ = policies.current_policy(g.organisation.id)
+        rails = [(rail, RAIL_WORDS.get(rail, rail.capitalize())) for rail in rules.rails if rail != "manual"]
+        has_changed = payout.fingerprint != queries.fingerprint_of(payout, payout.payee.current_method)
+        return PayForm(rails=rails, details_changed=has_changed)
+    if plan.form is EditForm:
+        return EditForm(data={"note": payout.note})
+    return plan.form()
+
+
+def _load(reference: str) -> Payout:
+    return lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
+
+
+def act(reference: str, action: str) -> ResponseReturnValue:
+    """Check an action on a payout (GET), do it (POST). 422 and 409 keep what was written."""
+    plan, payout = plans.plan_for(action), _load(reference)
+    form = _form(plan, payout)
+    if request.method != "POST":
+        form.version.data = str(payout.version)
+        return _page(plan, payout, form, 200)
+    if not form.validate():
+        return _page(plan, payout, form, 422)
+    try:
+        with transaction():
+            result = plan.call(
+                organisation_id=g.organisation.id,
+                reference=reference,
+                actor=actor(),
+                now=utc_now(),
+                expected_version=form.seen_version,
+                **form.arguments(),
+            )
+            message = result.message
+    except Invalid as error:
+        field = form[error.field] if error.field in form else None
+        if field is not None:
+            field.errors = [*field.errors, error.message]
+        return _page(plan, _load(reference), form, 422, None if field is not None else error.message)
+    except Conflict as error:
+        return _page(plan, _load(reference), form, 409, error.message)
+    flash(message, "info" if result.is_repeat else "success")
+    return see_other(url_for("admin.payouts.show", reference=reference))
+
+
+def _warning(plan: plans.Plan, payout: Payout) -> str | None:
+    """Why it would be refused now, said before the person presses the button."""
+    rules, _ = policies.current_policy(g.organisation.id)
+    if not plans.is_possible(plan, payout):
+        return f"This payout is {PayoutState(payout.state).label.lower()}{' and on hold' if payout.is_held else ''}: " \
+            "this is not possible now."  # fmt: skip
+    if plan.slug == "approve":
+        who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
+        return " ".join(approval_queue.reasons(who, payout)) or None
+    if plan.slug in ("pay", "retry", "mark-paid"):
+        method = payout.payee.current_method
+        rail = (
+            "manual"
+            if plan.slug == "mark-paid"
+            else queries.default_rail(rules, method.kind if method else "")
+        )
+        return (
+            " ".join(why_not_paid(rules, queries.payment_facts(payout, current_user.id, rail, utc_now())))
+            or None
+        )
+    return None
+
+
+def _facts(plan: plans.Plan, payout: Payout) -> list[tuple[str, Any]]:
+    method = payout.payee.current_method
+    facts: list[tuple[str, Any]] = [
+        ("Payee", payout.payee.name),
+        ("Program and period", f"{payout.program.capitalize()}, {words.period(payout)}"),
+        ("Net", filters.money(Money(payout.amount_minor, payout.currency))),
+        ("Status", words.admin_status(payout).label),
+    ]
+    if plan.slug in ("approve", "pay", "retry", "reissue", "mark-paid"):
+        facts.append(("Pay to", (method.masked or "By hand") if method else "No payment details yet"))
+    if plan.slug == "approve":
+        rules, _ = policies.current_policy(g.organisation.id)
+        flags = lists.flags_of([payout.id])[payout.id]
+        facts.append(("Look closer", ", ".join(flag.label for flag in flags) or "Nothing unusual"))
+        if cut_off := detail.cut_off_sentence(rules, payout.program, utc_now(), g.organisation.timezone):
+            facts.append(("After this", cut_off))
+    return facts
+
+
+def _page(
+    plan: plans.Plan, payout: Payout, form: ActionForm, code: int, conflict: str | None = None
+) -> ResponseReturnValue:
+    amount = filters.money(Money(payout.amount_minor, payout.currency))
+    if conflict is not None:
+        # What the person decides next is about the payout as this page shows it.
+        form.version.data = str(payout.version)
+    return render_template(
+        "payouts/action.html",
+        plan=plan,
+        act=plan.act.format(amount=amount),
+        heading=f"{plan.label.rstrip('…')}: {payout.reference}",
+        payout=payout,
+        form=form,
+        version=form.version.data or payout.version,
+        facts=_facts(plan, payout),
+        warning=None if conflict else _warning(plan, payout),
+        conflict=conflict,
+        has_text=any(f.data for f in form if f.type in ("TextAreaField", "StringField")),
+        has_errors=code == 422,
+        in_dialog=request.headers.get("HX-Target") in ("dialog", "drawer"),
+        act_href=url_for("admin.payouts.act", reference=payout.reference, action=plan.slug),
+        show_href=url_for("admin.payouts.show", reference=payout.reference),
+    ), code
