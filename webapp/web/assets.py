@@ -21,6 +21,8 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
 
+from webapp.web.guards import public
+
 STATIC_FOLDER = Path(__file__).resolve().parent.parent / "static"
 
 #: served name -> (installed package, path inside it)
@@ -119,6 +121,7 @@ def asset_integrity(name: str) -> str:
 
 
 @blueprint.get("/<digest>/<name>")
+@public
 def serve(digest: str, name: str) -> Response:
     """One file; 404 for a name that is not on the list and for the hash of another version."""
     assets: dict[str, Asset] = current_app.extensions["assets"]
