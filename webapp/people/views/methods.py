@@ -36,10 +36,10 @@ def add_method(reference: str) -> ResponseReturnValue:
     require_change()
     payee = queries.get_payee(g.organisation.id, reference)
     way = request.args.get("way", "")
-    if way and way not in WAYS:
-        raise NotFound
-    if not way:
+    if not way and request.method == "GET":
         return render_template("people/methods/choose.html", payee=payee, ways=WAYS)
+    if way not in WAYS:
+        raise NotFound
     form = WAYS[way][0]()
     if request.method == "GET":
         current = queries.current_method(payee.id)

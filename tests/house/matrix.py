@@ -1,0 +1,112 @@
+"""Reads the table of who may do what, and says what each person must be answered."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from tests.house.town import KINDS, ROLES, generic, portal_kind
+
+SAFE, UNSAFE = ("GET",), ("POST", "PUT", "PATCH", "DELETE")
+CLASSES = ("public", "signed_in", "own", "staff", "admin", "payee", "demo")
+DEFAULT = {"get": (200,), "post": (200, 303, 409, 422)}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One address with one method."""
+
+    endpoint: str
+    method: str
+    who: str
+    let_in: tuple[int, ...]
+    names_a_record: bool
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint}"
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether it may change something."""
+        return self.method in UNSAFE
+
+    def admits(self, person: str) -> bool:
+        """Whether the person is let in as far as their role goes."""
+        if self.who == "public":
+            return True
+        if self.who == "demo" or person == "anonymous":
+            return False
+        if self.who == "signed_in":
+            return True
+        kind = portal_kind(self.endpoint)
+        roles = {"staff": ("admin", "accountant", "stranger"), "admin": ("admin", "stranger"), "own": ("admin",),
+                 "payee": (kind, "neighbour")}  # fmt: skip
+        return person in roles[self.who]
+
+    def expected(self, person: str) -> tuple[int, ...]:
+        """The statuses that the person may be answered."""
+        if self.admits(person):
+            is_theirs = person not in ("stranger", "neighbour") or self.who in ("public", "signed_in")
+            return self.let_in if is_theirs or not self.names_a_record else (404,)
+        if self.who == "demo":
+            return (404,)
+        if person == "anonymous":
+            return (401,) if self.is_unsafe else (302,)
+        return (404,) if self.who == "own" else (403,)
+
+
+def table() -> dict[str, dict[str, object]]:
+    """The table as written: generic endpoint -> its row."""
+    read = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text())
+    rows: dict[str, dict[str, object]] = {}
+
+    def walk(node: dict[str, object], path: str) -> None:
+        for key, value in node.items():
+            assert isinstance(value, dict), f"matrix.toml: {path}.{key} is not a table"
+            name = f"{path}.{key}".lstrip(".")
+            if any(method in value for method in (*SAFE, *UNSAFE)):
+                rows[name] = value
+            else:
+                walk(value, name)
+
+    walk(read, "")
+    return rows
+
+
+def problems(app: Flask) -> list[str]:
+    """Sentences about addresses without a row, rows without an address, and rows that say nonsense."""
+    rows, found, seen = table(), [], set()
+    for rule in app.url_map.iter_rules():
+        name = generic(rule.endpoint)
+        seen.add(name)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if name not in rows:
+                found.append(
+                    f"{method} {rule.rule} ({rule.endpoint}) has no row {name} in tests/house/matrix.toml"
+                )
+            elif method not in rows[name]:
+                found.append(f"{method} {rule.rule}: the row {name} does not say who may {method}")
+            elif rows[name][method] not in CLASSES:
+                found.append(f"the row {name} names nobody: {rows[name][method]!r}")
+    found += [f"the row {name} has no address" for name in sorted(set(rows) - seen)]
+    return found
+
+
+def entries(app: Flask) -> list[Entry]:
+    """Every address and method that has a row."""
+    rows, made = table(), []
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
+        row = rows.get(generic(rule.endpoint), {})
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if method in row:
+                key = "get" if method in SAFE else "post"
+                let_in = tuple(row.get(key, DEFAULT[key]))  # type: ignore[call-overload]
+                named = bool(rule.arguments - {"format", "digest", "name"})
+                made.append(Entry(rule.endpoint, method, str(row[method]), let_in, named))
+    return made
+
+
+__all__ = ["KINDS", "ROLES", "Entry", "entries", "problems", "table"]

@@ -1,0 +1,77 @@
+"""No request from another site, and none without a form's token, changes anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flask.testing import FlaskClient
+
+from tests.factories import PASSWORD, organisation, user
+from tests.house.matrix import Entry
+from tests.house.test_access import addresses
+from tests.house.town import Town, portal_kind
+
+WHO = {
+    "public": "admin",
+    "signed_in": "admin",
+    "own": "admin",
+    "staff": "admin",
+    "admin": "admin",
+    "demo": "admin",
+}
+
+
+def test_without_a_token_nothing_happens(
+    town: Town, unsafe_entry: Entry, with_csrf: None, fingerprint: Callable[[], str]
+) -> None:
+    targets = addresses(town, unsafe_entry)
+    client = town.client(WHO.get(unsafe_entry.who) or portal_kind(unsafe_entry.endpoint))
+    before = fingerprint()
+    for target in targets:
+        for data in ({}, {"csrf_token": "made-up"}):
+            response = client.open(target, method=unsafe_entry.method, data=data)
+            assert response.status_code == 400, target
+            assert "This form is no longer valid." in response.text
+        assert (
+            client.open(target, method=unsafe_entry.method, headers={"HX-Request": "true"}).status_code == 400
+        )
+    assert fingerprint() == before
+
+
+def test_other_sites_are_refused(town: Town, unsafe_entry: Entry, fingerprint: Callable[[], str]) -> None:
+    targets = addresses(town, unsafe_entry)
+    client = town.client(WHO.get(unsafe_entry.who) or portal_kind(unsafe_entry.endpoint))
+    before = fingerprint()
+    for target in targets:
+        for site in ("cross-site", "same-site", "anything else"):
+            response = client.open(target, method=unsafe_entry.method, headers={"Sec-Fetch-Site": site})
+            assert response.status_code == 403, f"{target} from {site}"
+    assert fingerprint() == before
+
+
+def _token(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def test_our_own_forms_work(client: FlaskClient, with_csrf: None) -> None:
+    user("maya@x.example", organisation=organisation("home"), role="admin", password=PASSWORD)
+    data = {
+        "email": "maya@x.example",
+        "password": PASSWORD,
+        "csrf_token": _token(client.get("/sign-in").text),
+    }
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    assert client.post("/sign-in", data=data, headers=headers).status_code == 303
+    # The token of before sign-in is worth nothing afterwards.
+    assert client.post("/account/sessions/end-others", data=data).status_code == 400
+    token = _token(client.get("/account").text)
+    assert client.post("/account/sessions/end-others", data={"csrf_token": token}).status_code == 303
+
+
+def test_a_token_of_another_browser_is_refused(client: FlaskClient, town: Town, with_csrf: None) -> None:
+    theirs = _token(town.client("technician").get("/account").text)
+    mine = town.client("admin")
+    assert mine.post("/account/sessions/end-others", data={"csrf_token": theirs}).status_code == 400
