@@ -203,3 +203,15 @@ def test_steps_refuse_points_out_of_order() -> None:
     for points, until in (([("a", 5, 1), ("b", 5, 2)], 9), ([("a", 5, 1)], 5)):
         with pytest.raises(ValueError, match="in order"):
             charts.steps(key="rate", title="", finding="", points=points, until=until, say=say)
+
+
+def test_a_long_label_has_a_short_form_for_narrow_pictures() -> None:
+    figure = charts.ranking(
+        key="age",
+        title="",
+        finding="",
+        items=[("Safety equipment, instalment 2 of 6", 12730), ("Tax", 1)],
+        say=say,
+    )
+    assert [row.short for row in figure.rows] == ["Safety equipment, instal…", None]
+    assert figure.rows[0].label == "Safety equipment, instalment 2 of 6"

@@ -103,7 +103,11 @@ class BarFigure:
 
 @dataclass(frozen=True)
 class Row:
-    """One horizontal bar with the line of text above it. ``link`` is where the next bar takes over."""
+    """One horizontal bar with the line of text above it.
+
+    ``short`` is the label for a narrow picture where the whole one would run into the value;
+    ``link`` is where the next bar takes over.
+    """
 
     y: int
     label: str
@@ -111,6 +115,7 @@ class Row:
     x: str
     width: str
     kind: str
+    short: str | None = None
     link: str | None = None
 
 
@@ -313,8 +318,14 @@ def _bars_table(
 
 
 ROW_HEIGHT = 44
-ROW_BAR_TOP = 20
-ROW_BAR_HEIGHT = 14
+#: Letters of 13 px that fit on the line above a bar at 320 px, label and value together.
+ROW_LETTERS = 32
+
+
+def _short(label: str, value: str) -> str | None:
+    """The label cut so that it fits beside its value at 320 px; None where it fits as it is."""
+    room = max(ROW_LETTERS - len(value), 6)
+    return None if len(label) <= room else label[: room - 1].rstrip(" ,;–-(") + "…"
 
 
 def _row_scale(low: int, high: int) -> Callable[[int], int]:
@@ -348,6 +359,7 @@ def ranking(
             x=percent(place(min(value, 0))),
             width=percent(place(max(value, 0)) - place(min(value, 0))),
             kind="negative" if value < 0 else "value",
+            short=_short(name, say(value)),
         )
         for n, (name, value) in enumerate(items)
     )
@@ -403,6 +415,7 @@ def waterfall(
                 x=percent(left),
                 width=percent(right - left),
                 kind=kind,
+                short=_short(name, say(amount)),
                 link=percent(place(after)) if n + 1 < len(steps) else None,
             )
         )
