@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -36,7 +36,7 @@ def record(
         {
             "chain": organisation_id or 0,
             "organisation_id": organisation_id,
-            "at": now,
+            "at": now.astimezone(UTC),
             "actor_id": actor.user_id,
             "actor_label": actor.label[:254],
             "ip": actor.ip[:120],
