@@ -23,6 +23,8 @@ class DemoTechnician:
     account: str | None
     routing: str = "021000021"
     method: str = "bank_account"
+    # The name in Latin letters, where the display name is not.
+    name_at_bank: str = ""
 
 
 # The last four digits decide what the sandbox bank does: see webapp/providers/sandbox.py.
@@ -32,9 +34,9 @@ TECHNICIANS = (
     DemoTechnician("Priya Raman", "400012344823"),
     DemoTechnician("Mei-Ling Chen", "400012344824"),
     DemoTechnician("Oluwaseun Adeyemi-Fitzgerald and Daughters Solar Installations", "400012344825"),
-    DemoTechnician("கவிதா முருகன்", "400012344826"),
-    DemoTechnician("राजेश कुमार", "400012344827"),
-    DemoTechnician("ليلى حداد", "400012344828"),
+    DemoTechnician("கவிதா முருகன்", "400012344826", name_at_bank="Kavitha Murugan"),
+    DemoTechnician("राजेश कुमार", "400012344827", name_at_bank="Rajesh Kumar"),
+    DemoTechnician("ليلى حداد", "400012344828", name_at_bank="Layla Haddad"),
     DemoTechnician("Bright Roof LLC", "400012340001"),
     DemoTechnician("Sunny Side Electric", "400012340002"),
     DemoTechnician("Harbor Solar Co", "400012340003"),
