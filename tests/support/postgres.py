@@ -8,6 +8,7 @@ may not be able to read the virtual environment. Nothing outside that folder cha
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import importlib.util
 import os
@@ -79,6 +80,7 @@ class Server:
         """Stop the server and remove its files, if this object started it."""
         if self._process is None:
             return
+        atexit.unregister(self.stop)
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(timeout=20)
@@ -117,6 +119,7 @@ def start() -> Server:
         process = _launch(binaries, data, sockets, log, account)
         server = Server(sockets, process)
         _wait(server, process, log)
+        atexit.register(server.stop)  # for whoever is interrupted before stopping it
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise
