@@ -218,4 +218,4 @@ def _agreed_lines(
                 SourceClaim.source_id.in_(installation_ids[start : start + 500]),
             )
         )
-        yield from db.session.execute(query).tuples()
+        yield from db.session.execute(query)

@@ -38,7 +38,7 @@ BASIC_TYPES = (
 class InstallationFilter:
     """What a list of installations is narrowed to; empty fields narrow nothing.
 
-    `payment` is due, in_payout or blocked.
+    `payment` is due, in_payout, blocked or unassigned.
     """
 
     text: str = ""
@@ -65,8 +65,8 @@ def types_of(organisation_id: int) -> list[tuple[str, str]]:
         select(InstallationType.code, InstallationType.label)
         .where(InstallationType.organisation_id == organisation_id)
         .order_by(InstallationType.label)
-    ).tuples()
-    return list((dict(BASIC_TYPES) | dict(own)).items())
+    )
+    return list((dict(BASIC_TYPES) | dict(own.all())).items())
 
 
 def technicians_of(organisation_id: int) -> Sequence[Payee]:
@@ -121,6 +121,8 @@ def list_installations(
         query = query.where(Installation.commissioned_on >= chosen.commissioned_from)
     if chosen.commissioned_to:
         query = query.where(Installation.commissioned_on <= chosen.commissioned_to)
+    if chosen.payment == "unassigned":
+        query = query.where(~Installation.shares.any())
     return _narrow_by_share(query, chosen, payee_id).order_by(Installation.id.desc())
 
 
@@ -190,7 +192,7 @@ def live_claims(organisation_id: int, installation_ids: Iterable[int]) -> dict[t
                 SourceClaim.released_at.is_(None),
             )
         )
-        for source_id, payee_id, payout_id, reference, state in db.session.execute(query).tuples():
+        for source_id, payee_id, payout_id, reference, state in db.session.execute(query):
             found[source_id, payee_id] = ClaimedBy(payout_id, reference, state)
     return found
 
@@ -282,12 +284,10 @@ def totals_by_technician(
     sums: dict[tuple[int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for payee_id, code, state, amount in db.session.execute(
         _payout_sums(organisation_id, period_from, period_to)
-    ).tuples():
+    ):
         if group := _GROUPS.get(state):
             sums[payee_id, code][group] += int(amount)
-    counts: dict[int, int] = dict(
-        db.session.execute(_counts(organisation_id, period_from, period_to)).tuples().all()
-    )
+    counts: dict[int, int] = dict(db.session.execute(_counts(organisation_id, period_from, period_to)).all())
     known = {payee_id for payee_id, _ in sums}
     for payee_id in counts:
         if payee_id not in known:
@@ -296,7 +296,7 @@ def totals_by_technician(
         select(Payee.id, Payee.reference, Payee.name).where(
             Payee.organisation_id == organisation_id, Payee.kind == Role.TECHNICIAN.value
         )
-    ).tuples()
+    )
     names = {payee_id: (reference, name) for payee_id, reference, name in people}
     rows = [
         TechnicianTotal(

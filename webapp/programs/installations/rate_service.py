@@ -16,9 +16,11 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from webapp.programs.installations import queries
+from webapp.programs.installations.bands import Finding, analyse
 from webapp.programs.installations.drafts import RateDraft
 from webapp.programs.installations.models import RateConfiguration, RateVersion
 from webapp.programs.installations.pricing import Terms, load_terms
+from webapp.programs.installations.rules import governing
 from webapp.programs.installations.service import plain
 from webapp.programs.installations.terms import Rule
 
@@ -83,6 +85,25 @@ def terms_with(organisation_id: int, draft: RateDraft, configuration_id: int = N
     versions = [r.version for r in terms.rules if r.configuration_id == configuration_id]
     rule = draft_rule(draft, configuration_id, max(versions, default=0) + 1)
     return Terms((*terms.rules, rule), terms.range_mode, terms.is_progressive)
+
+
+def warnings(
+    organisation_id: int, draft: RateDraft, *, today: date, configuration_id: int = NEW_CONFIGURATION
+) -> list[Finding]:
+    """Overlaps, gaps and rates that can never win, once the draft is saved and has begun."""
+    terms = terms_with(organisation_id, draft, configuration_id)
+    begun = max(today, draft.effective_from or today)
+    counting = [r for r in governing(terms.rules, begun) if r.effective_to is None or r.effective_to >= begun]
+    counting = [r for r in counting if r.effective_from is None or r.effective_from <= begun]
+    found = analyse(counting, types=queries.types_in_use(organisation_id), range_mode=terms.range_mode)
+    return [finding for finding in found if _concerns(finding, draft)]
+
+
+def _concerns(finding: Finding, draft: RateDraft) -> bool:
+    """Whether a finding is about the type and unit of the draft, not about some other corner of the rates."""
+    same_unit = finding.unit == draft.capacity_unit or not finding.unit or not draft.capacity_unit
+    kinds = finding.types
+    return same_unit and (draft.installation_type is None or not kinds or draft.installation_type in kinds)
 
 
 def create_rate(

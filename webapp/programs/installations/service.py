@@ -93,19 +93,21 @@ def create_installation(
     actor: Actor,
     now: datetime,
     is_audited: bool = True,
-    reference: str | None = None,
+    is_checked: bool = False,
 ) -> Installation:
     """A new installation, numbered ISR-000001 and on. Raises Invalid.
 
-    Imports write one audit event for the whole file (`is_audited=False`) and reserve their numbers at once.
+    An import writes one audit event for the whole file (`is_audited=False`) and has checked the draft
+    against types and technicians that it read once (`is_checked=True`).
     """
-    draft.check(types=set(dict(queries.types_of(organisation_id))), today=today_of(organisation_id, now))
-    _check_technicians(organisation_id, draft.shares)
+    if not is_checked:
+        draft.check(types=set(dict(queries.types_of(organisation_id))), today=today_of(organisation_id, now))
+        _check_technicians(organisation_id, draft.shares)
     values = asdict(replace(draft, shares=()))
     values.pop("shares")
     installation = Installation(
         organisation_id=organisation_id,
-        reference=reference or next_number(organisation_id, "ISR", 6),
+        reference=next_number(organisation_id, "ISR", 6),
         created_by_id=actor.user_id,
         created_by_label=actor.label,
         edited_by_id=actor.user_id,

@@ -1,0 +1,240 @@
+"""Command line: import files, quote an installation. The caller pushes the application context."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any, NoReturn
+
+import click
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.kernel.actor import COMMAND, Actor
+from webapp.kernel.clock import local_date, utc_now
+from webapp.kernel.errors import Invalid
+from webapp.kernel.money import Money
+from webapp.people.models import Membership, Organisation, User
+from webapp.programs.installations import importing, queries
+from webapp.programs.installations.drafts import MAXIMUM_SIZE, parse_decimal
+from webapp.programs.installations.importing.values import parse_minor
+from webapp.programs.installations.pricing import load_terms
+from webapp.programs.installations.terms import Job, Quote, Rule, say_number, say_rate
+
+SOME_ROWS_BAD = NO_RATE = 1
+USAGE = 2
+
+
+def _refuse(message: str, *, is_json: bool) -> NoReturn:
+    """End with exit code 2; the reason goes where the reader looks."""
+    if is_json:
+        click.echo(json.dumps({"error": message}, ensure_ascii=False))
+    else:
+        click.echo(message, err=True)
+    raise SystemExit(USAGE)
+
+
+def _organisation(slug: str, *, is_json: bool) -> Organisation:
+    found = db.session.scalar(select(Organisation).where(Organisation.slug == slug))
+    if found is None:
+        known = ", ".join(db.session.scalars(select(Organisation.slug).order_by(Organisation.slug)))
+        _refuse(f"There is no organisation {slug!r}. There are: {known or 'none yet'}.", is_json=is_json)
+    return found
+
+
+def _actor(email: str | None, organisation: Organisation, *, is_json: bool) -> Actor:
+    if email is None:
+        return COMMAND
+    user = db.session.scalar(
+        select(User)
+        .join(Membership, Membership.user_id == User.id)
+        .where(User.email == email.strip().lower(), Membership.organisation_id == organisation.id)
+    )
+    if user is None:
+        _refuse(f"{email} has no role in {organisation.slug}.", is_json=is_json)
+    return Actor(user.id, user.email)
+
+
+def _mapping(pairs: tuple[str, ...], *, is_json: bool) -> dict[str, str]:
+    mapping = {}
+    for pair in pairs:
+        theirs, separator, ours = pair.partition("=")
+        if not separator or not theirs or not ours:
+            _refuse(
+                f"--map {pair!r} is not their_column=our_column, such as project_id=external_ref.",
+                is_json=is_json,
+            )
+        mapping[theirs] = ours
+    return mapping
+
+
+@click.command("import")
+@click.argument("kind", type=click.Choice(importing.KINDS))
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--organisation", "slug", required=True, help="Short name of the organisation, such as solaria."
+)
+@click.option("--dry-run", is_flag=True, help="Check every row, report, and store nothing.")
+@click.option(
+    "--map",
+    "pairs",
+    multiple=True,
+    metavar="THEIRS=OURS",
+    help="Read their column as ours, such as --map project_id=external_ref. May be given several times.",
+)
+@click.option(
+    "--as", "email", help="E-mail of the person who imports; they may not approve what comes of it."
+)
+@click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
+def import_file(
+    kind: str, file: Any, slug: str, dry_run: bool, pairs: tuple[str, ...], email: str | None, is_json: bool
+) -> None:  # fmt: skip
+    """Bring technicians, rates or installations in from a CSV file ("-" reads standard input).
+
+    Rows are known by their external reference, so a file can be brought in again. A bad row is named and
+    left out, the others are stored. The same list of jobs serves twice: first as KIND technicians (its
+    distinct names), then as KIND installations. Exit code 1 when a row was left out, 2 when the file or an
+    option cannot be used.
+    """
+    organisation = _organisation(slug, is_json=is_json)
+    actor = _actor(email, organisation, is_json=is_json)
+    mapping = _mapping(pairs, is_json=is_json)
+    try:
+        report = importing.perform(
+            kind=kind,
+            data=file.read(),
+            organisation=organisation,
+            actor=actor,
+            now=utc_now(),
+            is_dry_run=dry_run,
+            mapping=mapping,
+        )
+    except Invalid as error:
+        _refuse(error.message, is_json=is_json)
+    if is_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+    else:
+        for note in report.notes:
+            click.echo(note)
+        for problem in report.problems:
+            click.echo(problem.text)
+        click.echo(report.summary)
+    raise SystemExit(SOME_ROWS_BAD if report.has_problems else 0)
+
+
+def rule_json(rule: Rule) -> dict[str, Any]:
+    """A rule as plain data: exact numbers as text."""
+    return {
+        "name": rule.name,
+        "version": rule.version,
+        "installation_type": rule.installation_type,
+        "unit": rule.capacity_unit or None,
+        "min_size": None if rule.min_size is None else say_number(rule.min_size),
+        "max_size": None if rule.max_size is None else say_number(rule.max_size),
+        "rate_type": rule.rate_type,
+        "rate": say_rate(rule),
+        "priority": rule.priority,
+    }
+
+
+def quote_json(quote: Quote) -> dict[str, Any]:
+    """A quote as plain data: amounts as exact text in major units."""
+    return {
+        "amount": None if quote.amount is None else quote.amount.plain,
+        "currency": quote.currency,
+        "range_mode": quote.range_mode,
+        "progressive": quote.is_progressive,
+        "lines": [
+            {
+                "kind": line.kind,
+                "description": line.description,
+                "quantity": None if line.quantity is None else say_number(line.quantity),
+                "unit": line.unit or None,
+                "rate": None if line.rate is None else say_rate(line.rule),
+                "formula": line.formula,
+                "amount": line.amount.plain,
+            }
+            for line in quote.lines
+        ],
+        "rules": [
+            {**rule_json(attempt.rule), "outcome": attempt.outcome, "reason": attempt.reason}
+            for attempt in quote.attempts
+        ],
+        "problem": quote.problem or None,
+    }
+
+
+@click.group("quote")
+def quote() -> None:
+    """Say what would be paid, and why, without storing anything."""
+
+
+@quote.command("installation")
+@click.option(
+    "--organisation", "slug", required=True, help="Short name of the organisation, such as solaria."
+)
+@click.option("--type", "installation_type", required=True, help="Installation type, such as solar.")
+@click.option("--unit", default="", help="Unit of the size: kW, Mbps or units.")
+@click.option("--size", help="Size, such as 9.99; flat rates need none.")
+@click.option("--order-value", help="Order value, for rates that are a percentage of it.")
+@click.option("--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="Commissioning day; today by default.")
+@click.option(
+    "--quality-passed", is_flag=True, help="The quality check passed: add the bonus where there is one."
+)
+@click.option(
+    "--range-mode", type=click.Choice(["half_open", "inclusive"]), help="Override how ranges are read."
+)
+@click.option(
+    "--progressive/--no-progressive", default=None, help="Override: each slice at its own band's rate."
+)
+@click.option("--json", "is_json", is_flag=True, help="Print the quote as JSON.")
+def quote_installation(
+    slug: str, installation_type: str, unit: str, size: str | None, order_value: str | None, day: Any,
+    quality_passed: bool, range_mode: str | None, progressive: bool | None, is_json: bool,
+) -> None:  # fmt: skip
+    """Price an installation by the organisation's rates, with every rate that was tried.
+
+    Exit code 1 when no rate applies, 2 when an option cannot be used.
+    """
+    organisation = _organisation(slug, is_json=is_json)
+    try:
+        job = _job(organisation, installation_type, unit, size, order_value, day, quality_passed)
+    except Invalid as error:
+        _refuse(error.message, is_json=is_json)
+    terms = load_terms(organisation.id, range_mode=range_mode, is_progressive=progressive)
+    result = terms.quote(job)
+    click.echo(json.dumps(quote_json(result), ensure_ascii=False, indent=2) if is_json else _text(result))
+    raise SystemExit(NO_RATE if result.problem else 0)
+
+
+def _job(
+    organisation: Organisation, installation_type: str, unit: str, size: str | None,
+    order_value: str | None, day: Any, quality_passed: bool,
+) -> Job:  # fmt: skip
+    known = queries.types_in_use(organisation.id)
+    if installation_type not in known:
+        raise Invalid(
+            "type", f"There is no installation type {installation_type!r} ({', '.join(known)}).", "solar"
+        )
+    amount = parse_decimal("size", size) if size else None
+    if amount is not None and not 0 < amount <= MAXIMUM_SIZE:
+        raise Invalid("size", f"The size must be above 0 and at most {MAXIMUM_SIZE:,}.", "9.99")
+    minor = parse_minor("order_value", order_value or "", organisation.currency)
+    chosen: date = day.date() if day else local_date(utc_now(), organisation.timezone)
+    return Job(
+        installation_type=installation_type,
+        capacity_unit=unit,
+        size=amount,
+        on=chosen,
+        currency=organisation.currency,
+        order_value=None if minor is None else Money(minor, organisation.currency),
+        quality_passed=quality_passed,
+    )
+
+
+def _text(result: Quote) -> str:
+    """The quote as lines of text."""
+    total = result.problem if result.amount is None else f"{result.amount.plain} {result.currency}"
+    lines = [f"  {line.description}: {line.formula}" for line in result.lines]
+    tried = [f"  {attempt.rule.label}: {attempt.outcome} – {attempt.reason}" for attempt in result.attempts]
+    return "\n".join([total, *lines, "Rates tried:", *(tried or ["  none"])])

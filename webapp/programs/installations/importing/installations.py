@@ -1,0 +1,209 @@
+"""Installations from a file, their technicians found by reference, e-mail or name."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Invalid
+from webapp.people.models import Organisation, Payee, Role
+from webapp.programs.installations import queries, service
+from webapp.programs.installations.drafts import InstallationDraft, ShareDraft, parse_decimal
+from webapp.programs.installations.importing.columns import Mapped, Row
+from webapp.programs.installations.importing.technicians import key_of_name
+from webapp.programs.installations.importing.values import parse_currency, parse_day, parse_minor
+from webapp.programs.installations.models import Installation, InstallationStatus
+
+_STATUS_ORDER = list(InstallationStatus)
+
+
+class InstallationImport:
+    """Applies rows one by one; columns that the file lacks keep what is stored."""
+
+    def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
+        self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
+        self.seen: dict[str, Row] = {}
+        self.types = set(dict(queries.types_of(organisation.id)))
+        self.today = service.today_of(organisation.id, now)
+        self.stored = self._stored()
+        self.technicians = _technicians(organisation.id)
+
+    def _stored(self) -> dict[str, Installation]:
+        wanted = sorted({row["external_ref"] for row in self.mapped.rows} - {""})
+        found: dict[str, Installation] = {}
+        for start in range(0, len(wanted), 500):
+            query = (
+                select(Installation)
+                .where(
+                    Installation.organisation_id == self.organisation.id,
+                    Installation.external_ref.in_(wanted[start : start + 500]),
+                )
+                .options(selectinload(Installation.shares))
+            )
+            found |= {row.external_ref or "": row for row in db.session.scalars(query)}
+        return found
+
+    def is_repeat(self, row: Row) -> bool:
+        """Every row is one of its own."""
+        return False
+
+    def apply(self, row: Row) -> str:
+        """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
+        reference = row["external_ref"]
+        if not reference:
+            raise Invalid(
+                "external_ref", "There is no reference; without one a second import cannot find it.", "JOB-1"
+            )
+        if reference in self.seen:
+            raise Invalid(
+                "external_ref", f"Line {self.seen[reference].line} has the same reference.", "JOB-2"
+            )
+        existing = self.stored.get(reference)
+        draft = self._draft(row, existing)
+        draft.check(
+            types=self.types | ({existing.installation_type} if existing else set()), today=self.today
+        )
+        outcome = self._create(draft) if existing is None else self._update(existing, draft)
+        self.seen[reference] = row
+        return outcome
+
+    def _create(self, draft: InstallationDraft) -> str:
+        service.create_installation(
+            organisation_id=self.organisation.id,
+            draft=draft,
+            actor=self.actor,
+            now=self.now,
+            is_audited=False,
+            is_checked=True,
+        )
+        return "created"
+
+    def _update(self, existing: Installation, draft: InstallationDraft) -> str:
+        before = existing.version
+        if existing.status != draft.status:
+            service.change_status(
+                organisation_id=self.organisation.id,
+                reference=existing.reference,
+                status=draft.status,
+                commissioned_on=draft.commissioned_on,
+                actor=self.actor,
+                now=self.now,
+            )
+        service.update_installation(
+            organisation_id=self.organisation.id,
+            reference=existing.reference,
+            draft=draft,
+            expected_version=None,
+            actor=self.actor,
+            now=self.now,
+        )
+        return "unchanged" if existing.version == before else "updated"
+
+    def _draft(self, row: Row, existing: Installation | None) -> InstallationDraft:
+        currency = parse_currency(
+            row["currency"], existing.currency if existing else self.organisation.currency
+        )
+        day = parse_day("commissioned_on", row["commissioned_on"])
+        if existing is not None and not self.mapped.has("commissioned_on"):
+            day = existing.commissioned_on
+        return InstallationDraft(
+            external_ref=row["external_ref"],
+            installation_type=self._type(row, existing),
+            capacity_unit=self._text("capacity_unit", row, existing),
+            size=self._size(row, existing),
+            currency=currency,
+            customer_name=self._text("customer_name", row, existing),
+            site=self._text("site", row, existing),
+            order_value_minor=self._order_value(row, existing, currency),
+            status=self._status(row, existing, day),
+            commissioned_on=day,
+            quality_check=self._text("quality_check", row, existing).casefold().replace(" ", "_")
+            or "not_done",
+            shares=self._shares(row, existing),
+        )
+
+    def _text(self, name: str, row: Row, existing: Installation | None) -> str:
+        if existing is None or name in row.cells:
+            return row[name]
+        return str(getattr(existing, name))
+
+    def _type(self, row: Row, existing: Installation | None) -> str:
+        code = row["installation_type"].casefold().replace(" ", "_")
+        if code:
+            return code
+        if existing is not None:
+            return existing.installation_type
+        raise Invalid("installation_type", "There is no type.", "solar")
+
+    def _size(self, row: Row, existing: Installation | None) -> Decimal | None:
+        if existing is not None and not self.mapped.has("size"):
+            return existing.size
+        return parse_decimal("size", row["size"]) if row["size"] else None
+
+    def _order_value(self, row: Row, existing: Installation | None, currency: str) -> int | None:
+        if existing is not None and not self.mapped.has("order_value"):
+            return existing.order_value_minor
+        return parse_minor("order_value", row["order_value"], currency)
+
+    def _status(self, row: Row, existing: Installation | None, day: date | None) -> str:
+        given = row["status"].casefold().replace(" ", "_").replace("-", "_")
+        if existing is not None:
+            # A list that always says "commissioned" does not take back what went on here since.
+            is_default = "status" not in self.mapped.columns
+            return existing.status if is_default or not given else given
+        return given or (InstallationStatus.COMMISSIONED.value if day else InstallationStatus.PENDING.value)
+
+    def _shares(self, row: Row, existing: Installation | None) -> tuple[ShareDraft, ...]:
+        if existing is not None and not self.mapped.has("technicians"):
+            return tuple(ShareDraft(share.payee_id, share.weight) for share in existing.shares)
+        names = [name.strip() for name in row["technicians"].split(";") if name.strip()]
+        ids = [self._technician(name) for name in names]
+        given = [share.strip().rstrip("% ") for share in row["shares"].split(";") if share.strip()]
+        if not given:
+            return tuple(ShareDraft(ident) for ident in ids)
+        return tuple(ShareDraft(i, w) for i, w in zip(ids, percent_weights(given, len(ids)), strict=True))
+
+    def _technician(self, name: str) -> int:
+        found = self.technicians.get(name.casefold()) or self.technicians.get(key_of_name(name))
+        if not found:
+            raise Invalid(
+                "technicians",
+                f"There is no technician {name!r}. Import the technicians first.",
+                "T-100; T-101",
+            )
+        if len(found) > 1:
+            raise Invalid("technicians", f"{name!r} fits several technicians; give the reference.", "T-100")
+        return next(iter(found))
+
+
+def percent_weights(texts: list[str], count: int) -> list[int]:
+    """Percentages as whole weights (hundredths of a per cent). Raises Invalid unless they add up to 100."""
+    if len(texts) != count:
+        raise Invalid("shares", f"There are {count} technicians and {len(texts)} shares.", "60; 40")
+    weights = []
+    for text in texts:
+        scaled = parse_decimal("shares", text, "60; 40") * 100
+        if scaled != scaled.to_integral_value() or scaled <= 0:
+            raise Invalid("shares", "A share is above zero and has at most two decimals.", "60; 40")
+        weights.append(int(scaled))
+    if sum(weights) != 10_000:
+        total = Decimal(sum(weights)) / 100
+        raise Invalid("shares", f"The shares add up to {total:f}, not to 100.", "60; 40")
+    return weights
+
+
+def _technicians(organisation_id: int) -> dict[str, set[int]]:
+    """Payee ids by everything a file may call a technician."""
+    found: dict[str, set[int]] = {}
+    query = select(Payee).where(Payee.organisation_id == organisation_id, Payee.kind == Role.TECHNICIAN.value)
+    for payee in db.session.scalars(query):
+        names = (payee.reference, payee.external_ref or "", payee.email, key_of_name(payee.name))
+        for name in names:
+            if name:
+                found.setdefault(name.casefold(), set()).add(payee.id)
+    return found

@@ -1,0 +1,70 @@
+"""What an import did, row by row where something is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from webapp.kernel.errors import Invalid, PaydeskError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that was not stored. `column` is the file's own name for it; line 1 is the header."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+    example: str = ""
+
+    @property
+    def text(self) -> str:
+        """One sentence: where, what is wrong, what would be right."""
+        where = f"Line {self.line}" + (f", column {self.column}" if self.column else "")
+        said = f" ({self.value!r})" if self.value else ""
+        return f"{where}{said}: {self.reason}" + (f" Example: {self.example}" if self.example else "")
+
+
+@dataclass
+class Report:
+    """Counts of rows by what became of them, and the problems."""
+
+    kind: str
+    is_dry_run: bool
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a row was left out."""
+        return bool(self.problems)
+
+    @property
+    def summary(self) -> str:
+        """The counts as a sentence."""
+        verb = "would be " if self.is_dry_run else ""
+        return (
+            f"{self.rows:,} rows read: {self.created:,} {verb}created, {self.updated:,} {verb}updated, "
+            f"{self.unchanged:,} unchanged, {len(self.problems):,} with a problem."
+        )
+
+    def count(self, outcome: str) -> None:
+        """Add one row to created, updated or unchanged."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return asdict(self)
+
+
+def problem_of(error: PaydeskError, line: int, columns: dict[str, str], cells: dict[str, str]) -> Problem:
+    """A refused row as a problem; the field of an Invalid is named as the file names it."""
+    if isinstance(error, Invalid):
+        column = columns.get(error.field, error.field)
+        return Problem(line, column, cells.get(error.field, "")[:80], error.reason, error.example or "")
+    return Problem(line, "", "", error.message)
