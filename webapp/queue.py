@@ -10,6 +10,8 @@ from typing import cast
 import structlog
 from flask import current_app
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -37,9 +39,7 @@ def ring(name: str) -> bool:
     if redis is None:
         return False
     try:
-        queue(name, redis).enqueue(
-            DRAIN_JOB, name, result_ttl=60, failure_ttl=86400, job_timeout=900
-        )
+        queue(name, redis).enqueue(DRAIN_JOB, name, result_ttl=60, failure_ttl=86400, job_timeout=900)
     except RedisError as error:
         log.warning("queue.unreachable", queue=name, error=type(error).__name__)
         return False
@@ -47,8 +47,10 @@ def ring(name: str) -> bool:
 
 
 def init_app(app: object) -> None:
-    """Connect to Redis lazily, by REDIS_URL."""
+    """Connect to Redis lazily, by REDIS_URL; no retries, because a page must not wait for a store that is away."""
     url = app.config.get("REDIS_URL")  # type: ignore[attr-defined]
     app.extensions["paydesk_redis"] = (  # type: ignore[attr-defined]
-        Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5) if url else None
+        Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+        if url
+        else None
     )
