@@ -78,6 +78,6 @@ def test_pages_have_no_findings(browser: Browser, demo: Demo, email: str, scheme
 
 def test_sign_in_page_has_no_findings(browser: Browser, demo: Demo) -> None:
     context = browser.new_context(bypass_csp=True, viewport={"width": 320, "height": 900})
-    problems = _problems(context.new_page(), f"{demo.address}/signin", "light", 320)
+    problems = _problems(context.new_page(), f"{demo.address}/sign-in", "light", 320)
     context.close()
     assert problems == []

@@ -1,0 +1,93 @@
+"""The demo's data: every state is there, it proves itself, and it is put in once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from tests.conftest import NOW
+from webapp.database import db
+from webapp.demo.seed import seed
+from webapp.ledger import check
+from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.states import PayoutState
+from webapp.people.models import Payee, User
+from webapp.programs.installations.models import RateVersion
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+@pytest.fixture(scope="module")
+def seeded(app: Flask, _store: object) -> Iterator[Flask]:
+    """A database with the demo data, seeded once for this file."""
+    with app.app_context():
+        _store.reset()  # type: ignore[attr-defined]
+        seed(say=lambda text: None, now=NOW)
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        PayoutState.PENDING_APPROVAL,
+        PayoutState.APPROVED,
+        PayoutState.PROCESSING,
+        PayoutState.PAID,
+        PayoutState.REVERSED,
+        PayoutState.REJECTED,
+        PayoutState.CANCELLED,
+    ],
+)
+def test_demo_has_payouts_in_state(seeded: Flask, state: PayoutState) -> None:
+    assert db.session.scalar(select(func.count()).select_from(Payout).where(Payout.state == state.value))
+
+
+def test_demo_has_twenty_four_technicians(seeded: Flask) -> None:
+    assert db.session.scalar(select(func.count()).select_from(Payee)) == 24
+
+
+def test_demo_begins_with_exactly_the_three_rates(seeded: Flask) -> None:
+    rows = db.session.execute(select(RateVersion.name, RateVersion.rate, RateVersion.effective_from)).all()
+    assert [(n, str(r), d) for n, r, d in rows] == [
+        ("Solar A", "50", None),
+        ("Solar B", "45", None),
+        ("Starlink", "75", None),
+    ]
+
+
+def test_demo_has_forty_four_payouts_that_the_admin_did_not_make(seeded: Flask) -> None:
+    made_by_paydesk = select(func.count()).where(
+        Payout.state == "pending_approval",
+        Payout.created_by_id.is_(None),
+        Payout.payee_id.in_(_with_method()),
+    )
+    assert db.session.scalar(made_by_paydesk) == 44
+
+
+def _with_method() -> object:
+    from webapp.people.models import PayoutMethod
+
+    return select(PayoutMethod.payee_id)
+
+
+def test_demo_ledger_proves_itself(seeded: Flask) -> None:
+    assert check.run().findings == []
+
+
+def test_demo_accounts_are_marked(seeded: Flask) -> None:
+    assert all(db.session.scalars(select(User.is_demo)))
+
+
+def test_demo_shows_a_transfer_whose_answer_is_unknown(seeded: Flask) -> None:
+    assert "unknown" in set(db.session.scalars(select(Transfer.state)))
+
+
+def test_seeding_again_changes_nothing(seeded: Flask) -> None:
+    before = db.session.scalar(select(func.count()).select_from(Payout))
+    assert seed(say=lambda text: None, now=NOW) == "The demo data is there already."
+    assert db.session.scalar(select(func.count()).select_from(Payout)) == before
