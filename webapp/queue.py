@@ -34,7 +34,10 @@ def queue(name: str, redis: Redis) -> Queue:
 
 
 def ring(name: str) -> bool:
-    """Ask a worker of queue `name` to drain the outbox; False (and a log line) when Redis is away."""
+    """Ask a worker of queue `name` to drain the outbox; False (and a log line) when Redis is away.
+
+    A job that still waits will see everything committed by now, so a second one is not needed.
+    """
     redis = connection()
     if redis is None:
         return False

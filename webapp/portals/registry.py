@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from webapp.config import Settings
+from webapp.payouts import bulk, check
 from webapp.portals import (
     admin,
     demo,
@@ -15,6 +16,9 @@ from webapp.portals import (
     public,
     technician,
 )
+
+# Modules that register with lower rooms when they are imported: handlers of runs, checks of the ledger.
+REGISTERED = (bulk, check)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

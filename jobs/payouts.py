@@ -1,0 +1,36 @@
+"""What workers do for payouts: send transfers, ask about them, retry, put back what was lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime
+
+from webapp.outbox.service import Later
+from webapp.payouts import execution
+
+
+def send_transfer(reference_id: int) -> Later | None:
+    """Send transfer `reference_id`, once."""
+    return execution.send(transfer_row_id=reference_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+
+
+def check_transfer(reference_id: int) -> Later | None:
+    """Ask the bank about transfer `reference_id`, as planned."""
+    return execution.check(transfer_row_id=reference_id, is_scheduled=True)
+
+
+def ask_transfer(reference_id: int) -> Later | None:
+    """Ask the bank about transfer `reference_id` because a person wants to know now."""
+    return execution.check(transfer_row_id=reference_id, source="operator")
+
+
+def retry_payout(reference_id: int) -> Later | None:
+    """Try payout `reference_id` again, if its time has come and nothing stops it."""
+    return execution.retry_due(payout_id=reference_id)
+
+
+def recover(organisation_id: int, due_at: datetime, now: datetime) -> None:
+    """Periodic: what a dead worker left behind."""
+    execution.reap_leases()
+    execution.sweep()

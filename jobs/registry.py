@@ -1,0 +1,39 @@
+"""Which function carries out which effect: outbox kind → dotted name, called with the id of its row.
+
+A function may answer `webapp.outbox.service.Later`; what it raises is tried again with a growing delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+HANDLERS: dict[str, str] = {
+    # money
+    "transfer.send": "jobs.payouts.send_transfer",
+    "transfer.check": "jobs.payouts.check_transfer",
+    "transfer.ask": "jobs.payouts.ask_transfer",
+    "payout.retry": "jobs.payouts.retry_payout",
+    # bulk
+    "run.step": "jobs.runs.step_run",
+    # mail
+    "notice.payout.approved": "jobs.mail.payout_approved",
+    "notice.payout.rejected": "jobs.mail.payout_rejected",
+    "notice.payout.paid": "jobs.mail.payout_paid",
+    "notice.payout.failed": "jobs.mail.payout_failed",
+    "notice.payout.reversed": "jobs.mail.payout_reversed",
+    "email.send": "jobs.mail.send_email",
+    # documents
+    "document.remittance": "jobs.statements.remittance",
+    "document.render": "jobs.statements.render",
+}
+
+
+def handler(kind: str) -> Callable[[int], object]:
+    """The function of a kind. Raises LookupError for a kind that nobody carries out."""
+    try:
+        module, _, name = HANDLERS[kind].rpartition(".")
+    except KeyError:
+        raise LookupError(f"nobody carries out {kind!r}") from None
+    found: Callable[[int], object] = getattr(import_module(module), name)
+    return found
