@@ -66,7 +66,7 @@ def act(reference: str, action: str) -> ResponseReturnValue:
             )
             message = result.message
     except Invalid as error:
-        field = form[error.field] if error.field in form else None
+        field = form._fields.get(error.field)
         if field is not None:
             field.errors = [*field.errors, error.message]
         return _page(plan, _load(reference), form, 422, None if field is not None else error.message)

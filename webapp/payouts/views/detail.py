@@ -15,13 +15,15 @@ from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.models import JournalEntry, Posting
-from webapp.payouts import approval_queue, lists, panels, policies, policy, queries
+from webapp.payouts import approval_queue, explain, lists, panels, policies, policy
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.payouts.views import plans, words
 from webapp.people.models import MethodKind
 from webapp.web import filters
 
+#: Changes that say nothing to a reader, or that the title says already.
+INTERNAL = ("state", "fingerprint", "held", "lines")
 MOVING = (PayoutState.PROCESSING.value, PayoutState.RETRY_SCHEDULED.value)
 #: Audit tags as a person reads them: for admins, and for the payee (None: not theirs to see).
 TURNS: dict[str, tuple[str, str, str | None]] = {
@@ -87,8 +89,11 @@ def _turn(event: AuditEvent) -> tuple[str, str, str | None]:
 
 
 def _changes(event: AuditEvent) -> str:
-    shown = [f"{key}: {value[0]} → {value[1]}" for key, value in event.changes.items()
-             if isinstance(value, list) and len(value) == 2 and key not in ("state", "fingerprint", "held")]  # fmt: skip
+    shown = [
+        f"{key}: {value[0]} → {value[1]}"
+        for key, value in event.changes.items()
+        if isinstance(value, list) and len(value) == 2 and key not in INTERNAL
+    ]
     return "; ".join(part for part in [event.note, *shown] if part)
 
 
@@ -232,13 +237,10 @@ def _approvals_sentence(payout: Payout, rules: policy.Policy) -> str:
     )
 
 
-def _not_paid(payout: Payout, rules: policy.Policy, user_id: int, now: datetime) -> list[str]:
+def _not_paid(payout: Payout, user_id: int, now: datetime) -> list[str]:
+    """Why it is not paid yet; nothing where it is over, and the status says so."""
     over = (PayoutState.PAID.value, PayoutState.REJECTED.value, PayoutState.CANCELLED.value)
-    if payout.state in (*over, PayoutState.PROCESSING.value, PayoutState.REVERSED.value):
-        return []
-    method = payout.payee.current_method
-    rail = queries.default_rail(rules, method.kind if method else "")
-    return policy.why_not_paid(rules, queries.payment_facts(payout, user_id, rail, now))
+    return [] if payout.state in over else explain.why_not_paid(payout, now, user_id)
 
 
 def context(payout: Payout, now: datetime) -> dict[str, Any]:
@@ -250,9 +252,11 @@ def context(payout: Payout, now: datetime) -> dict[str, Any]:
         **_calculation(payout, "admin"),
         **status_context(payout, now, who.policy),
         "flags": lists.flags_of([payout.id])[payout.id] if is_pending else [],
-        "actions": [] if "admin" not in g.roles else plans.buttons(payout, who.policy.rails),
+        "actions": []
+        if "admin" not in g.roles
+        else plans.buttons(payout, current_user.id, now, who.policy.rails),
         "not_approve": approval_queue.reasons(who, payout) if is_pending else [],
-        "not_paid": _not_paid(payout, who.policy, current_user.id, now),
+        "not_paid": _not_paid(payout, current_user.id, now),
         "approvals": payout.approvals,
         "approvals_sentence": _approvals_sentence(payout, who.policy),
         "transfers": _transfers(payout),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from flask import url_for
 
 from webapp.kernel.errors import NotFound
-from webapp.payouts import service
+from webapp.payouts import explain, service
 from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, NoteForm, PayForm, ReasonForm, ReturnForm
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutAction, PayoutState, possible_actions
@@ -55,7 +56,7 @@ PLANS = {
         Plan("check-status", "Check the status…", "Ask the bank", "Asking…", ActionForm, _ask_status,
              explains="Nothing is sent again: the bank is only asked what became of the transfer."),
         Plan("reissue", "Re-issue…", "Re-issue {amount}", "Re-issuing…", NoteForm, service.reissue, _A.REISSUE,
-             explains="The bank sent the money back. It becomes payable again, to the payment details as they are now."),
+             explains="The bank sent the money back. It can be paid again, to the present payment details."),
         Plan("release", "Release…", "Release it", "Releasing…", NoteForm, service.release, _A.RELEASE,
              explains="It can be paid again after this.", hints={"note": "Admins see it in the time line."}),
         Plan("mark-paid", "Mark as paid…", "Mark {amount} as paid", "Saving…", MarkPaidForm, service.mark_paid,
@@ -107,12 +108,14 @@ def is_possible(plan: Plan, payout: Payout) -> bool:
     return payout.is_held if plan.done == _A.RELEASE else True
 
 
-def buttons(payout: Payout, rails: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The actions of the page in the order of the plans; one is primary."""
+def buttons(payout: Payout, user_id: int, now: datetime, rails: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The actions of the page, the one that the state asks for first; an approval only for who can give it."""
     possible = [plan for plan in PLANS.values() if is_possible(plan, payout)]
-    electronic = [rail for rail in rails if rail != "manual"]
+    electronic = any(rail != "manual" for rail in rails)
     if not electronic:
         possible = [plan for plan in possible if plan.slug != "pay"]
+    if payout.state == _S.PENDING_APPROVAL and explain.why_not_approve(payout, user_id, now):
+        possible = [plan for plan in possible if plan.slug != "approve"]
     method = payout.payee.current_method
     first = "release" if payout.is_held else PRIMARY.get(_S(payout.state), "")
     if first == "pay" and (not electronic or (method is not None and method.kind == "manual")):

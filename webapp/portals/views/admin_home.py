@@ -117,7 +117,7 @@ def _set_up(organisation: Any) -> list[Task]:
     """What an empty organisation does first; each step with its link, ticked when it is done."""
     has_payees, has_methods, has_payouts = figures.has_any(organisation.id)
     steps = [
-        ("Look at the approval rules", "Who approves what, and until when it can be stopped.", "admin.policy.show", False),
+        ("Look at the approval rules", "Who must approve what.", "admin.policy.show", False),
         ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", False),
         ("Add the payees", "One by one, or from a CSV file.", "admin.payees.index", has_payees),
         ("Add their payment details", "A bank account, a UPI address, or by hand.", "admin.payees.index", has_methods),
