@@ -95,7 +95,9 @@ def test_a_rewritten_event_with_a_fitting_hash_breaks_the_next_link(database: Fl
     values = {name: getattr(event, name) for name in queries._HASHED} | {"note": "forged"}
     forged, seq = service.event_hash(values, event.seq, event.previous_hash), event.seq
     with behind_its_back() as connection:
-        connection.execute(text("UPDATE audit_events SET note = 'forged', hash = :h WHERE subject_id = 2"), {"h": forged})
+        connection.execute(
+            text("UPDATE audit_events SET note = 'forged', hash = :h WHERE subject_id = 2"), {"h": forged}
+        )
     assert [p for p in found(made) if f"Event {seq + 1} " in p and "does not continue" in p]
 
 
@@ -173,7 +175,14 @@ def admin(client: FlaskClient) -> FlaskClient:
 
 def test_the_page_shows_who_did_what_and_what_changed(admin: FlaskClient) -> None:
     page = admin.get("/admin/activity").text
-    for expected in ("Payout approved", "ada@solaria.example", "192.0.2.7", "pending_approval", "&lt;script&gt;", "PO-5"):
+    for expected in (
+        "Payout approved",
+        "ada@solaria.example",
+        "192.0.2.7",
+        "pending_approval",
+        "&lt;script&gt;",
+        "PO-5",
+    ):
         assert expected in page
     assert "PO-SECRET" not in page
     assert "<script>alert" not in page
@@ -193,7 +202,11 @@ def test_the_page_shows_who_did_what_and_what_changed(admin: FlaskClient) -> Non
     ],
 )
 def test_the_file_holds_exactly_the_filter(admin: FlaskClient, filter: str, labels: set[str]) -> None:
-    rows = list(csv.DictReader(io.StringIO(admin.get(f"/admin/activity/export?{filter}").get_data().decode("utf-8-sig"))))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(admin.get(f"/admin/activity/export?{filter}").get_data().decode("utf-8-sig"))
+        )
+    )
     assert {row["subject"] for row in rows} == labels
     page = admin.get(f"/admin/activity?{filter}", headers={"HX-Request": "true"}).text
     for n in range(1, 6):

@@ -44,7 +44,9 @@ def books(database: Flask) -> Books:
         foreign = entry(other.id, "k1", leg("bank", 777), leg("income:secret", -777), description="Not yours")
         ids = (organisation.id, first.id, back.id, foreign.id)
     wallet, theirs = (
-        db.session.scalars(select(Account.id).where(Account.code == code, Account.organisation_id == which)).one()
+        db.session.scalars(
+            select(Account.id).where(Account.code == code, Account.organisation_id == which)
+        ).one()
         for code, which in (("wallet:organisation", ids[0]), ("bank", other.id))
     )
     return Books(ids[0], wallet, ids[1], ids[2], theirs, ids[3])
@@ -68,7 +70,13 @@ def signed_in(books: Books, client: FlaskClient, role: str) -> FlaskClient:
 
 def test_accounts_are_listed_with_their_balances(admin: FlaskClient) -> None:
     page = admin.get("/admin/ledger").text
-    for words in ("Wallet of organisation", "wallet:organisation", "$1,000.00", "Ada &lt;Lovelace&gt;", "Liabilities"):
+    for words in (
+        "Wallet of organisation",
+        "wallet:organisation",
+        "$1,000.00",
+        "Ada &lt;Lovelace&gt;",
+        "Liabilities",
+    ):
         assert words in page
     assert "4 accounts" in page
     assert "secret" not in page
@@ -111,7 +119,9 @@ def test_an_entry_shows_legs_source_and_reversal(admin: FlaskClient, books: Book
 def test_an_entry_links_to_its_record(
     admin: FlaskClient, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(queries.source_links, "test", lambda o, n: queries.SourceLink(f"PO-{n}", f"/x/{o}/{n}"))
+    monkeypatch.setitem(
+        queries.source_links, "test", lambda o, n: queries.SourceLink(f"PO-{n}", f"/x/{o}/{n}")
+    )
     assert f'href="/x/{books.organisation_id}/1"' in admin.get(f"/admin/ledger/entries/{books.first_id}").text
 
 
@@ -132,11 +142,15 @@ def test_the_check_page_shows_figures_and_findings(admin: FlaskClient, books: Bo
     assert f"account {books.wallet_id} (wallet:organisation)" in page
 
 
-@pytest.mark.parametrize(("name", "ending"), [("csv", "csv"), ("hledger", "journal"), ("beancount", "beancount")])
+@pytest.mark.parametrize(
+    ("name", "ending"), [("csv", "csv"), ("hledger", "journal"), ("beancount", "beancount")]
+)
 def test_the_journal_is_a_download(admin: FlaskClient, books: Books, name: str, ending: str) -> None:
     response = admin.get(f"/admin/ledger/export?format={name}")
     assert response.status_code == 200
-    assert re.search(rf"filename=solaria-journal-\d{{4}}-\d\d-\d\d\.{ending}", response.headers["Content-Disposition"])
+    assert re.search(
+        rf"filename=solaria-journal-\d{{4}}-\d\d-\d\d\.{ending}", response.headers["Content-Disposition"]
+    )
     assert "499.50" in response.text
     assert "Not yours" not in response.text
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
 from webapp.audit import queries, words
 from webapp.audit.forms import TrailFilterForm
@@ -26,7 +27,10 @@ CSV_HEADERS = (
 def _form() -> TrailFilterForm:
     form = TrailFilterForm(request.args)
     kinds = queries.subject_types(g.organisation.id)
-    form.subject_type.choices = [("", "Every kind"), *((k, words.field_name(k)) for k in kinds)]
+    form.subject_type.choices = [
+        SelectChoice("", "Every kind"),
+        *(SelectChoice(kind, words.field_name(kind)) for kind in kinds),
+    ]
     return form
 
 
