@@ -41,8 +41,11 @@ def ring(name: str) -> bool:
     redis = connection()
     if redis is None:
         return False
+    waiting = queue(name, redis)
     try:
-        queue(name, redis).enqueue(DRAIN_JOB, name, result_ttl=60, failure_ttl=86400, job_timeout=900)
+        if waiting.count:
+            return True
+        waiting.enqueue(DRAIN_JOB, name, result_ttl=60, failure_ttl=86400, job_timeout=900)
     except RedisError as error:
         log.warning("queue.unreachable", queue=name, error=type(error).__name__)
         return False
