@@ -151,8 +151,8 @@ def test_events_of_one_record_are_its_own(database: Flask) -> None:
 
 def test_words() -> None:
     assert words.action("payouts:payout:bank_details_changed") == "Payout bank details changed"
-    changes = words.changes({"state": ["a", "b"], "name": [None, "Ada"], "roles": [[], ["x", "y"]], "is_on": [True, False],
-                             "left": ["x", None], "alone": 7, "facts": [None, {"b": 1}]})  # fmt: skip
+    changes = words.changes({"state": ["a", "b"], "name": [None, "Ada"], "roles": [[], ["x", "y"]],
+                             "is_on": [True, False], "left": ["x", None], "alone": 7, "facts": [None, {"b": 1}]})  # fmt: skip
     assert [(c.field, c.before, c.after) for c in changes] == [
         ("State", "a", "b"), ("Name", None, "Ada"), ("Roles", None, "x, y"), ("Is on", "yes", "no"),
         ("Left", "x", None), ("Alone", None, "7"), ("Facts", None, '{"b":1}'),

@@ -38,7 +38,8 @@ def books(database: Flask) -> Books:
     with transaction():
         entry(organisation.id, "k0", leg("bank", 100000), leg("wallet:organisation", -100000))
         first = entry(organisation.id, "k1", leg("expense:installations", 49950),
-                      leg(f"payable:{payee.reference}", -49950, payee.id), description="Approved <b>PO-1</b>")  # fmt: skip
+                      leg(f"payable:{payee.reference}", -49950, payee.id),
+                      description="Approved <b>PO-1</b>")  # fmt: skip
         back = entry(organisation.id, "k2", leg(f"payable:{payee.reference}", 49950, payee.id),
                      leg("expense:installations", -49950), reverses_id=first.id)  # fmt: skip
         foreign = entry(other.id, "k1", leg("bank", 777), leg("income:secret", -777), description="Not yours")
