@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import current_app
 
 from webapp.config import Settings
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.notices import sending, service
-
-SWEEP_EVERY = timedelta(minutes=10)
+from webapp.outbox.service import Later
 
 
 def _settings() -> Settings:
@@ -52,12 +49,6 @@ def payout_reversed(reference_id: int) -> None:
     _compose("reversed", reference_id)
 
 
-def send_email(reference_id: int) -> None:
-    """Send mail `reference_id`; raises MailWaits when the outbox has to try again."""
-    sending.send(reference_id, settings=_settings(), now=utc_now())
-
-
-def requeue_waiting() -> int:
-    """Periodic: mails that wait although the outbox gave up on them (no server for hours) get a new turn."""
-    with transaction():
-        return service.requeue_waiting(now=utc_now())
+def send_email(reference_id: int) -> Later | None:
+    """Send mail `reference_id`; answers when to come back while the server is away or another worker has it."""
+    return sending.send(reference_id, settings=_settings(), now=utc_now())

@@ -18,6 +18,8 @@ from webapp.kernel.money import Money
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "emails"
 EVENTS = ("approved", "rejected", "paid", "failed", "reversed")
 LINES_SHOWN = 10
+# The words are English, the months too; grouping and symbols of amounts follow the locale.
+WORDS = "en"
 SUBJECT_LENGTH = 300
 
 
@@ -106,13 +108,13 @@ def say_money(facts: NoticeFacts, minor: int) -> str:
     return text if facts.currency == facts.home_currency else f"{text} {facts.currency}"
 
 
-def _day(facts: NoticeFacts, value: date) -> str:
-    return str(format_date(value, "d MMM y", locale=facts.locale))
+def _day(value: date) -> str:
+    return str(format_date(value, "d MMM y", locale=WORDS))
 
 
 def _instant(facts: NoticeFacts, value: datetime) -> str:
     local = value.astimezone(ZoneInfo(facts.timezone))
-    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(facts.timezone), locale=facts.locale)
+    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(facts.timezone), locale=WORDS)
     return f"{text} {local.tzname() or ''}".strip()
 
 
@@ -120,9 +122,9 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
     count = len(facts.lines)
     shown = facts.lines if count <= LINES_SHOWN + 1 else facts.lines[:LINES_SHOWN]
     period = (
-        _day(facts, facts.period_end)
+        _day(facts.period_end)
         if facts.period_start == facts.period_end
-        else f"{_day(facts, facts.period_start)} – {_day(facts, facts.period_end)}"
+        else f"{_day(facts.period_start)} – {_day(facts.period_end)}"
     )
     return {
         "organisation": one_line(facts.organisation),
@@ -144,7 +146,7 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
         "left_out": count - len(shown),
         "destination": one_line(facts.destination),
         "payment_reference": one_line(facts.payment_reference),
-        "paid_on": _day(facts, facts.paid_on) if facts.paid_on else "",
+        "paid_on": _day(facts.paid_on) if facts.paid_on else "",
         "cause": one_line(facts.cause),
         "next_try": _instant(facts, facts.next_try_at) if facts.next_try_at else "",
         "link": facts.link,
@@ -157,7 +159,7 @@ def _rows(facts: NoticeFacts, period: str) -> list[_Pair]:
     if facts.event in ("approved", "paid"):
         rows = [_Pair("Payout", one_line(facts.reference)), _Pair("Period", period)]
         if facts.event == "paid":
-            rows.append(_Pair("Paid on", _day(facts, facts.paid_on) if facts.paid_on else ""))
+            rows.append(_Pair("Paid on", _day(facts.paid_on) if facts.paid_on else ""))
         if facts.destination:
             rows.append(_Pair("To", one_line(facts.destination)))
         if facts.payment_reference and facts.event == "paid":

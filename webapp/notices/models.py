@@ -15,9 +15,7 @@ class Email(Base):
 
     __tablename__ = "emails"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('queued', 'sent', 'kept', 'failed')", name="state_is_known"
-        ),
+        CheckConstraint("state IN ('queued', 'sent', 'kept', 'failed')", name="state_is_known"),
         Index("ix_emails_organisation", "organisation_id", "id"),
         Index("ix_emails_payout", "payout_id"),
     )

@@ -20,7 +20,13 @@ class EmailState(Label):
     QUEUED = "queued", "Waiting", "waiting", "waiting", "A worker sends it within a minute."
     SENT = "sent", "Sent", "done", "done", "The mail server has taken it."
     KEPT = "kept", "Kept", "ok", "ok", "There is no mail server; it is shown here only."
-    FAILED = "failed", "Failed", "failed", "failed", "It is not tried again by itself. An admin can send it again."
+    FAILED = (
+        "failed",
+        "Failed",
+        "failed",
+        "failed",
+        "It is not tried again by itself. An admin can send it again.",
+    )
 
 
 NOTICES = {

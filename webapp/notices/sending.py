@@ -6,7 +6,7 @@ Both then carry the same Message-ID. A job that merely repeats finds the mail se
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select
@@ -15,9 +15,13 @@ from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.notices import service
 from webapp.notices.models import Email
+from webapp.outbox.service import Later
 from webapp.people.models import Organisation
 from webapp.providers import smtp
 
+ASK_AGAIN = timedelta(minutes=1)
+WITHOUT_SERVER = timedelta(minutes=10)
+GIVE_UP_AFTER = timedelta(days=3)
 log = structlog.get_logger()
 NO_SERVER = (
     "SMTP_URL is missing: no mail leaves this installation. Set it to your mail server "
@@ -25,34 +29,38 @@ NO_SERVER = (
 )
 
 
-class MailWaits(Exception):
-    """The mail is still queued and may go out later; the outbox tries again."""
+def send(email_id: int, *, settings: Settings, now: datetime) -> Later | None:
+    """Send a mail; None when there is nothing more to do, or when and why to come back.
 
-
-def send(email_id: int, *, settings: Settings, now: datetime) -> str:
-    """Send a mail and return its state. Raises MailWaits when it has to be tried again, with the reason."""
+    A server that is away is tried again after 1, 2, 4 … 60 minutes for three days, then the mail fails. What the
+    server refuses for good fails at once. Without a server the mail is kept (demo) or waits (production).
+    """
     with transaction():
         if not service.claim(email_id=email_id, now=now):
             state = db.session.scalar(select(Email.state).where(Email.id == email_id))
-            if state == "queued":
-                raise MailWaits("Another worker is sending this mail.")
-            return state or "missing"
+            return (
+                Later(now + ASK_AGAIN, "Another worker is sending this mail.") if state == "queued" else None
+            )
         email = db.session.get_one(Email, email_id, populate_existing=True)
         organisation = db.session.get_one(Organisation, email.organisation_id)
         mail = mail_of(email, organisation, settings.mail_from)
+        tries = email.tries
     if not settings.smtp_url:
         return _without_server(email_id, settings, now)
     try:
         smtp.send(settings.smtp_url, mail)
     except smtp.Refused as error:
         _record(email_id, "failed", str(error), now)
-        return "failed"
+        return None
     except smtp.NotNow as error:
         log.warning("email.waits", email=email_id, reason=str(error))
+        if now - mail.at > GIVE_UP_AFTER and tries > 1:
+            _record(email_id, "failed", f"Given up after three days. {error}", now)
+            return None
         _record(email_id, "queued", str(error), now)
-        raise MailWaits(str(error)) from error
+        return Later(now + timedelta(minutes=min(60, 2 ** min(tries - 1, 6))), str(error))
     _record(email_id, "sent", "", now)
-    return "sent"
+    return None
 
 
 def mail_of(email: Email, organisation: Organisation, mail_from: str) -> smtp.Mail:
@@ -72,12 +80,12 @@ def mail_of(email: Email, organisation: Organisation, mail_from: str) -> smtp.Ma
     )
 
 
-def _without_server(email_id: int, settings: Settings, now: datetime) -> str:
+def _without_server(email_id: int, settings: Settings, now: datetime) -> Later | None:
     if settings.environment in ("demo", "test"):
         _record(email_id, "kept", "", now)
-        return "kept"
+        return None
     _record(email_id, "queued", NO_SERVER, now)
-    raise MailWaits(NO_SERVER)
+    return Later(now + WITHOUT_SERVER, NO_SERVER)
 
 
 def _record(email_id: int, state: str, error: str, now: datetime) -> None:

@@ -16,7 +16,6 @@ from webapp.kernel.errors import Conflict, NotFound
 from webapp.notices import compose
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
-from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Approval, Payout
 from webapp.people.models import User
 
@@ -160,26 +159,6 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
     )
     _queue(again, now)
     return again
-
-
-def requeue_waiting(*, now: datetime, limit: int = 200) -> int:
-    """Put mails back into the outbox that wait but have no open message there (it gave up); how many."""
-    has_message = (
-        select(OutboxMessage.id)
-        .where(
-            OutboxMessage.kind == SEND,
-            OutboxMessage.reference_id == Email.id,
-            OutboxMessage.done_at.is_(None),
-            OutboxMessage.gave_up_at.is_(None),
-        )
-        .exists()
-    )
-    waiting = db.session.scalars(
-        select(Email).where(Email.state == "queued", ~has_message).order_by(Email.id).limit(limit)
-    ).all()
-    for email in waiting:
-        _queue(email, now)
-    return len(waiting)
 
 
 def _copy(email: Email, now: datetime) -> Email:

@@ -136,7 +136,9 @@ def send(url: str, mail: Mail, *, timeout: float = TIMEOUT_SECONDS) -> None:
 def _connect(server: Server, timeout: float) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if server.is_implicit_tls:
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=timeout, context=context)
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, timeout=timeout, context=context
+        )
     else:
         connection = smtplib.SMTP(server.host, server.port, timeout=timeout)
     try:

@@ -34,7 +34,12 @@ _STANDINGS = {
     "paid": ("Paid", "paid", "Net paid", ""),
     "failed": ("Not paid", "stopped", "Net to pay", "The bank could not pay it. It stays owed to you."),
     "retry_scheduled": ("Not paid", "stopped", "Net to pay", "The bank could not pay it. It is tried again."),
-    "reversed": ("Returned", "stopped", "Net returned", "The bank sent the money back. It stays owed to you."),
+    "reversed": (
+        "Returned",
+        "stopped",
+        "Net returned",
+        "The bank sent the money back. It stays owed to you.",
+    ),
     "rejected": ("Rejected", "stopped", "Net asked for", "It is not paid as it is."),
     "cancelled": ("Cancelled", "stopped", "Net asked for", "It is not paid."),
 }

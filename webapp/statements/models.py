@@ -17,9 +17,7 @@ class Document(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "number"),
         UniqueConstraint("payout_id", "kind", "variant"),
-        CheckConstraint(
-            "state IN ('queued', 'ready', 'failed')", name="state_is_known"
-        ),
+        CheckConstraint("state IN ('queued', 'ready', 'failed')", name="state_is_known"),
         CheckConstraint(
             "state <> 'ready' OR (sha256 <> '' AND storage_key <> '')",
             name="ready_has_bytes",

@@ -6,6 +6,7 @@ both standards: PDF/A-3a allows that only with a description of the other standa
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -51,10 +52,40 @@ def finish(raw: bytes, *, title: str) -> bytes:
         stream = pikepdf.Stream(pdf, metadata)
         stream.Type, stream.Subtype = pikepdf.Name.Metadata, pikepdf.Name.XML
         root.Metadata = stream
-        out = io.BytesIO()
-        pdf.save(out, deterministic_id=True, linearize=False, recompress_flate=False,
-                 object_stream_mode=pikepdf.ObjectStreamMode.generate)  # fmt: skip
+        small = _saved(pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+        if b"\r\nendstream" not in small:
+            return small
+        _end_streams_clearly(pikepdf, pdf)
+        # Nothing is packed anew, or a stream could end in a carriage return again.
+        return _saved(
+            pdf,
+            compress_streams=False,
+            stream_decode_level=pikepdf.StreamDecodeLevel.none,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+        )
+
+
+def _saved(pdf: Any, **options: Any) -> bytes:
+    out = io.BytesIO()
+    pdf.save(out, deterministic_id=True, **options)
     return out.getvalue()
+
+
+def _end_streams_clearly(pikepdf: Any, pdf: Any) -> None:
+    """Re-write streams whose last byte is a carriage return: with the line feed that follows, a strict reader
+    takes both for the end of the line and finds the stream one byte short. ASCII85 ends in "~>".
+    """
+    for item in pdf.objects:
+        if not isinstance(item, pikepdf.Stream):
+            continue
+        raw = item.read_raw_bytes()
+        if raw.endswith(b"\r"):
+            filters = item.get("/Filter", pikepdf.Array())
+            inner = list(filters) if isinstance(filters, pikepdf.Array) else [filters]
+            item.write(
+                base64.a85encode(raw) + b"~>",
+                filter=pikepdf.Array([pikepdf.Name.ASCII85Decode, *inner]),
+            )
 
 
 def _scope_headers(pikepdf: Any, tree: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -29,9 +30,12 @@ from webapp.kernel.errors import Unavailable
 from webapp.kernel.money import Money
 from webapp.statements import pdf_accessible
 from webapp.statements.build import Statement
+from webapp.web.exports import defuse
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "statements"
 STYLE_SHEET = "remittance.css"
+# The words of a statement are English, its months too; grouping and symbols of amounts follow the locale.
+WORDS = "en"
 PANGO_MISSING = (
     "The PDF engine's libraries are missing on the worker's machine. "
     "Install them with: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -55,27 +59,54 @@ class _View:
 
 def render(statement: Statement) -> bytes:
     """The bytes of the PDF. Raises EngineMissing without Pango; any other error is a fault of the template."""
+    html = to_html(statement)
+    raw, missing = _draw(statement, html)
+    if missing:
+        # An archive file must not hold the box of a missing character. Fonts for more scripts: fonts-noto-core.
+        raw, _ = _draw(statement, html.translate(dict.fromkeys(map(ord, missing), "?")))
+    return pdf_accessible.finish(raw, title=f"Payout statement {statement.number} – {statement.payer.name}")
+
+
+def _draw(statement: Statement, html: str) -> tuple[bytes, set[str]]:
+    """The engine's PDF, and the characters that no installed font has."""
     engine = _engine()
-    html = engine.weasyprint.HTML(
-        string=to_html(statement), base_url=None, url_fetcher=engine.fetcher
-    )
-    document = html.render(
-        font_config=engine.fonts,
-        stylesheets=engine.style_sheets[statement.page_size],
-        pdf_variant="pdf/a-3a",
-    )
+    at = statement.issued_at.astimezone(UTC)
     lines = engine.weasyprint.Attachment(
         string=lines_csv(statement).encode(),
         name=f"{statement.number}-lines.csv",
         description=f"Lines of payout {statement.reference}",
-        created=statement.issued_at.astimezone(UTC),
-        modified=statement.issued_at.astimezone(UTC),
+        created=at,
+        modified=at,
         relationship="Data",
         url_fetcher=engine.fetcher,
     )
+    page = engine.weasyprint.HTML(string=html, url_fetcher=engine.fetcher)
     identifier = sha256(f"{statement.number}/{statement.reference}".encode()).digest()[:16]
-    raw = document.write_pdf(pdf_variant="pdf/a-3a", pdf_identifier=identifier, attachments=[lines])
-    return pdf_accessible.finish(raw, title=f"Payout statement {statement.number} – {statement.payer.name}")
+    watcher = _MissingCharacters()
+    engine.log.addHandler(watcher)
+    try:
+        raw = page.write_pdf(
+            font_config=engine.fonts,
+            stylesheets=engine.style_sheets[statement.page_size],
+            pdf_variant="pdf/a-3a",
+            pdf_identifier=identifier,
+            attachments=[lines],
+        )
+    finally:
+        engine.log.removeHandler(watcher)
+    return raw, watcher.found
+
+
+class _MissingCharacters(logging.Handler):
+    """Listens for the engine's word that a character is in none of the fonts."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
+            self.found.add(str(record.args[0]))
 
 
 @cache
@@ -108,13 +139,9 @@ def lines_csv(statement: Statement) -> str:
     writer.writerow(["payout", "date", "item", "source", "calculation", "amount", "currency"])
     for row in (*statement.earned_rows, *statement.other_rows):
         day = row.occurred_on.isoformat() if row.occurred_on else ""
-        texts = [_defused(text) for text in (row.item, row.source, row.calculation)]
+        texts = [defuse(text) for text in (row.item, row.source, row.calculation)]
         writer.writerow([statement.reference, day, *texts, row.amount.plain, statement.currency])
     return out.getvalue()
-
-
-def _defused(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 class _Engine:
@@ -141,6 +168,7 @@ class _Engine:
                 return super().fetch(url, headers)
 
         self.weasyprint = weasyprint
+        self.log = logging.getLogger("weasyprint")
         self.fetcher = ClosedFetcher(allowed_protocols=("data",), allow_redirects=False)
         self.fonts = FontConfiguration()
         shared = self._css(url=(TEMPLATES / STYLE_SHEET).as_uri())
@@ -194,9 +222,8 @@ def _figure(context: Context, value: Money) -> str:
     return str(text).replace("-", "\N{MINUS SIGN}")
 
 
-@pass_context
-def _day(context: Context, value: date | None) -> str:
-    return "" if value is None else str(format_date(value, "d MMM y", locale=_of(context).locale))
+def _day(value: date | None) -> str:
+    return "" if value is None else str(format_date(value, "d MMM y", locale=WORDS))
 
 
 @pass_context
@@ -205,12 +232,12 @@ def _period(context: Context, value: Any) -> str:
     statement = _of(context)
     first, last = statement.period_start, statement.period_end
     if first == last:
-        return _day(context, last)
+        return _day(last)
     if first.year != last.year:
-        return f"{_day(context, first)} – {_day(context, last)}"
+        return f"{_day(first)} – {_day(last)}"
     if first.month != last.month:
-        return f"{format_date(first, 'd MMM', locale=statement.locale)} – {_day(context, last)}"
-    return f"{first.day}–{_day(context, last)}"
+        return f"{format_date(first, 'd MMM', locale=WORDS)} – {_day(last)}"
+    return f"{first.day}–{_day(last)}"
 
 
 @pass_context
@@ -218,7 +245,7 @@ def _facts(context: Context, value: Any) -> str:
     """Where, when and under which reference the money went."""
     statement = _of(context)
     paid = statement.paid_on is not None
-    parts = [f"On {_day(context, statement.paid_on)}"] if paid else []
+    parts = [f"On {_day(statement.paid_on)}"] if paid else []
     if statement.destination:
         where = statement.destination if statement.destination == "by hand" else f"to {statement.destination}"
         parts.append(where if paid else where[:1].upper() + where[1:])

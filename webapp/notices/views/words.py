@@ -23,7 +23,9 @@ class FilterForm(Form):
 
     q = StringField("Recipient or subject", validators=[Optional(), Length(max=120)])
     notice = SelectField("About", choices=[("", "Everything"), *NOTICES.items()], validators=[Optional()])
-    state = SelectField("State", choices=[("", "Every state"), *EmailState.choices()], validators=[Optional()])
+    state = SelectField(
+        "State", choices=[("", "Every state"), *EmailState.choices()], validators=[Optional()]
+    )
 
     def chosen(self) -> EmailFilter:
         """The filter; a value that is not on offer narrows nothing."""
@@ -56,13 +58,16 @@ def shown(email: Email, endpoint: str = "admin.notices.show") -> Shown:
 
 def chips(form: FilterForm, endpoint: str) -> list[dict[str, str]]:
     """The filters in use, each with the address of the list without it."""
-    values = {name: value for name, value in request.args.items() if name in ("q", "notice", "state") and value}
+    values = {
+        name: value for name, value in request.args.items() if name in ("q", "notice", "state") and value
+    }
     chosen = form.chosen()
     labels = {
         "q": f"Contains “{chosen.text}”" if chosen.text else "",
         "notice": NOTICES.get(chosen.notice, ""),
         "state": EmailState(chosen.state).label if chosen.state else "",
     }
+
     def without(name: str) -> str:
         kept: dict[str, Any] = {k: v for k, v in values.items() if k != name}
         return url_for(endpoint, **kept)

@@ -14,7 +14,15 @@ from webapp.web.htmx import see_other
 from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("statements", __name__, url_prefix="/statements")
-HEADERS = ["Statement", "Payout", "Period", "Shows it as", {"label": "Net", "numeric": True}, "Made on", "File"]
+HEADERS = [
+    "Statement",
+    "Payout",
+    "Period",
+    "Shows it as",
+    {"label": "Net", "numeric": True},
+    "Made on",
+    "File",
+]
 
 
 @blueprint.get("/")
