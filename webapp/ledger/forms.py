@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import Optional
 
 from webapp.ledger.chart import TYPE_LABELS
 
@@ -18,7 +17,7 @@ class AccountFilterForm(FlaskForm):
 
         csrf = False
 
-    q = StringField("Search", [Optional()], render_kw={"type": "search", "autocomplete": "off"})
+    q = StringField("Search", render_kw={"type": "search", "autocomplete": "off"})
     type = SelectField(
         "Type", choices=[SelectChoice("", "Every type"), *(SelectChoice(*t) for t in TYPE_LABELS.items())]
     )

@@ -152,7 +152,8 @@ def test_events_of_one_record_are_its_own(database: Flask) -> None:
 def test_words() -> None:
     assert words.action("payouts:payout:bank_details_changed") == "Payout bank details changed"
     changes = words.changes({"state": ["a", "b"], "name": [None, "Ada"], "roles": [[], ["x", "y"]],
-                             "is_on": [True, False], "left": ["x", None], "alone": 7, "facts": [None, {"b": 1}]})  # fmt: skip
+                             "is_on": [True, False], "left": ["x", None], "alone": 7,
+                             "facts": [None, {"b": 1}]})  # fmt: skip
     assert [(c.field, c.before, c.after) for c in changes] == [
         ("State", "a", "b"), ("Name", None, "Ada"), ("Roles", None, "x, y"), ("Is on", "yes", "no"),
         ("Left", "x", None), ("Alone", None, "7"), ("Facts", None, '{"b":1}'),
@@ -225,6 +226,7 @@ def test_a_filter_that_cannot_be_read_says_so(admin: FlaskClient) -> None:
     response = admin.get("/admin/activity?from=yesterday")
     assert response.status_code == 422
     assert "The filter cannot be read" in response.text
+    assert "From: “yesterday” is not a day. Example: 2026-11-20" in response.text
     assert admin.get("/admin/activity/export?subject_id=x").status_code == 422
 
 
