@@ -296,7 +296,8 @@ def act(*, organisation_id: int, transfer_id: str, action: str, code: str = "", 
         if state is None:
             raise NotFound
         if state != needed[action]:
-            raise Conflict(f"The transfer is {state}; the bank cannot {action} it.")
+            word = {"success": "settled", "reversed": "returned"}.get(state, state)
+            raise Conflict(f"The transfer is {word}; the bank cannot {action} it.")
         if action == "settle":
             _set(connection, transfer_id, "success", "", now, None)
         elif action == "fail":
