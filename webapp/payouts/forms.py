@@ -29,6 +29,12 @@ def _strip(value: str | None) -> str | None:
     return value.strip() if value else value
 
 
+def _all_optional(form: Form) -> None:
+    """In a filter every field is optional; saying so at each would be noise."""
+    for field in form._fields.values():
+        field.flags.optional = False
+
+
 class MoneyField(StringField):
     """Text that people type as an amount; `minor` holds minor units once it was read."""
 
@@ -71,6 +77,8 @@ class FilterForm(Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.currency, self.locale = currency, locale
+        self.has_several_programs = len(programs) > 1
+        _all_optional(self)
         program = self._fields.get("program")
         if isinstance(program, SelectField):
             program.choices = [("", "All programs"), *((p, p.capitalize()) for p in programs)]
@@ -81,6 +89,10 @@ class FilterForm(Form):
             # An address without the parameter means "all", not "none of the choices".
             if name in self and self[name].data is None:
                 self[name].data = ""
+
+    def uses(self, *names: str) -> bool:
+        """Whether any of these fields filters or is wrong; they are shown then."""
+        return any(any(self[name].raw_data or ()) or self[name].errors for name in names)
 
     def validate_amount_from(self, field: MoneyField) -> None:
         """The lower bound is an amount."""
@@ -142,16 +154,6 @@ class PayeeFilterForm(FilterForm):
     status = SelectField(
         "Status", choices=[("", "Every status"), *PayoutState.choices()], validators=[Optional()]
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        Form.__init__(
-            self, *args, **{k: v for k, v in kwargs.items() if k not in ("programs", "currency", "locale")}
-        )
-        for name in ("period_from", "period_to"):
-            if self[name].process_errors:
-                self[name].process_errors = ["Enter a day like 2026-10-31."]
-        if self["status"].data is None:
-            self["status"].data = ""
 
 
 class ActionForm(FlaskForm):

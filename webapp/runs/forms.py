@@ -31,5 +31,6 @@ class RunFilterForm(Form):
         super().__init__(*args, **kwargs)
         self.kind.choices = [("", "Every kind"), *((kind, kind_words(kind)) for kind in kinds)]
         for name in ("state", "kind"):
+            self[name].flags.optional = False
             if self[name].data is None:
                 self[name].data = ""

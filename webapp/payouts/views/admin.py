@@ -22,6 +22,7 @@ blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
 blueprint.add_url_rule(
     "/<reference>/<action>", view_func=actions.act, endpoint="act", methods=["GET", "POST"]
 )
+MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to")
 HEADERS = [
     "Reference", "Payee", "Program", "Period", "Status", {"label": "Net", "numeric": True}, "Pay to",
     "Payment reference", "Approved by", "Paid on", "Statement",
@@ -68,7 +69,8 @@ def index() -> ResponseReturnValue:
         "rows": [
             words.row(p, approved_by=approvers.get(p.id), document=documents.get(p.id)) for p in page.items
         ],
-        "headers": HEADERS,
+        "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
+        "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
         "totals_href": listing.address("admin.payouts.totals"),

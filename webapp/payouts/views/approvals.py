@@ -21,6 +21,7 @@ from webapp.web.pagination import Page, keyset
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
 bulk.register()
+MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to", "age")
 VIEWS = {"ready": "Ready", "blocked": "Blocked for you", "flagged": "Flagged"}
 
 
@@ -87,6 +88,7 @@ def index() -> ResponseReturnValue:
         "clear_href": url_for("admin.approvals.index", view=view),
         "filter_values": listing.filter_values(form),
         "check_href": url_for("admin.approvals.check"),
+        "more_filters": form.uses(*MORE),
         "can_select": "admin" in g.roles,
         "now": now,
         "has_errors": not is_valid,

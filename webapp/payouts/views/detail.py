@@ -92,7 +92,7 @@ def _changes(event: AuditEvent) -> str:
     shown = [
         f"{key}: {value[0]} → {value[1]}"
         for key, value in event.changes.items()
-        if isinstance(value, list) and len(value) == 2 and key not in INTERNAL
+        if isinstance(value, list) and len(value) == 2 and value[0] not in (None, "") and key not in INTERNAL
     ]
     return "; ".join(part for part in [event.note, *shown] if part)
 

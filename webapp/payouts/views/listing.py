@@ -54,7 +54,7 @@ def address(endpoint: str, **changes: Any) -> str:
             values.poplist(name)
         else:
             values[name] = value
-    return url_for(endpoint, **dict[str, Any](values.to_dict(flat=False)))
+    return url_for(endpoint, **dict[str, Any](values.to_dict()))
 
 
 def chips(form: Form, endpoint: str) -> list[Chip]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import g
 
+from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.states import PayoutState
-from webapp.web import charts
+from webapp.web import charts, filters
 
 _S = PayoutState
 LINE_KINDS = {
@@ -146,12 +147,13 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
 
 def period(payout: Payout) -> str:
     """ "1–31 Oct 2026", or one day, in the organisation's locale."""
-    from babel.dates import format_date, format_interval
-
-    locale = getattr(g.get("organisation"), "locale", "en_US")
-    if payout.period_start == payout.period_end:
-        return str(format_date(payout.period_start, "d MMM y", locale=locale))
-    return str(format_interval(payout.period_start, payout.period_end, "yMMMd", locale=locale))
+    start, end = payout.period_start, payout.period_end
+    if start == end:
+        return filters.day(end)
+    if (start.year, start.month) == (end.year, end.month):
+        return f"{start.day}–{filters.day(end)}"
+    first = filters.day(start)
+    return f"{first.removesuffix(str(start.year)).rstrip() if start.year == end.year else first} – {filters.day(end)}"
 
 
 def row(payout: Payout, **more: Any) -> dict[str, Any]:
@@ -164,6 +166,7 @@ def row(payout: Payout, **more: Any) -> dict[str, Any]:
         "gross": Money(payout.gross_minor, payout.currency),
         "deductions": Money(payout.amount_minor - payout.gross_minor, payout.currency),
         "net": Money(payout.amount_minor, payout.currency),
+        "waiting_since": local_date(payout.created_at, g.organisation.timezone),
         "pay_to": (method.masked or "By hand") if method else None,
         **more,
     }

@@ -160,7 +160,9 @@ def short(currency: str, locale: str) -> Any:
     from babel.numbers import format_compact_currency
 
     def say(value: int) -> str:
-        text = format_compact_currency(Money(value, currency).decimal, currency, locale=locale)
+        text = format_compact_currency(
+            Money(value, currency).decimal, currency, locale=locale, fraction_digits=1
+        )
         return str(text).replace("-", "\N{MINUS SIGN}")
 
     return say
