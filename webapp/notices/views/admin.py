@@ -19,7 +19,7 @@ blueprint = Blueprint("notices", __name__, url_prefix="/emails")
 HEADERS = ["Subject", "To", "About", "State", "Written", "Sent"]
 
 
-@blueprint.get("/")
+@blueprint.get("")
 def index() -> ResponseReturnValue:
     """Every mail that was written, newest first, with its state."""
     form = words.FilterForm(request.args)

@@ -22,7 +22,7 @@ def _organisation() -> Organisation:
     return organisation
 
 
-@blueprint.get("/")
+@blueprint.get("")
 def index() -> ResponseReturnValue:
     """All mails, newest first."""
     query = queries.emails(_organisation().id)

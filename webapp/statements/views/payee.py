@@ -25,7 +25,7 @@ HEADERS = [
 ]
 
 
-@blueprint.get("/")
+@blueprint.get("")
 def index() -> ResponseReturnValue:
     """The payee's statements, newest first."""
     portal = words.portal()
