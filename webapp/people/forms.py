@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
 from webapp.people import accounts
@@ -58,7 +59,7 @@ class PayeeFilterForm(FlaskForm):
 
         csrf = False
 
-    search = StringField("Search", [Optional()], render_kw={"type": "search", "autocomplete": "off"})
+    search = StringField("Search", render_kw={"type": "search", "autocomplete": "off"})
     kind = SelectField("Kind", choices=_kinds("Every kind"))
 
 
@@ -89,79 +90,105 @@ PAYEE_FIELDS = ("name", "email", "phone", "address", "country", "external_ref")
 _OFF = {"autocomplete": "off", "spellcheck": "false"}
 
 
+def _checked(check: Callable[[str], str]) -> Callable[[FlaskForm, Field], None]:
+    """A validator out of a check of `accounts`, so that every bad field is named at once."""
+
+    def validate(form: FlaskForm, field: Field) -> None:
+        try:
+            check(field.data or "")
+        except Invalid as error:
+            raise ValidationError(error.message) from None
+
+    return validate
+
+
+def _same_number(form: FlaskForm, field: Field) -> None:
+    if accounts.compact(form["account_number"].data or "") != accounts.compact(field.data or ""):
+        raise ValidationError("The two account numbers differ. Type or paste it again.")
+
+
+def _number() -> StringField:
+    return StringField("Account number", [_checked(accounts.check_account_number)], render_kw=_OFF)
+
+
+def _number_again() -> StringField:
+    return StringField("Account number again", [_same_number], render_kw=_OFF)
+
+
+def _name() -> StringField:
+    return StringField("Name on the account", [_checked(accounts.check_name_at_bank)], render_kw=_OFF)
+
+
 class MethodForm(FlaskForm):
     """Common to every way to be paid: which version the person saw."""
 
     version = HiddenField()
 
     def destination(self) -> Destination:
-        """The checked place for money. Raises Invalid."""
+        """The place for money that a validated form names."""
         return accounts.by_hand()
+
+    def texts(self, *names: str) -> dict[str, str]:
+        """The named fields as text."""
+        return {name: self[name].data or "" for name in names}
 
 
 class BankForm(MethodForm):
     """Common to bank accounts."""
 
-    name_at_bank = StringField("Name on the account", render_kw=_OFF)
-    bank_name = StringField("Bank", [Optional()], render_kw=_OFF)
+    name_at_bank = _name()
+    bank_name = StringField("Bank", [Optional(), Length(max=accounts.MAXIMUM_NAME)], render_kw=_OFF)
 
 
 class IfscForm(BankForm):
     """A bank account in India."""
 
-    account_number = StringField("Account number", render_kw=_OFF)
-    account_number_again = StringField("Account number again", render_kw=_OFF)
-    ifsc = StringField("IFSC", render_kw=_OFF)
+    account_number = _number()
+    account_number_again = _number_again()
+    ifsc = StringField("IFSC", [_checked(accounts.check_ifsc)], render_kw=_OFF)
 
     def destination(self) -> Destination:
-        """The checked account. Raises Invalid."""
-        _check_repeated(self.account_number.data, self.account_number_again.data)
-        return accounts.ifsc_account(**_texts(self, "account_number", "ifsc", "name_at_bank", "bank_name"))
+        """The account."""
+        return accounts.ifsc_account(**self.texts("account_number", "ifsc", "name_at_bank", "bank_name"))
 
 
 class IbanForm(BankForm):
     """A bank account with an IBAN; its check digits make repeating it needless."""
 
-    iban = StringField("IBAN", render_kw=_OFF)
+    iban = StringField("IBAN", [_checked(accounts.check_iban)], render_kw=_OFF)
 
     def destination(self) -> Destination:
-        """The checked account. Raises Invalid."""
-        return accounts.iban_account(**_texts(self, "iban", "name_at_bank", "bank_name"))
+        """The account."""
+        return accounts.iban_account(**self.texts("iban", "name_at_bank", "bank_name"))
 
 
 class AbaForm(BankForm):
     """A bank account in the United States."""
 
-    routing_number = StringField("Routing number", render_kw={**_OFF, "inputmode": "numeric"})
-    account_number = StringField("Account number", render_kw=_OFF)
-    account_number_again = StringField("Account number again", render_kw=_OFF)
+    routing_number = StringField(
+        "Routing number",
+        [_checked(accounts.check_routing_number)],
+        render_kw={**_OFF, "inputmode": "numeric"},
+    )
+    account_number = _number()
+    account_number_again = _number_again()
 
     def destination(self) -> Destination:
-        """The checked account. Raises Invalid."""
-        _check_repeated(self.account_number.data, self.account_number_again.data)
+        """The account."""
         return accounts.aba_account(
-            **_texts(self, "account_number", "routing_number", "name_at_bank", "bank_name")
+            **self.texts("account_number", "routing_number", "name_at_bank", "bank_name")
         )
 
 
 class UpiForm(MethodForm):
     """A UPI address."""
 
-    name_at_bank = StringField("Name on the account", render_kw=_OFF)
-    vpa = StringField("UPI address", render_kw=_OFF)
+    name_at_bank = _name()
+    vpa = StringField("UPI address", [_checked(accounts.check_vpa)], render_kw=_OFF)
 
     def destination(self) -> Destination:
-        """The checked address. Raises Invalid."""
-        return accounts.upi_address(**_texts(self, "vpa", "name_at_bank"))
-
-
-def _texts(form: FlaskForm, *names: str) -> dict[str, str]:
-    return {name: form[name].data or "" for name in names}
-
-
-def _check_repeated(first: str | None, second: str | None) -> None:
-    if accounts.compact(first or "") != accounts.compact(second or ""):
-        raise Invalid("account_number_again", "The two account numbers differ. Type or paste it again.")
+        """The address."""
+        return accounts.upi_address(**self.texts("vpa", "name_at_bank"))
 
 
 # The ways to be paid that the branch page offers: word in the address -> its form, name and hint.

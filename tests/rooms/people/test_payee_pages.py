@@ -254,6 +254,14 @@ def test_bad_details_are_named_with_an_example(
     assert db.session.scalar(select(func.count()).select_from(PayoutMethod)) == 0
 
 
+def test_every_bad_field_is_named_at_once(client: FlaskClient, admin: User, house: Organisation) -> None:
+    one = payee(house)
+    data = bank(account_number="12", routing_number="x", name_at_bank="")
+    page = client.post(f"/admin/payees/{one.reference}/method?way=aba", data=data).text
+    for field in ("name_at_bank", "routing_number", "account_number", "account_number_again"):
+        assert f'href="#{field}"' in page
+
+
 @pytest.mark.parametrize(
     ("way", "data", "masked"),
     [

@@ -10,11 +10,11 @@ from flask_login import current_user
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Conflict, NotFound, StaleVersion
 from webapp.people import methods, queries
 from webapp.people.accounts import Destination
 from webapp.people.drafts import open_draft, seal_draft
-from webapp.people.forms import WAYS, MethodForm, attach
+from webapp.people.forms import WAYS, MethodForm
 from webapp.people.models import Payee
 from webapp.people.views.session import actor, require_change
 from webapp.web.htmx import see_other
@@ -45,10 +45,7 @@ def add_method(reference: str) -> ResponseReturnValue:
         current = queries.current_method(payee.id)
         form.version.data = str(current.version if current else 0)
     elif form.validate_on_submit():
-        try:
-            return _check(payee, form.destination(), number(form.version.data), way)
-        except Invalid as error:
-            attach(form, error)
+        return _check(payee, form.destination(), number(form.version.data), way)
     return _form_page(payee, form, way)
 
 
