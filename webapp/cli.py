@@ -199,7 +199,7 @@ def _add_rooms() -> None:
     from webapp.ledger import commands as ledger
     from webapp.programs.installations import commands as installations
 
-    for command in (ledger.ledger, installations.import_, installations.quote):
+    for command in (ledger.ledger, installations.import_file, installations.quote):
         main.add_command(command)
 
 
