@@ -65,6 +65,8 @@ def _seed() -> None:
     from webapp.demo.seed import seed
 
     app = create_app()
+    # The workers find what the seed wrote when they start; nobody is there yet to be rung.
+    app.extensions["paydesk_redis"] = None
     with app.app_context():
         upgrade(directory=str(app.config["MIGRATIONS_FOLDER"]))
         click.echo(seed(say=click.echo))
