@@ -183,6 +183,7 @@ def _refuse_claimed(
 
 
 def _claim(payout: Payout, payee: Payee, sources: Sequence[SourceDraft]) -> None:
+    name = payee.name  # a failed flush leaves no transaction to read it in
     for source in dict.fromkeys(sources):
         db.session.add(
             SourceClaim(
@@ -198,7 +199,7 @@ def _claim(payout: Payout, payee: Payee, sources: Sequence[SourceDraft]) -> None
     except IntegrityError as error:
         # Somebody else claimed one of them between our look and our write: the unique key let one through.
         raise Conflict(
-            f"Another payout to {payee.name} for one of these records has just been made. Nothing was made."
+            f"Another payout to {name} for one of these records has just been made. Nothing was made."
         ) from error
 
 
