@@ -64,7 +64,9 @@ def test_text_and_html_arrive_whole_and_marked_as_automatic() -> None:
 def test_no_name_begins_a_header_or_adds_a_recipient(hostile: str) -> None:
     box = Box()
     with mail_server(box) as url:
-        smtp.send(url, replace(MAIL, to_name=hostile, subject=f"Paid {hostile}", message_id=f"<a@b>{hostile}"))
+        smtp.send(
+            url, replace(MAIL, to_name=hostile, subject=f"Paid {hostile}", message_id=f"<a@b>{hostile}")
+        )
     (message,) = box.messages
     assert box.envelopes[0].rcpt_tos == ["maya@example.com"]
     assert message["Bcc"] is None

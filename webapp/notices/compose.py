@@ -105,7 +105,8 @@ def say_money(facts: NoticeFacts, minor: int) -> str:
     """An amount in the organisation's locale, with the ISO code when it is not its own currency."""
     money = Money(minor, facts.currency)
     text = money.format(facts.locale)
-    return text if facts.currency == facts.home_currency else f"{text} {facts.currency}"
+    is_clear = facts.currency == facts.home_currency or facts.currency in text
+    return text if is_clear else f"{text} {facts.currency}"
 
 
 def _day(value: date) -> str:

@@ -209,7 +209,8 @@ def _of(context: Context) -> Statement:
 def _money(context: Context, value: Money) -> str:
     statement = _of(context)
     text = value.format(statement.locale)
-    return text if value.currency == statement.home_currency else f"{text} {value.currency}"
+    is_clear = value.currency == statement.home_currency or value.currency in text
+    return text if is_clear else f"{text} {value.currency}"
 
 
 @pass_context

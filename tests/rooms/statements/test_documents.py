@@ -70,9 +70,9 @@ def test_a_statement_is_asked_for_once_per_state(paid: Payout, now: datetime) ->
     assert first.id == again.id
     assert (first.number, first.state, first.variant) == ("RA-2026-000001", "queued", "paid:1")
     assert messages(first) == 1
-    assert db.session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("statements:"))).all() == [
-        "statements:document:requested"
-    ]
+    assert db.session.scalars(
+        select(AuditEvent.tag).where(AuditEvent.tag.startswith("statements:"))
+    ).all() == ["statements:document:requested"]
 
 
 def test_it_is_made_stored_and_frozen(paid: Payout, now: datetime) -> None:
@@ -115,9 +115,7 @@ def test_a_later_state_replaces_it_under_a_new_number(paid: Payout, now: datetim
     assert reload(first).state == "ready"
 
 
-def test_a_queued_one_shows_the_payout_as_it_is_when_made(
-    organisation: Organisation, now: datetime
-) -> None:
+def test_a_queued_one_shows_the_payout_as_it_is_when_made(organisation: Organisation, now: datetime) -> None:
     payout = factory.payout_ready(organisation)
     document = ask(payout, now)
     assert document.variant == "approved:1"

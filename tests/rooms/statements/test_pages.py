@@ -60,7 +60,9 @@ def test_a_payee_downloads_their_own(client: FlaskClient, maya: User, payout: Pa
     assert f"/technician/statements/{document.id}" in own
 
 
-def test_others_get_404(client: FlaskClient, payout: Payout, organisation: Organisation, now: datetime) -> None:
+def test_others_get_404(
+    client: FlaskClient, payout: Payout, organisation: Organisation, now: datetime
+) -> None:
     document = make(payout, now)
     stranger = people.user()
     people.payee(organisation, user=stranger)

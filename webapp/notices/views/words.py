@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import request, url_for
 from wtforms import Form, SelectField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import Length, Optional
 
 from webapp.notices import queries
@@ -18,13 +19,19 @@ from webapp.payouts import panels
 from webapp.payouts.models import Payout
 
 
+def _choices(everything: str, offered: list[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in [("", everything), *offered]]
+
+
 class FilterForm(Form):
     """The filter of the log, read from the address."""
 
     q = StringField("Recipient or subject", validators=[Optional(), Length(max=120)])
-    notice = SelectField("About", choices=[("", "Everything"), *NOTICES.items()], validators=[Optional()])
+    notice = SelectField(
+        "About", choices=_choices("Everything", list(NOTICES.items())), validators=[Optional()]
+    )
     state = SelectField(
-        "State", choices=[("", "Every state"), *EmailState.choices()], validators=[Optional()]
+        "State", choices=_choices("Every state", EmailState.choices()), validators=[Optional()]
     )
 
     def chosen(self) -> EmailFilter:
