@@ -6,9 +6,10 @@ faster there. `webapp.ledger.service` is the only caller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, TypeDecorator
@@ -27,9 +28,13 @@ _POSTINGS: Table = Posting.__table__  # type: ignore[assignment]
 _ON_CONFLICT = "ON CONFLICT (organisation_id, idempotency_key) DO NOTHING"
 
 
+# Entry id, account id, currency, signed amount, and the change of the balance on the account's normal side.
+Leg = tuple[int, int, str, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A balance that may not fall so far: the account, what it holds, what was to be added on its normal side."""
+    """A balance that may not fall so far: the account, and what was to be added on its normal side."""
 
     account_id: int
     change: int
@@ -55,26 +60,29 @@ def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: 
     marks = ", ".join("?" * len(columns))
     ignoring = suffix.partition("RETURNING")[0]
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {ignoring}"  # noqa: S608
-    processors = [
-        table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-        for name in columns
-    ]
-    converted = [(i, processor) for i, processor in enumerate(processors) if processor is not None]
-    connection.exec_driver_sql(statement, [_convert(row, converted) for row in rows])
+    connection.exec_driver_sql(statement, rows if len(rows) > 1 else rows[0])
     return []
 
 
-def _convert(row: tuple[Any, ...], processors: Sequence[tuple[int, Any]]) -> tuple[Any, ...]:
-    if not processors:
-        return row
-    values = list(row)
-    for i, processor in processors:
-        values[i] = processor(values[i])
-    return tuple(values)
+def stored_day(connection: Connection, day: date) -> Any:
+    """A day as the driver takes it: SQLite keeps it as text."""
+    return day if connection.dialect.name == "postgresql" else day.isoformat()
+
+
+def stored_instant(connection: Connection, instant: datetime) -> Any:
+    """An instant as the driver takes it: SQLite keeps it as text, in UTC. Raises ValueError without a zone."""
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    if connection.dialect.name == "postgresql":
+        return instant
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def insert_entries(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
-    """Insert heads of entries (tuples as ENTRY_COLUMNS) whose key is free; returns key -> id of those inserted."""
+    """Insert heads of entries whose key is free; returns key -> id of those inserted.
+
+    Rows are as ENTRY_COLUMNS, days and instants as `stored_day` and `stored_instant` give them.
+    """
     if connection.dialect.name == "postgresql":
         suffix = f"{_ON_CONFLICT} RETURNING idempotency_key, id"
         return dict(map(tuple, _insert(connection, _ENTRIES, ENTRY_COLUMNS, rows, suffix)))
@@ -85,42 +93,85 @@ def insert_entries(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> d
     return dict(map(tuple, found))
 
 
-def insert_postings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert legs (tuples as POSTING_COLUMNS)."""
-    _insert(connection, _POSTINGS, POSTING_COLUMNS, rows)
+def find_accounts(connection: Connection, organisation_id: int, codes: Sequence[str]) -> list[Any]:
+    """(code, currency, id, normal_side, payee_id) of the accounts with these codes."""
+    wanted: Any = list(codes)
+    statement = "SELECT code, currency, id, normal_side, payee_id FROM accounts "
+    if connection.dialect.name == "postgresql":
+        statement += "WHERE organisation_id = %s AND code = ANY(%s)"
+    else:
+        statement += "WHERE organisation_id = ? AND code IN (SELECT value FROM json_each(?))"
+        wanted = json.dumps(wanted)
+    return list(connection.exec_driver_sql(statement, (organisation_id, wanted)))
 
 
-def move_balances(connection: Connection, changes: dict[int, int]) -> dict[int, int] | Refused:
-    """Add to balances (account id -> change on the normal side); returns the new ones, or the first refused.
+# The rows are locked in the order of their ids, so that two writers wait for each other and never deadlock; the
+# postings follow in the same statement, so that the locks are held for one answer less.
+_MOVE = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM accounts WHERE id = ANY(CAST(%s AS bigint[])) ORDER BY id FOR NO KEY UPDATE
+), moved AS (
+    UPDATE accounts a SET balance_minor = a.balance_minor + c.change, version = a.version + 1
+    FROM locked JOIN unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[])) AS c(id, change) USING (id)
+    WHERE a.id = locked.id
+    AND (a.minimum_balance_minor IS NULL OR a.balance_minor + c.change >= a.minimum_balance_minor)
+    RETURNING a.id, a.balance_minor
+), written AS (
+    INSERT INTO postings (entry_id, account_id, currency, amount_minor, balance_after_minor)
+    SELECT l.entry_id, l.account_id, l.currency, l.amount, m.balance_minor - l.still_to_come
+    FROM unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[]), CAST(%s AS text[]), CAST(%s AS bigint[]),
+        CAST(%s AS bigint[])) WITH ORDINALITY AS l(entry_id, account_id, currency, amount, still_to_come, position)
+    JOIN moved m ON m.id = l.account_id ORDER BY l.position
+)
+SELECT id FROM moved
+"""
+_MOVE_ONE = (
+    "UPDATE accounts SET balance_minor = balance_minor + ?1, version = version + 1 WHERE id = ?2 AND "
+    "(minimum_balance_minor IS NULL OR balance_minor + ?1 >= minimum_balance_minor) RETURNING balance_minor"
+)
 
-    The rows are locked in the order of their ids, so that two writers wait for each other and never deadlock.
-    When one is refused, the caller must roll the transaction back.
+
+def write_legs(connection: Connection, legs: Sequence[Leg]) -> Refused | None:
+    """Move the balances, and write every leg with the balance after it; returns the account that refused, if one did.
+
+    When one refuses, the caller must roll the transaction back.
     """
+    changes: dict[int, int] = {}
+    for _, account_id, _, _, change in legs:
+        changes[account_id] = changes.get(account_id, 0) + change
     ids = sorted(changes)
     if connection.dialect.name == "postgresql":
-        statement = (
-            "WITH locked AS MATERIALIZED (SELECT id FROM accounts WHERE id = ANY(CAST(%s AS bigint[])) "
-            "ORDER BY id FOR NO KEY UPDATE) "
-            "UPDATE accounts a SET balance_minor = a.balance_minor + c.change, version = a.version + 1 "
-            "FROM locked JOIN unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[])) AS c(id, change) USING (id) "
-            "WHERE a.id = locked.id AND "
-            "(a.minimum_balance_minor IS NULL OR a.balance_minor + c.change >= a.minimum_balance_minor) "
-            "RETURNING a.id, a.balance_minor"
-        )
-        found = connection.exec_driver_sql(statement, (ids, ids, [changes[i] for i in ids]))
-        balances = dict(map(tuple, found))
+        moved = _move_at_once(connection, ids, changes, legs)
     else:
-        balances = {}
-        statement = (
-            "UPDATE accounts SET balance_minor = balance_minor + ?1, version = version + 1 WHERE id = ?2 AND "
-            "(minimum_balance_minor IS NULL OR balance_minor + ?1 >= minimum_balance_minor) RETURNING balance_minor"
-        )
-        for account_id in ids:
-            row = connection.exec_driver_sql(statement, (changes[account_id], account_id)).fetchone()
-            if row is None:
-                break
-            balances[account_id] = row[0]
+        moved = _move_in_turn(connection, ids, changes, legs)
+    return next((Refused(i, changes[i]) for i in ids if i not in moved), None)
+
+
+def _move_at_once(
+    connection: Connection, ids: list[int], changes: dict[int, int], legs: Sequence[Leg]
+) -> Collection[int]:
+    rest = dict(changes)
+    still_to_come = []
+    for _, account_id, _, _, change in legs:
+        rest[account_id] -= change
+        still_to_come.append(rest[account_id])
+    entry_ids, account_ids, currencies, amounts, _ = (list(column) for column in zip(*legs, strict=True))
+    values = (ids, ids, [changes[i] for i in ids], entry_ids, account_ids, currencies, amounts, still_to_come)
+    return set(connection.exec_driver_sql(_MOVE, values).scalars())
+
+
+def _move_in_turn(
+    connection: Connection, ids: list[int], changes: dict[int, int], legs: Sequence[Leg]
+) -> Collection[int]:
+    running: dict[int, int] = {}
     for account_id in ids:
-        if account_id not in balances:
-            return Refused(account_id, changes[account_id])
-    return balances
+        row = connection.exec_driver_sql(_MOVE_ONE, (changes[account_id], account_id)).fetchone()
+        if row is None:
+            return running
+        running[account_id] = row[0] - changes[account_id]
+    rows = []
+    for entry_id, account_id, currency, amount, change in legs:
+        balance = running[account_id] = running[account_id] + change
+        rows.append((entry_id, account_id, currency, amount, balance))
+    _insert(connection, _POSTINGS, POSTING_COLUMNS, rows)
+    return running

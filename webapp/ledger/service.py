@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.util import identity_key
 
 from webapp.database import db
@@ -69,7 +69,9 @@ def post(
         legs=tuple(legs),
         reverses_id=reverses_id,
     )
-    post_many(organisation_id=organisation_id, entries=[draft], actor=actor, now=now)
+    new = _write(organisation_id, [draft], actor, now)
+    if new:
+        return _as_loaded(organisation_id, draft, new[idempotency_key], actor, now)
     return db.session.scalars(
         select(JournalEntry).where(
             JournalEntry.organisation_id == organisation_id, JournalEntry.idempotency_key == idempotency_key
@@ -83,9 +85,16 @@ def post_many(*, organisation_id: int, entries: Sequence[EntryDraft], actor: Act
     All or nothing within the caller's transaction. The rows of busy accounts are locked last and in the order
     of their ids: one call never deadlocks with another; several calls in one transaction should be one call.
     """
+    return len(_write(organisation_id, entries, actor, now))
+
+
+def _write(
+    organisation_id: int, entries: Sequence[EntryDraft], actor: Actor, now: datetime
+) -> dict[str, int]:
+    """Key -> id of the entries that were new."""
     drafts = _distinct(entries)
     if not drafts:
-        return 0
+        return {}
     session = db.session()
     session.flush()
     connection = session.connection()
@@ -98,8 +107,36 @@ def post_many(*, organisation_id: int, entries: Sequence[EntryDraft], actor: Act
     if len(new) < len(drafts):
         _check_repeats(session, organisation_id, {k: d for k, (_, d) in drafts.items() if k not in new})
     if new:
-        _insert_legs(session, organisation_id, [d for k, (d, _) in items if k in new], new, accounts)
-    return len(new)
+        _insert_legs(session, [d for k, (d, _) in items if k in new], new, accounts)
+    return new
+
+
+def _as_loaded(
+    organisation_id: int, draft: EntryDraft, entry_id: int, actor: Actor, now: datetime
+) -> JournalEntry:
+    """The entry just written as the session would load it: a query less while the accounts are locked."""
+    entry = JournalEntry(
+        id=entry_id,
+        organisation_id=organisation_id,
+        kind=draft.kind,
+        currency=draft.currency,
+        effective_on=draft.effective_on,
+        description=draft.description[:DESCRIPTION_LENGTH],
+        source_type=draft.source_type,
+        source_id=draft.source_id,
+        idempotency_key=draft.idempotency_key,
+        content_digest=digest_of(draft),
+        reverses_id=draft.reverses_id,
+        created_by_id=actor.user_id,
+        created_by_label=actor.label[:254],
+        created_at=now,
+        legs=len(draft.legs),
+        legs_missing=0,
+        imbalance=0,
+    )
+    make_transient_to_detached(entry)
+    db.session.add(entry)
+    return entry
 
 
 def reverse(
@@ -180,17 +217,13 @@ def _accounts(
 def _find_accounts(
     session: Session, organisation_id: int, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], _Known]:
-    keys = list(keys)
     codes = sorted({code for code, _ in keys})
-    found: dict[tuple[str, str], _Known] = {}
-    for start in range(0, len(codes), CHUNK):
-        rows = session.execute(
-            select(Account.code, Account.currency, Account.id, Account.normal_side, Account.payee_id).where(
-                Account.organisation_id == organisation_id, Account.code.in_(codes[start : start + CHUNK])
-            )
+    return {
+        (code, currency): _Known(account_id, side, payee_id)
+        for code, currency, account_id, side, payee_id in bulk.find_accounts(
+            session.connection(), organisation_id, codes
         )
-        found |= {(r.code, r.currency): _Known(r.id, r.normal_side, r.payee_id) for r in rows}
-    return found
+    }
 
 
 def _open_accounts(
@@ -225,11 +258,12 @@ def _insert_heads(
     actor: Actor,
     now: datetime,
 ) -> dict[str, int]:
-    label = actor.label[:254]
+    label, at = actor.label[:254], bulk.stored_instant(connection, now)
     rows = [
         (
-            organisation_id, d.kind, d.currency, d.effective_on, d.description[:DESCRIPTION_LENGTH], d.source_type,
-            d.source_id, key, digest, d.reverses_id, actor.user_id, label, now, len(d.legs), len(d.legs), 0,
+            organisation_id, d.kind, d.currency, bulk.stored_day(connection, d.effective_on),
+            d.description[:DESCRIPTION_LENGTH], d.source_type, d.source_id, key, digest, d.reverses_id,
+            actor.user_id, label, at, len(d.legs), len(d.legs), 0,
         )
         for key, (d, digest) in chunk
     ]  # fmt: skip
@@ -259,33 +293,21 @@ def _check_repeats(session: Session, organisation_id: int, digests: dict[str, st
 
 def _insert_legs(
     session: Session,
-    organisation_id: int,
     drafts: Sequence[EntryDraft],
     ids: dict[str, int],
     accounts: dict[tuple[str, str], _Known],
 ) -> None:
-    """Move the balances, then write every leg with the balance after it."""
-    connection = session.connection()
-    changes: dict[int, int] = {}
-    moves: list[tuple[int, int, str, int, int]] = []
+    """Move the balances and write every leg with the balance after it."""
+    legs: list[bulk.Leg] = []
     for draft in drafts:
         entry_id, currency = ids[draft.idempotency_key], draft.currency
         for leg in draft.legs:
             account = accounts[leg.account.code, currency]
-            change = leg.amount * account.normal_side
-            changes[account.id] = changes.get(account.id, 0) + change
-            moves.append((entry_id, account.id, currency, leg.amount, change))
-    moved = bulk.move_balances(connection, changes)
-    if isinstance(moved, bulk.Refused):
-        raise _below_minimum(session, moved)
-    running = {account_id: balance - changes[account_id] for account_id, balance in moved.items()}
-    rows = []
-    for entry_id, account_id, currency, amount, change in moves:
-        balance = running[account_id] = running[account_id] + change
-        rows.append((entry_id, account_id, currency, amount, balance))
-    for start in range(0, len(rows), 2 * CHUNK):
-        bulk.insert_postings(connection, rows[start : start + 2 * CHUNK])
-    for account_id in changes:
+            legs.append((entry_id, account.id, currency, leg.amount, leg.amount * account.normal_side))
+    refused = bulk.write_legs(session.connection(), legs)
+    if refused is not None:
+        raise _below_minimum(session, refused)
+    for account_id in {leg[1] for leg in legs}:
         loaded = session.identity_map.get(identity_key(Account, account_id))
         if loaded is not None:
             session.expire(loaded)
