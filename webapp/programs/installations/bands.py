@@ -50,7 +50,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Atom:
+class Atom:
     """A single size (a bound) or the open stretch between two bounds: the same rules cover all of it."""
 
     lower: Decimal
@@ -59,22 +59,24 @@ class _Atom:
 
     @property
     def sample(self) -> Decimal:
+        """Any size in it."""
         if self.is_point:
             return self.lower
         return self.lower + 1 if self.upper is None else (self.lower + self.upper) / 2
 
 
-def _atoms(rules: Iterable[Rule]) -> list[_Atom]:
+def atoms(rules: Iterable[Rule]) -> list[Atom]:
+    """All sizes above zero, cut into pieces on which nothing changes."""
     bounds = sorted({b for r in rules for b in (r.min_size, r.max_size) if b is not None and b > 0})
-    atoms = []
+    pieces = []
     previous = Decimal(0)
     for bound in bounds:
-        atoms += [_Atom(previous, bound, False), _Atom(bound, bound, True)]
+        pieces += [Atom(previous, bound, False), Atom(bound, bound, True)]
         previous = bound
-    return [*atoms, _Atom(previous, None, False)]
+    return [*pieces, Atom(previous, None, False)]
 
 
-def _merge(atoms: Sequence[_Atom]) -> Sizes:
+def _merge(atoms: Sequence[Atom]) -> Sizes:
     first, last = atoms[0], atoms[-1]
     return Sizes(first.lower, last.upper, first.is_point, last.is_point)
 
@@ -100,14 +102,15 @@ def analyse(rules: Iterable[Rule], *, types: Iterable[str], range_mode: str = HA
                     and r.capacity_unit in ("", unit)
                     and r.installation_type in (None, kind)
                 ]
-                winners |= {_winner(scope, a, range_mode) for a in _atoms(scope)} - {None}  # type: ignore[arg-type]
+                winners |= {winner(scope, a, range_mode) for a in atoms(scope)} - {None}  # type: ignore[arg-type]
                 for key in _scope_findings(scope, unit, range_mode):
                     found.setdefault((*key, unit), []).append(kind)
     findings = [_worded(key, tuple(kinds)) for key, kinds in found.items()]
     return findings + [_hopeless(rule, active) for rule in active if rule not in winners]
 
 
-def _winner(scope: Sequence[Rule], atom: _Atom, range_mode: str) -> Rule | None:
+def winner(scope: Sequence[Rule], atom: Atom, range_mode: str) -> Rule | None:
+    """The rule that comes first in a piece, if any covers it."""
     covering = (r for r in scope if r.covers(atom.sample, range_mode))
     return max(covering, key=lambda r: r.rank, default=None)
 
@@ -119,14 +122,14 @@ def _scope_findings(scope: Sequence[Rule], unit: str, range_mode: str) -> list[t
         return []
     result: list[tuple[object, ...]] = []
 
-    def covering(atom: _Atom) -> tuple[Rule, ...]:
+    def covering(atom: Atom) -> tuple[Rule, ...]:
         return tuple(
             sorted(
                 (r for r in scope if r.covers(atom.sample, range_mode)), key=lambda r: r.rank, reverse=True
             )
         )
 
-    for rules, run in groupby(_atoms(scope), key=covering):
+    for rules, run in groupby(atoms(scope), key=covering):
         sizes = _merge(list(run))
         if not rules:
             result.append((GAP, (), sizes))

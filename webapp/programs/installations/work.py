@@ -81,3 +81,7 @@ def register() -> None:
     runs.register_handler(KIND, create_row)
     tasks.register_task(TASK, create_daily, cron=DAILY, per_organisation=True, program=creation.PROGRAM)
     payouts.register_subscriber(creation.PROGRAM, InstallationsSubscriber())
+
+
+# Importing this module is enough, as with the handlers of the rooms below.
+register()
