@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask import Flask
 
-from tests.house.town import KINDS, ROLES, generic, portal_kind
+from tests.house.town import KINDS, PEOPLE, ROLES, generic, portal_kind
 
 SAFE, UNSAFE = ("GET",), ("POST", "PUT", "PATCH", "DELETE")
-CLASSES = ("public", "signed_in", "own", "staff", "admin", "payee", "demo")
+CLASSES = ("public", "signed_in", "own", "staff", "admin", "payee", "desk", "nobody")
 DEFAULT = {"get": (200,), "post": (200, 303, 409, 422)}
 
 
@@ -24,6 +25,7 @@ class Entry:
     who: str
     let_in: tuple[int, ...]
     names_a_record: bool
+    overrides: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.endpoint}"
@@ -37,25 +39,27 @@ class Entry:
         """Whether the person is let in as far as their role goes."""
         if self.who == "public":
             return True
-        if self.who == "demo" or person == "anonymous":
+        if self.who == "nobody" or person == "anonymous":
             return False
         if self.who == "signed_in":
             return True
         kind = portal_kind(self.endpoint)
         roles = {"staff": ("admin", "accountant", "stranger"), "admin": ("admin", "stranger"), "own": ("admin",),
-                 "payee": (kind, "neighbour")}  # fmt: skip
+                 "desk": ("admin", "stranger"), "payee": (kind, "neighbour")}  # fmt: skip
         return person in roles[self.who]
 
     def expected(self, person: str) -> tuple[int, ...]:
         """The statuses that the person may be answered."""
+        if person in self.overrides:
+            return self.overrides[person]
         if self.admits(person):
             is_theirs = person not in ("stranger", "neighbour") or self.who in ("public", "signed_in")
             return self.let_in if is_theirs or not self.names_a_record else (404,)
-        if self.who == "demo":
+        if self.who == "nobody":
             return (404,)
         if person == "anonymous":
             return (401,) if self.is_unsafe else (302,)
-        return (404,) if self.who == "own" else (403,)
+        return (404,) if self.who in ("own", "desk") else (403,)
 
 
 def table() -> dict[str, dict[str, object]]:
@@ -104,8 +108,9 @@ def entries(app: Flask) -> list[Entry]:
             if method in row:
                 key = "get" if method in SAFE else "post"
                 let_in = tuple(row.get(key, DEFAULT[key]))  # type: ignore[call-overload]
-                named = bool(rule.arguments - {"format", "digest", "name"})
-                made.append(Entry(rule.endpoint, method, str(row[method]), let_in, named))
+                named = bool(rule.arguments - {"format", "digest", "name", "kind"})
+                overrides = {p: tuple(row[p]) for p in PEOPLE if p in row}  # type: ignore[call-overload]
+                made.append(Entry(rule.endpoint, method, str(row[method]), let_in, named, overrides))
     return made
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import date
+
 from sqlalchemy import select
 
-from tests.factories.payouts import payout
+from tests.factories import FACTORY, actor_of, installations, ledger
+from tests.factories.payouts import WHEN, payout
 from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.kernel.clock import utc_now
+from webapp.notices.models import Email
+from webapp.payouts.models import Payout
 from webapp.people import sessions
 from webapp.people.models import UserSession
+from webapp.programs.installations import files
+from webapp.runs import service as runs
+from webapp.statements import service as statements
+from webapp.web.uploads import Upload
 
 
 @example("admin.payees")
@@ -31,11 +41,14 @@ def own_session(house: House, kind: str) -> list[Arguments]:
     return [{"session_id": db.session.scalar(newest)}]
 
 
-@example("admin.payouts", "payee.payouts")
+def _payout(house: House, kind: str = "") -> Payout:
+    return payout(house.organisation, house.payees[kind or "technician"])
+
+
+@example("admin.payouts", "payee.payouts", "admin.statements.make")
 def payouts(house: House, kind: str) -> list[Arguments]:
     """A payout that waits for approval."""
-    made = payout(house.organisation, house.payees[kind or "technician"])
-    return [{"reference": made.reference}]
+    return [{"reference": _payout(house, kind).reference}]
 
 
 @example("admin.payouts.act")
@@ -57,10 +70,143 @@ def payout_actions(house: House, kind: str) -> list[Arguments]:
     return [{"reference": reference, "action": action} for action in (*actions, "edit")]
 
 
-@example("admin.payouts.export", "payee.payouts.export")
+@example(
+    "admin.payouts.export",
+    "admin.installations.export",
+    "admin.installations.totals_export",
+    "payee.installations.export",
+)
 def formats(house: House, kind: str) -> list[Arguments]:
     """Both file formats."""
-    return [{}] if kind else [{"format": "csv"}, {"format": "xlsx"}]
+    return [{"format": "csv"}, {"format": "xlsx"}]
+
+
+@example("admin.installations.template")
+def templates(house: House, kind: str) -> list[Arguments]:
+    """Every file that can be imported."""
+    return [{"kind": kind} for kind in ("technicians", "rates", "installations")]
+
+
+@example("admin.installations", "payee.installations")
+def an_installation(house: House, kind: str) -> list[Arguments]:
+    """An installation of the technician."""
+    return [
+        {"reference": installations.installation(house.organisation, house.payees["technician"]).reference}
+    ]
+
+
+@example("admin.installations.settle")
+def a_share(house: House, kind: str) -> list[Arguments]:
+    """The technician's part of an installation."""
+    made = installations.installation(house.organisation, house.payees["technician"])
+    return [{"share_id": made.shares[0].id}]
+
+
+@example("admin.installations.pay_one")
+def somebody_due(house: House, kind: str) -> list[Arguments]:
+    """A technician to whom an installation is due."""
+    installations.rate(house.organisation)
+    installations.installation(house.organisation, house.payees["technician"])
+    return [{"payee_reference": house.payees["technician"].reference}]
+
+
+@example("admin.installations.file")
+def a_file(house: House, kind: str) -> list[Arguments]:
+    """A document of an installation."""
+    made = installations.installation(house.organisation, house.payees["technician"])
+    data = b"%PDF-1.7 certificate %%EOF"
+    kept = files.add_file(
+        organisation_id=house.organisation.id,
+        reference=made.reference,
+        upload=Upload("certificate.pdf", "application/pdf", data, hashlib.sha256(data).hexdigest()),
+        actor=FACTORY,
+        now=WHEN,
+    )
+    return [{"reference": made.reference, "file_id": kept.id}]
+
+
+@example("admin.rates")
+def a_rate(house: House, kind: str) -> list[Arguments]:
+    """A rate configuration."""
+    return [{"configuration_id": installations.rate(house.organisation).id}]
+
+
+@example("admin.runs", "admin.approvals.draft", "admin.approvals.confirm")
+def a_run(house: House, kind: str) -> list[Arguments]:
+    """A run that the admin prepared and has not confirmed."""
+    made = _payout(house)
+    row = runs.RowDraft(
+        subject_type="payout",
+        subject_id=made.id,
+        subject_label=made.reference,
+        subject_version=made.version,
+        data={"reference": made.reference, "payee": "Somebody", "program": made.program,
+              "amount_minor": made.amount_minor, "currency": made.currency, "method": "Bank account",
+              "pay_to": "••0001", "is_last_approval": True},
+    )  # fmt: skip
+    run = runs.create_draft(
+        organisation_id=house.organisation.id,
+        kind="payouts.approve",
+        title="Approve 1 payout",
+        rows=[row],
+        parameters={"not_included": [], "n_not_included": 0},
+        actor=actor_of(house.users["admin"]),
+        now=WHEN,
+    )
+    return [{"reference": run.reference}]
+
+
+@example("admin.notices", "demo.outbox")
+def an_email(house: House, kind: str) -> list[Arguments]:
+    """An e-mail that the demo kept."""
+    made = _payout(house)
+    email = Email(
+        organisation_id=house.organisation.id,
+        dedupe_key=f"house:{made.id}",
+        notice="payout_approved",
+        to_address="tara@x.example",
+        payee_id=made.payee_id,
+        payout_id=made.id,
+        subject="Approved",
+        body_text="It is approved.",
+        body_html="<p>It is approved.</p>",
+        message_id=f"<house-{made.id}@x.example>",
+        state="kept",
+        created_at=WHEN,
+    )
+    db.session.add(email)
+    db.session.flush()
+    return [{"email_id": email.id}]
+
+
+@example("admin.statements.download", "payee.statements")
+def a_document(house: House, kind: str) -> list[Arguments]:
+    """A remittance advice that has not been drawn yet."""
+    document = statements.request_remittance(payout_id=_payout(house, kind).id, actor=FACTORY, now=WHEN)
+    return [{"document_id": document.id}]
+
+
+def _entry(house: House) -> tuple[int, int]:
+    entry = ledger.entry(
+        house.organisation.id,
+        "house",
+        ledger.leg("bank", 100),
+        ledger.leg("opening", -100),
+        effective_on=date(2026, 11, 20),
+    )
+    return entry.id, entry.postings[0].account_id
+
+
+@example("admin.ledger.entry")
+def an_entry(house: House, kind: str) -> list[Arguments]:
+    """A journal entry."""
+    return [{"entry_id": _entry(house)[0]}]
+
+
+@example("admin.ledger.account")
+def an_account(house: House, kind: str) -> list[Arguments]:
+    """An account with one posting."""
+    return [{"account_id": _entry(house)[1]}]
 
 
 @example("assets.serve")
