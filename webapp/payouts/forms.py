@@ -17,7 +17,8 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import parse_money
@@ -27,6 +28,12 @@ from webapp.payouts.states import PayoutState
 
 def _strip(value: str | None) -> str | None:
     return value.strip() if value else value
+
+
+def select(pairs: Sequence[tuple[str, str]], nothing: str | None = None) -> list[SelectChoice]:
+    """Choices of a select field from (value, label) pairs; `nothing` words the empty one."""
+    first = [] if nothing is None else [("", nothing)]
+    return [SelectChoice(value=value, label=label) for value, label in [*first, *pairs]]
 
 
 def _all_optional(form: Form) -> None:
@@ -55,10 +62,10 @@ class FilterForm(Form):
     """The filter of the history. It is read from the address; an empty field filters nothing."""
 
     q = StringField("Search", filters=[_strip], validators=[Optional(), Length(max=120)])
-    program = SelectField("Program", choices=[("", "All programs")], validators=[Optional()])
+    program = SelectField("Program", choices=select([], "All programs"), validators=[Optional()])
     status = SelectField(
         "Status",
-        choices=[("", "Every status"), *PayoutState.choices(), *Standing.choices()],
+        choices=select([*PayoutState.choices(), *Standing.choices()], "Every status"),
         validators=[Optional()],
     )
     payee = StringField("Payee", filters=[_strip], validators=[Optional(), Length(max=200)])
@@ -81,7 +88,7 @@ class FilterForm(Form):
         _all_optional(self)
         program = self._fields.get("program")
         if isinstance(program, SelectField):
-            program.choices = [("", "All programs"), *((p, p.capitalize()) for p in programs)]
+            program.choices = select([(p, p.capitalize()) for p in programs], "All programs")
         for name in ("period_from", "period_to"):
             if name in self and self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
@@ -136,7 +143,7 @@ class QueueFilterForm(FilterForm):
         "Waiting for at least (days)",
         validators=[Optional(), NumberRange(min=1, max=3650, message="Enter whole days, from 1 to 3650.")],
     )
-    flag = SelectField("Flag", choices=[("", "With and without"), *Flag.choices()], validators=[Optional()])
+    flag = SelectField("Flag", choices=select(Flag.choices(), "With and without"), validators=[Optional()])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -152,7 +159,7 @@ class PayeeFilterForm(FilterForm):
     amount_from = None  # type: ignore[assignment]
     amount_to = None  # type: ignore[assignment]
     status = SelectField(
-        "Status", choices=[("", "Every status"), *PayoutState.choices()], validators=[Optional()]
+        "Status", choices=select(PayoutState.choices(), "Every status"), validators=[Optional()]
     )
 
 
@@ -189,7 +196,7 @@ class ReasonForm(ActionForm):
         "Reason",
         filters=[_strip],
         validators=[
-            InputRequired("Write a reason, such as “The size on the form is wrong.”"),
+            DataRequired("Write a reason, such as “The size on the form is wrong.”"),
             Length(max=2000, message="Write at most 2,000 characters."),
         ],
     )
@@ -206,7 +213,7 @@ class MarkPaidForm(ActionForm):
         "Payment reference",
         filters=[_strip],
         validators=[
-            InputRequired("Enter the reference of the payment, such as CHQ-1042."),
+            DataRequired("Enter the reference of the payment, such as CHQ-1042."),
             Length(max=120, message="Write at most 120 characters."),
         ],
     )
@@ -243,7 +250,7 @@ class PayForm(ActionForm):
     def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), details_changed: bool = False,
                  **kwargs: Any) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
-        self.rail.choices = list(rails)
+        self.rail.choices = select(rails)
         if not details_changed:
             del self.confirm_method
 
@@ -289,7 +296,7 @@ class HaltForm(FlaskForm):
         "Reason",
         filters=[_strip],
         validators=[
-            InputRequired("Write a reason, such as “The bank reports an outage.”"),
+            DataRequired("Write a reason, such as “The bank reports an outage.”"),
             Length(max=2000, message="Write at most 2,000 characters."),
         ],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ def chips(form: Form, endpoint: str) -> list[Chip]:
     found = []
     for name, raw in filter_values(form).items():
         field = form[name]
-        choices: Mapping[str, str] = dict(getattr(field, "choices", None) or [])
+        choices = {choice.value: choice.label for choice in getattr(field, "choices", None) or []}
         found.append(Chip(f"{field.label.text}: {choices.get(raw, raw)}", address(endpoint, **{name: None})))
     return found
 
