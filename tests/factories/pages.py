@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-from tests.factories import people
 from tests.factories import payouts as made
+from tests.factories import people
 from webapp.database import db
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee, User

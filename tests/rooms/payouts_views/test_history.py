@@ -12,8 +12,8 @@ import pytest
 from tests.factories import people
 from tests.factories.pages import Place, counted_queries
 from tests.factories.payouts import line
-from webapp.payouts import service
 from webapp.database import transaction
+from webapp.payouts import service
 
 
 def _references(html: str) -> set[str]:
