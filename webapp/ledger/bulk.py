@@ -25,6 +25,8 @@ POSTING_COLUMNS = ("entry_id", "account_id", "currency", "amount_minor", "balanc
 _ARRAYS = {int: "bigint[]", str: "text[]", date: "date[]", datetime: "timestamptz[]"}
 _ENTRIES: Table = JournalEntry.__table__  # type: ignore[assignment]
 _POSTINGS: Table = Posting.__table__  # type: ignore[assignment]
+# Postings of one statement.
+CHUNK = 10_000
 _ON_CONFLICT = "ON CONFLICT (organisation_id, idempotency_key) DO NOTHING"
 
 
@@ -105,9 +107,8 @@ def find_accounts(connection: Connection, organisation_id: int, codes: Sequence[
     return list(connection.exec_driver_sql(statement, (organisation_id, wanted)))
 
 
-# The rows are locked in the order of their ids, so that two writers wait for each other and never deadlock; the
-# postings follow in the same statement, so that the locks are held for one answer less.
-_MOVE = """
+# The rows are locked in the order of their ids, so that two writers wait for each other and never deadlock.
+_MOVED = """
 WITH locked AS MATERIALIZED (
     SELECT id FROM accounts WHERE id = ANY(CAST(%s AS bigint[])) ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
@@ -116,7 +117,11 @@ WITH locked AS MATERIALIZED (
     WHERE a.id = locked.id
     AND (a.minimum_balance_minor IS NULL OR a.balance_minor + c.change >= a.minimum_balance_minor)
     RETURNING a.id, a.balance_minor
-), written AS (
+)
+"""
+_MOVE_ALONE = f"{_MOVED} SELECT id, balance_minor FROM moved"  # noqa: S608
+# For a few postings it pays to write them in the same statement: the locks are held for one answer less.
+_MOVE_AND_WRITE = f"""{_MOVED}, written AS (
     INSERT INTO postings (entry_id, account_id, currency, amount_minor, balance_after_minor)
     SELECT l.entry_id, l.account_id, l.currency, l.amount, m.balance_minor - l.still_to_come
     FROM unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[]), CAST(%s AS text[]), CAST(%s AS bigint[]),
@@ -124,7 +129,8 @@ WITH locked AS MATERIALIZED (
     JOIN moved m ON m.id = l.account_id ORDER BY l.position
 )
 SELECT id FROM moved
-"""
+"""  # noqa: S608
+FEW = 50
 _MOVE_ONE = (
     "UPDATE accounts SET balance_minor = balance_minor + ?1, version = version + 1 WHERE id = ?2 AND "
     "(minimum_balance_minor IS NULL OR balance_minor + ?1 >= minimum_balance_minor) RETURNING balance_minor"
@@ -140,10 +146,14 @@ def write_legs(connection: Connection, legs: Sequence[Leg]) -> Refused | None:
     for _, account_id, _, _, change in legs:
         changes[account_id] = changes.get(account_id, 0) + change
     ids = sorted(changes)
-    if connection.dialect.name == "postgresql":
-        moved = _move_at_once(connection, ids, changes, legs)
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql and len(legs) <= FEW:
+        moved: Collection[int] = _move_at_once(connection, ids, changes, legs)
     else:
-        moved = _move_in_turn(connection, ids, changes, legs)
+        move = _move_together if is_postgresql else _move_in_turn
+        moved = balances = move(connection, ids, changes)
+        if len(moved) == len(ids):
+            _write_after(connection, {i: balances[i] - changes[i] for i in ids}, legs)
     return next((Refused(i, changes[i]) for i in ids if i not in moved), None)
 
 
@@ -157,21 +167,31 @@ def _move_at_once(
         still_to_come.append(rest[account_id])
     entry_ids, account_ids, currencies, amounts, _ = (list(column) for column in zip(*legs, strict=True))
     values = (ids, ids, [changes[i] for i in ids], entry_ids, account_ids, currencies, amounts, still_to_come)
-    return set(connection.exec_driver_sql(_MOVE, values).scalars())
+    return set(connection.exec_driver_sql(_MOVE_AND_WRITE, values).scalars())
 
 
-def _move_in_turn(
-    connection: Connection, ids: list[int], changes: dict[int, int], legs: Sequence[Leg]
-) -> Collection[int]:
-    running: dict[int, int] = {}
+def _move_together(connection: Connection, ids: list[int], changes: dict[int, int]) -> dict[int, int]:
+    """Balances after the move, of the accounts that allow it."""
+    found = connection.exec_driver_sql(_MOVE_ALONE, (ids, ids, [changes[i] for i in ids]))
+    return dict(map(tuple, found))
+
+
+def _move_in_turn(connection: Connection, ids: list[int], changes: dict[int, int]) -> dict[int, int]:
+    """Balances after the move, up to the first account that refuses."""
+    balances: dict[int, int] = {}
     for account_id in ids:
         row = connection.exec_driver_sql(_MOVE_ONE, (changes[account_id], account_id)).fetchone()
         if row is None:
-            return running
-        running[account_id] = row[0] - changes[account_id]
+            break
+        balances[account_id] = row[0]
+    return balances
+
+
+def _write_after(connection: Connection, running: dict[int, int], legs: Sequence[Leg]) -> None:
+    """Write the legs; `running` holds the balances before them."""
     rows = []
     for entry_id, account_id, currency, amount, change in legs:
         balance = running[account_id] = running[account_id] + change
         rows.append((entry_id, account_id, currency, amount, balance))
-    _insert(connection, _POSTINGS, POSTING_COLUMNS, rows)
-    return running
+    for start in range(0, len(rows), CHUNK):
+        _insert(connection, _POSTINGS, POSTING_COLUMNS, rows[start : start + CHUNK])

@@ -216,3 +216,15 @@ def _organisation() -> type:
     from webapp.people.models import Organisation
 
     return Organisation
+
+
+def test_a_large_batch_with_a_breach_names_it_and_writes_nothing(organisation_id: int) -> None:
+    drafts = [draft(f"k{i}", leg("bank", 1), leg(f"wallet:{i % 7}", -1)) for i in range(200)]
+    values = {"organisation_id": organisation_id, "actor": ACTOR, "now": NOW}
+    with transaction():
+        assert service.post_many(entries=drafts, **values) == 200
+    back = [draft(f"b{i}", leg(f"wallet:{i % 7}", 1), leg("bank", -1)) for i in range(200)]
+    with pytest.raises(Conflict, match="wallet:3"), transaction():
+        service.post_many(entries=[*back, draft("over", leg("wallet:3", 1), leg("bank", -1))], **values)
+    assert balances(organisation_id)["wallet:3"] == 29
+    assert count(JournalEntry) == 200
