@@ -89,9 +89,9 @@ def browser() -> Iterator[Browser]:
 def sign_in(page: Page, demo: Demo, email: str) -> None:
     """Sign in by the form, as a person does."""
     page.goto(f"{demo.address}/sign-in")
-    page.locator("input[name=email]").fill(email)
-    page.locator("input[name=password]").fill("paydesk-demo")
-    page.locator("main form button[type=submit]").first.click()
+    page.locator("#email").fill(email)
+    page.locator("#password").fill("paydesk-demo")
+    page.locator("#password").press("Enter")
     page.wait_for_load_state()
 
 
