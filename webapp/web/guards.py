@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.routing import IntegerConverter, ValidationError
 
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,7 +44,28 @@ def _refuse_cross_site() -> None:
     )
 
 
+def _refuse_nul() -> None:
+    """PostgreSQL cannot store the sign NUL, and no person types it: such a request is no form of ours."""
+    texts = [request.path, *request.args.values()]
+    if request.method not in SAFE_METHODS:
+        texts += request.form.values()
+    if any("\0" in text for text in texts):
+        abort(400, "The text holds a sign that cannot be stored. Remove it and send it again.")
+
+
+class RecordNumber(IntegerConverter):
+    """A number in an address; one that no database could have given is an address that does not exist."""
+
+    def to_python(self, value: str) -> int:
+        """The number. Raises ValidationError (404) when it is larger than any record's."""
+        if len(value) > 18:
+            raise ValidationError
+        return int(super().to_python(value))
+
+
 def init_app(app: Flask) -> None:
-    """Install the guards in front of every view."""
+    """Install the guards in front of every view; before the portals, whose addresses they also check."""
+    app.url_map.converters["int"] = RecordNumber
+    app.before_request(_refuse_nul)
     app.before_request(_refuse_cross_site)
     app.before_request(_require_sign_in)

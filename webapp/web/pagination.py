@@ -33,6 +33,12 @@ def page_size() -> int:
     return size if size in SIZES else 50
 
 
+def _key(text: str) -> int:
+    if len(text) > 18:
+        raise ValueError("larger than any key")
+    return int(text)
+
+
 def _address(**changes: Any) -> str:
     values = MultiDict(request.args)
     for name in ("before", "after"):
@@ -56,8 +62,8 @@ def keyset(
     """
     size, read = page_size(), key_of or (lambda row: row.id)
     after, before = (
-        request.args.get("after", type=int),
-        request.args.get("before", type=int),
+        request.args.get("after", type=_key),
+        request.args.get("before", type=_key),
     )
     backwards = before is not None
     bound = before if backwards else after

@@ -12,6 +12,7 @@ from webapp.people import queries, service
 from webapp.people.forms import PAYEE_FIELDS, PayeeEditForm, PayeeFilterForm, PayeeForm, attach, typed
 from webapp.people.models import MethodKind, Payee, Role
 from webapp.people.views import methods
+from webapp.people.views.numbers import number
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, capped_count, keyset
@@ -115,7 +116,7 @@ def _save(payee_id: int, form: PayeeEditForm) -> None:
             organisation_id=g.organisation.id,
             payee_id=payee_id,
             changes=typed(form, *PAYEE_FIELDS, "is_active"),
-            expected_version=methods.number(form.version.data),
+            expected_version=number(form.version.data),
             actor=actor(),
             now=utc_now(),
         )

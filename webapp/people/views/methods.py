@@ -16,13 +16,9 @@ from webapp.people.accounts import Destination
 from webapp.people.drafts import open_draft, seal_draft
 from webapp.people.forms import WAYS, MethodForm
 from webapp.people.models import Payee
+from webapp.people.views.numbers import number
 from webapp.people.views.session import actor, require_change
 from webapp.web.htmx import see_other
-
-
-def number(text: str | None) -> int:
-    """A version from a hidden field; -1, which no record has, for anything that is not one."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
 def add_to(blueprint: Blueprint) -> None:

@@ -26,6 +26,7 @@ from webapp.people import queries, signing_in
 from webapp.people.forms import SignInForm
 from webapp.people.models import Membership, Role
 from webapp.people.throttle import limiter
+from webapp.people.views.numbers import number
 from webapp.people.views.session import COOKIE_KEY, actor, origin
 from webapp.web.guards import public
 from webapp.web.htmx import see_other
@@ -168,7 +169,7 @@ def switch_organisation() -> ResponseReturnValue:
     with transaction():
         signing_in.switch_organisation(
             session_id=current_user.session_id,
-            organisation_id=request.form.get("organisation_id", 0, type=int),
+            organisation_id=number(request.form.get("organisation_id")),
             actor=actor(),
             now=utc_now(),
         )

@@ -77,8 +77,15 @@ def _load() -> SignedIn | None:
     token = session.get(COOKIE_KEY)
     if not token:
         return None
+    if g.get("database_is_away"):
+        # The page that says so asks again who is signed in; it must come out all the same.
+        return None
     now = utc_now()
-    row = sessions.find_live(token=token, now=now)
+    try:
+        row = sessions.find_live(token=token, now=now)
+    except OperationalError:
+        g.database_is_away = True
+        raise
     if row is None:
         session.clear()
         return None
