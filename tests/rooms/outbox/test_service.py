@@ -1,0 +1,121 @@
+"""The outbox: one row per effect, one worker per row, a growing delay, an end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+
+from webapp.database import db, transaction
+from webapp.outbox import service as outbox
+from webapp.outbox.models import OutboxMessage
+from webapp.outbox.service import Claimed, Later
+
+
+def add(now: datetime, key: str = "a", **values: Any) -> bool:
+    defaults: dict[str, Any] = {"kind": "test.effect", "reference_id": 1, "to_queue": "mail", "now": now}
+    with transaction():
+        return outbox.add(dedupe_key=key, **{**defaults, **values})
+
+
+def claim(now: datetime, worker: str = "w1") -> Claimed | None:
+    with transaction():
+        return outbox.claim_next(queue_name="mail", worker=worker, now=now)
+
+
+def row() -> OutboxMessage:
+    db.session.rollback()
+    return db.session.query(OutboxMessage).populate_existing().one()
+
+
+def test_the_same_effect_asked_for_twice_is_one_row(database: Flask, now: datetime) -> None:
+    assert add(now)
+    assert not add(now)
+    assert row().queue == "mail"
+
+
+def test_what_is_rolled_back_was_never_asked_for(database: Flask, now: datetime) -> None:
+    try:
+        with transaction():
+            outbox.add(kind="x", reference_id=1, dedupe_key="a", to_queue="mail", now=now)
+            raise LookupError
+    except LookupError:
+        pass
+    assert db.session.query(OutboxMessage).count() == 0
+
+
+def test_a_claimed_message_is_nobody_else_s_until_its_lease_ends(database: Flask, now: datetime) -> None:
+    add(now)
+    assert claim(now) is not None
+    assert claim(now, "w2") is None
+    late = now + outbox.LEASE + timedelta(seconds=1)
+    taken = claim(late, "w2")
+    assert taken is not None
+    assert taken.attempts == 2
+
+
+def test_messages_come_oldest_first_and_only_when_due(database: Flask, now: datetime) -> None:
+    add(now, "later", not_before=now + timedelta(minutes=1), reference_id=3)
+    add(now, "first", reference_id=1)
+    add(now, "second", reference_id=2)
+    add(now, "other queue", to_queue="bulk", reference_id=4)
+    order = []
+    while (taken := claim(now)) is not None:
+        order.append(taken.reference_id)
+    assert order == [1, 2]
+    with transaction():
+        assert sorted(outbox.due_queues(now=now)) == ["bulk"]
+        assert sorted(outbox.due_queues(now=now + timedelta(minutes=2))) == ["bulk", "mail"]
+
+
+def test_a_finished_message_is_never_looked_at_again(database: Flask, now: datetime) -> None:
+    add(now)
+    taken = claim(now)
+    assert taken is not None
+    with transaction():
+        outbox.finish(message_id=taken.id, now=now)
+    assert claim(now + timedelta(days=1)) is None
+
+
+def test_waiting_costs_no_attempt(database: Flask, now: datetime) -> None:
+    add(now)
+    for _ in range(outbox.MAXIMUM_ATTEMPTS + 5):
+        taken = claim(now)
+        assert taken is not None
+        now += timedelta(minutes=5)
+        with transaction():
+            outbox.postpone(claimed=taken, later=Later(now, "halted"))
+    assert (row().attempts, row().last_error, row().gave_up_at) == (0, "halted", None)
+
+
+def test_failures_wait_longer_and_longer_and_end_in_sight_of_people(database: Flask, now: datetime) -> None:
+    add(now)
+    waits, gave_up = [], False
+    for _ in range(outbox.MAXIMUM_ATTEMPTS):
+        taken = claim(now)
+        assert taken is not None
+        assert not gave_up
+        with transaction():
+            gave_up = outbox.fail(claimed=taken, error="OSError: away", now=now)
+        waits.append((row().not_before - now).total_seconds())
+        now = row().not_before
+    assert gave_up
+    assert max(waits) <= 301
+    assert all(wait <= 1 + 2.0 * 2 ** (n + 1) for n, wait in enumerate(waits))
+    assert claim(now + timedelta(days=1)) is None
+    assert row().last_error == "OSError: away"
+
+
+def test_a_worker_that_lost_its_lease_does_not_disturb_the_next(database: Flask, now: datetime) -> None:
+    add(now)
+    slow = claim(now, "slow")
+    late = now + outbox.LEASE + timedelta(seconds=1)
+    fast = claim(late, "fast")
+    assert slow is not None
+    assert fast is not None
+    with transaction():
+        outbox.fail(claimed=slow, error="too late", now=late)
+        outbox.postpone(claimed=slow, later=Later(late, "too late"))
+    assert (row().leased_by, row().last_error) == ("fast", "")
+    assert claim(late, "third") is None
