@@ -152,8 +152,8 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
         actor=actor,
         now=now,
         organisation_id=email.organisation_id,
-        subject_type="payout" if email.payout_id else "email",
-        subject_id=email.payout_id or email.id,
+        subject_type="email",
+        subject_id=email.id,
         subject_label=email.subject,
         note=f"To {email.to_address}",
     )
@@ -212,8 +212,8 @@ def _note_no_address(payout: Payout, event: str, now: datetime) -> None:
         actor=WORKER,
         now=now,
         organisation_id=payout.organisation_id,
-        subject_type="payout",
-        subject_id=payout.id,
-        subject_label=payout.reference,
-        note=f"No mail about “{event}”: {payout.payee.name} has no e-mail address.",
+        subject_type="payee",
+        subject_id=payout.payee_id,
+        subject_label=payout.payee.reference,
+        note=f"No mail about {payout.reference} ({event}): {payout.payee.name} has no e-mail address.",
     )

@@ -87,8 +87,8 @@ def record_problem(*, document_id: int, reason: str, is_final: bool, now: dateti
             actor=Actor(None, "worker"),
             now=now,
             organisation_id=document.organisation_id,
-            subject_type="payout",
-            subject_id=document.payout_id,
+            subject_type="document",
+            subject_id=document.id,
             subject_label=document.number,
             note=reason,
         )
@@ -126,9 +126,12 @@ def _audit(document: Document, action: str, actor: Actor, now: datetime) -> None
         actor=actor,
         now=now,
         organisation_id=document.organisation_id,
-        subject_type="payout",
-        subject_id=document.payout_id,
+        subject_type="document",
+        subject_id=document.id,
         subject_label=document.number,
+        note=f"Statement of {payout.reference}"
+        if (payout := db.session.get(Payout, document.payout_id))
+        else "",
     )
 
 
