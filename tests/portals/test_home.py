@@ -144,7 +144,8 @@ def test_payee_sees_next_payout_year_and_earnings(place: Place) -> None:
     waiting = place.payout(amount=45_000)
     place.payout(place.other, 99_900)
     html = place.client(place.technician).get("/technician/").text
-    for text in ("Your next payout", "$450.00", waiting.reference, "Solaria checks it.", "Paid to you in 2026", "$300.00",
+    for text in ("Your next payout", "$450.00", waiting.reference, "Solaria checks it.",
+                 "Paid to you in 2026", "$300.00",
                  "$400.00 in twelve months; most in Nov 2026, $300.00."):  # fmt: skip
         assert text in html
     assert "$999.00" not in html

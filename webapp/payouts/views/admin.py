@@ -13,7 +13,7 @@ from webapp.kernel.clock import utc_now
 from webapp.payouts import lists, panels
 from webapp.payouts.forms import FilterForm
 from webapp.payouts.models import Payout
-from webapp.payouts.views import actions, detail, listing, words
+from webapp.payouts.views import actions, bulk, detail, listing, words
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, capped_count, keyset
@@ -29,10 +29,11 @@ HEADERS = [
 ]  # fmt: skip
 
 
-def _form() -> FilterForm:
+def filter_form() -> FilterForm:
+    """The filter of the history, from the address or from a form that carries it along."""
     organisation = g.organisation
     return FilterForm(
-        request.args,
+        request.values,
         programs=lists.programs_of(organisation.id),
         currency=organisation.currency,
         locale=organisation.locale,
@@ -48,10 +49,25 @@ def _query(form: FilterForm) -> Select[Any]:
     )
 
 
+def _paying(form: FilterForm) -> dict[str, Any]:
+    """What the bar below the rows needs where the list is of payouts that can be sent."""
+    if "admin" not in g.roles or form["status"].data not in bulk.PAYABLE:
+        return {"can_pay": False}
+    totals = lists.totals(_query(form))
+    return {
+        "can_pay": True,
+        "count": listing.count_of(totals),
+        "total_said": listing.said_totals(totals),
+        "expected": bulk.expectation(totals),
+        "filter_values": listing.filter_values(form),
+        "check_href": url_for("admin.approvals.check"),
+    }
+
+
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """The history; rows first, totals after them. A filter that cannot be read shows nothing (422)."""
-    form = _form()
+    form = filter_form()
     page: Page[Payout] = Page([], None, None)
     if is_valid := form.validate():
         query = _query(form)
@@ -70,6 +86,7 @@ def index() -> ResponseReturnValue:
             words.row(p, approved_by=approvers.get(p.id), document=documents.get(p.id)) for p in page.items
         ],
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
+        **(_paying(form) if is_valid else {"can_pay": False}),
         "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
@@ -86,7 +103,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/totals")
 def totals() -> ResponseReturnValue:
     """Count and sums of a filter per currency: a fragment below the rows, a page without JavaScript."""
-    form = _form()
+    form = filter_form()
     is_valid = form.validate()
     context = {
         "totals": lists.totals(_query(form)) if is_valid else [],
@@ -99,7 +116,7 @@ def totals() -> ResponseReturnValue:
 @blueprint.get("/export.<any(csv,xlsx):format>")
 def export(format: str) -> ResponseReturnValue:
     """Exactly the filter as a file."""
-    form = _form()
+    form = filter_form()
     if not form.validate():
         return index()
     make = csv_response if format == "csv" else xlsx_response

@@ -15,6 +15,7 @@ from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
 from webapp.payouts.views import bulk, listing, words
+from webapp.payouts.views.admin import filter_form as payouts_filter
 from webapp.people.views.session import actor
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
@@ -99,19 +100,20 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("/check")
 def check() -> ResponseReturnValue:
-    """Make the draft of a bulk approval or rejection from what was ticked, and show its check step."""
+    """Make the draft of a bulk approval, rejection or payment from what was ticked, and show its check step."""
     now = utc_now()
     who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=now)
     act = request.form.get("act", "")
     if act not in bulk.ACTS:
         return bulk.problem("Choose what to do", "Press Approve or Reject.", 422)
-    choice = bulk.choice(who, _form(), _view())
+    choice = bulk.choice(who, act, payouts_filter() if act == "pay" else _form(), _view())
     if isinstance(choice, bulk.Problem):
-        return bulk.problem(choice.heading, choice.message, choice.code, again=choice.again)
+        return bulk.problem(choice.heading, choice.message, choice.code, act=act, again=choice.again)
     eligible, left_out = bulk.split(who, act, choice.payouts)
     if not eligible:
-        word = "approve" if act == "approve" else "reject"
-        return bulk.problem(f"Nothing to {word}", f"You cannot {word} any of these.", 422, left_out=left_out)
+        return bulk.problem(
+            f"Nothing to {act}", f"You cannot {act} any of these.", 422, act=act, left_out=left_out
+        )
     with transaction():
         reference = bulk.make_draft(who, act, eligible, left_out, actor()).reference
     if bulk.in_dialog():

@@ -11,15 +11,17 @@ from typing import Any
 from flask import g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy import Select
+from sqlalchemy.orm import selectinload
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.payouts import approval_queue, lists
+from webapp.payouts import approval_queue, lists, policy, queries
 from webapp.payouts.approval_queue import Approver
-from webapp.payouts.bulk import APPROVE, REJECT
-from webapp.payouts.forms import QueueFilterForm, ReasonForm
+from webapp.payouts.bulk import APPROVE, PAY, REJECT
+from webapp.payouts.forms import FilterForm, ReasonForm
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import detail, listing
@@ -30,9 +32,28 @@ from webapp.runs.models import Run, RunRow
 from webapp.runs.views.pages import KindPages, register_pages
 from webapp.web.filters import money
 
-ACTS = {"approve": APPROVE, "reject": REJECT}
+
+@dataclass(frozen=True)
+class Act:
+    """One bulk act: the kind of its run, its words, and the list that it starts from."""
+
+    kind: str
+    done: str
+    busy: str
+    tone: str
+    list_endpoint: str
+    list_label: str
+
+
+ACTS = {
+    "approve": Act(APPROVE, "approved", "Approving…", "primary", "admin.approvals.index", "Approvals"),
+    "reject": Act(REJECT, "rejected", "Rejecting…", "danger", "admin.approvals.index", "Approvals"),
+    "pay": Act(PAY, "paid", "Starting…", "primary", "admin.payouts.index", "Payouts"),
+}
 #: More payouts than this are not checked by a person at once.
 MAXIMUM = 5_000
+#: States from which money can be sent.
+PAYABLE = tuple(s.value for s in (PayoutState.APPROVED, PayoutState.FAILED, PayoutState.RETRY_SCHEDULED))
 #: Rows offered for leaving out, and reasons listed; the counts are always complete.
 LISTED = 200
 
@@ -66,7 +87,7 @@ def expectation(totals: Iterable[lists.Total]) -> str:
     return ";".join(f"{total.net.currency}:{total.count}:{total.net.amount}" for total in totals)
 
 
-def choice(who: Approver, form: QueueFilterForm, view: str) -> Choice | Problem:
+def choice(who: Approver, act: str, form: FilterForm, view: str) -> Choice | Problem:
     """What was chosen: ticked rows, all that match a filter, or a draft less the rows left out."""
     if request.form.get("draft"):
         run = own_draft(request.form["draft"])
@@ -74,7 +95,7 @@ def choice(who: Approver, form: QueueFilterForm, view: str) -> Choice | Problem:
         ids = [row.subject_id for row in run_lists.all_rows(run.id) if row.subject_id not in left_out]
         return Choice(_load(ids)) if ids else Problem("Nothing is left", "Every payout was left out.", 422)
     if request.form.get("everything"):
-        return _everything(who, form, view)
+        return _everything(who, act, form, view)
     ids = request.form.getlist("ids", type=int)
     if not ids:
         return Problem(
@@ -83,35 +104,54 @@ def choice(who: Approver, form: QueueFilterForm, view: str) -> Choice | Problem:
     return Choice(_load(ids[:MAXIMUM]))
 
 
-def _everything(who: Approver, form: QueueFilterForm, view: str) -> Choice | Problem:
+def _everything(who: Approver, act: str, form: FilterForm, view: str) -> Choice | Problem:
     if not form.validate():
         return Problem(
             "The filter cannot be read", "Go back and correct the filter. Nothing was changed.", 422
         )
-    query = approval_queue.in_view(who, form.chosen(), view)
+    if act == "pay":
+        query = payable(who, form.chosen())
+    else:
+        query = approval_queue.in_view(who, form.chosen(), view)
     totals = lists.totals(query)
     n = listing.count_of(totals)
     present = expectation(totals)
     if request.form.get("expected") != present:
-        again = {"act": request.form["act"], "view": view, "everything": "1", "expected": present}
-        message = f"Now {n:,} payouts match, {listing.said_totals(totals)}. Nothing was changed."
+        again = {"act": act, "view": view, "everything": "1", "expected": present}
+        words = "1 payout matches" if n == 1 else f"{n:,} payouts match"
+        message = f"Now {words}, {listing.said_totals(totals)}. Nothing was changed."
         return Problem("The list has changed", message, 409, {**listing.filter_values(form), **again})
     if n > MAXIMUM:
         return Problem("Too many at once", f"Narrow the filter to {MAXIMUM:,} payouts or fewer.", 422)
-    query = lists.with_approval_facts(query).order_by(Payout.id)
-    return Choice(db.session.scalars(query).unique().all())
+    return Choice(_facts_of(query))
+
+
+def payable(who: Approver, filters: lists.PayoutFilter) -> Select[Any]:
+    """The payouts of a filter that are approved, or failed and may be tried again."""
+    query = lists.payouts(
+        organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
+    )
+    return query.where(Payout.state.in_(PAYABLE))
+
+
+def _facts_of(query: Select[Any]) -> Sequence[Payout]:
+    """The payouts with all that decides about them, oldest first."""
+    loaded = lists.with_approval_facts(query).options(selectinload(Payout.transfers)).order_by(Payout.id)
+    return db.session.scalars(loaded.execution_options(populate_existing=True)).unique().all()
 
 
 def _load(ids: Sequence[int | None]) -> Sequence[Payout]:
     query = lists.chosen(organisation_id=g.organisation.id, payout_ids=[i for i in ids if i is not None])
-    ordered = lists.with_approval_facts(query).order_by(Payout.id)
-    return db.session.scalars(ordered.execution_options(populate_existing=True)).unique().all()
+    return _facts_of(query)
 
 
 def split(who: Approver, act: str, payouts: Sequence[Payout]) -> tuple[list[Payout], Reasons]:
     """What the person can do, and what is left out with the reasons."""
     if act == "approve":
         return approval_queue.split(who, payouts)
+    if act == "pay":
+        found = [(payout, _why_not_paid(who, payout)) for payout in payouts]
+        return [p for p, reasons in found if not reasons], [(p, reasons) for p, reasons in found if reasons]
     waits = PayoutState.PENDING_APPROVAL.value
     eligible = [payout for payout in payouts if payout.state == waits]
     left_out = [
@@ -120,6 +160,14 @@ def split(who: Approver, act: str, payouts: Sequence[Payout]) -> tuple[list[Payo
         if p.state != waits
     ]
     return eligible, left_out
+
+
+def _why_not_paid(who: Approver, payout: Payout) -> list[str]:
+    method = payout.payee.current_method
+    rail = queries.default_rail(who.policy, method.kind if method else "")
+    if rail == "manual" and payout.state in PAYABLE:
+        return ["It is paid by hand. Pay outside Paydesk, then mark it as paid."]
+    return policy.why_not_paid(who.policy, queries.payment_facts(payout, who.user_id, rail, who.now))
 
 
 def _not_included(left_out: Reasons) -> list[dict[str, str]]:
@@ -141,7 +189,7 @@ def make_draft(who: Approver, act: str, eligible: Sequence[Payout], left_out: Re
     ]
     return runs.create_draft(
         organisation_id=who.organisation_id,
-        kind=ACTS[act],
+        kind=ACTS[act].kind,
         title=f"{act.capitalize()} {n:,} payout{'s' if n != 1 else ''}",
         rows=rows,
         parameters={"not_included": _not_included(left_out), "n_not_included": len(left_out)},
@@ -168,18 +216,18 @@ def _row_data(payout: Payout) -> dict[str, Any]:
 def own_draft(reference: str) -> Run:
     """A bulk run that this person prepared. Raises NotFound for everybody else."""
     run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference)
-    if run.created_by_id != current_user.id or run.kind not in ACTS.values():
+    if run.created_by_id != current_user.id or run.kind not in {act.kind for act in ACTS.values()}:
         raise NotFound
     return run
 
 
 def act_of(run: Run) -> str:
-    """approve or reject."""
-    return next(act for act, kind in ACTS.items() if kind == run.kind)
+    """approve, reject or pay."""
+    return next(name for name, act in ACTS.items() if act.kind == run.kind)
 
 
 def reason_form(run: Run) -> ReasonForm | None:
-    """A rejection needs a reason; an approval has no form."""
+    """A rejection needs a reason; the other acts have no form."""
     return ReasonForm() if act_of(run) == "reject" else None
 
 
@@ -194,7 +242,7 @@ def changed_since(run: Run, who: Approver) -> str | None:
         " and ".join(money(total) for total in _sums((p.currency, p.amount_minor) for p in eligible))
         or "nothing"
     )
-    word = "approved" if act_of(run) == "approve" else "rejected"
+    word = ACTS[act_of(run)].done
     changed = len(rows) - len(same)
     return (
         f"{changed} of {len(rows)} payouts changed since you checked. "
@@ -250,6 +298,8 @@ def _groups(rows: Sequence[RunRow]) -> list[dict[str, Any]]:
 def _sentences(run: Run, rows: Sequence[RunRow], who: Approver) -> list[str]:
     if act_of(run) == "reject":
         return ["Rejected payouts are not paid. What they pay for can be paid by a new payout."]
+    if act_of(run) == "pay":
+        return ["The bank is asked once for each. While an answer is unknown, nothing is sent again."]
     sentences = []
     if waiting := sum(1 for row in rows if not row.data["is_last_approval"]):
         sentences.append(f"{waiting} of them need another person's approval after yours.")
@@ -298,6 +348,10 @@ def check_page(
         form=form,
         conflict=conflict,
         has_errors=code == 422,
+        busy=ACTS[act].busy,
+        tone=ACTS[act].tone,
+        list_label=ACTS[act].list_label,
+        back_href=url_for(ACTS[act].list_endpoint),
         in_dialog=in_dialog(),
         check_href=url_for("admin.approvals.check"),
         confirm_href=url_for("admin.approvals.confirm", reference=run.reference),
@@ -305,7 +359,13 @@ def check_page(
 
 
 def problem(
-    heading: str, message: str, code: int, *, left_out: Reasons = (), again: Mapping[str, str] | None = None
+    heading: str,
+    message: str,
+    code: int,
+    *,
+    act: str = "approve",
+    left_out: Reasons = (),
+    again: Mapping[str, str] | None = None,
 ) -> ResponseReturnValue:
     """Why there is nothing to confirm, as a page or in the dialog."""
     return render_template(
@@ -316,7 +376,8 @@ def problem(
         again=again or {},
         in_dialog=in_dialog(),
         check_href=url_for("admin.approvals.check"),
-        back_href=url_for("admin.approvals.index"),
+        list_label=ACTS[act].list_label,
+        back_href=url_for(ACTS[act].list_endpoint),
     ), code
 
 
@@ -329,7 +390,8 @@ def _redraft(run: Run, rows: Sequence[RunRow], actor: Actor, now: datetime) -> R
 
 def register() -> None:
     """Tell the runs' pages where bulk drafts are checked and how failed rows are tried again."""
-    for kind in ACTS.values():
+    for act in ACTS.values():
         register_pages(
-            kind, KindPages(lambda run: url_for("admin.approvals.draft", reference=run.reference), _redraft)
+            act.kind,
+            KindPages(lambda run: url_for("admin.approvals.draft", reference=run.reference), _redraft),
         )
