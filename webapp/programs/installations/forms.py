@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
@@ -38,7 +39,16 @@ from webapp.programs.installations.queries import InstallationFilter
 from webapp.programs.installations.terms import say_number
 
 Choices = Sequence[tuple[str, str]]
+
+
+def options(pairs: Iterable[tuple[str, str]], nothing: str | None = None) -> list[SelectChoice]:
+    """The choices of a select field, after the words for no choice."""
+    first = [] if nothing is None else [SelectChoice("", nothing)]
+    return [*first, *(SelectChoice(value, label) for value, label in pairs)]
+
+
 UNITS = [(unit, unit) for unit in CAPACITY_UNITS]
+PAYMENTS = (("due", "Due"), ("in_payout", "In a payout"))
 DAY_HINT = "Enter a day like 2026-10-31."
 
 
@@ -94,24 +104,20 @@ class FilterForm(Form):
 
     q = StringField("Search", filters=[strip], validators=[Optional(), Length(max=120)])
     type = SelectField("Type", validators=[Optional()])
-    status = SelectField("Status", choices=[("", "Every status"), *InstallationStatus.choices()])
+    status = SelectField("Status", choices=options(InstallationStatus.choices(), "Every status"))
     technician = StringField("Technician", filters=[strip], validators=[Optional(), Length(max=200)])
     commissioned_from = day_field("Commissioned from")
     commissioned_to = day_field("Commissioned to")
     payment = SelectField(
         "Payment",
-        choices=[
-            ("", "All"),
-            ("due", "Due"),
-            ("in_payout", "In a payout"),
-            ("blocked", "Waiting for a decision"),
-            ("unassigned", "Nobody assigned"),
-        ],
+        choices=options(
+            (*PAYMENTS, ("blocked", "Waiting for a decision"), ("unassigned", "Nobody assigned")), "All"
+        ),
     )
 
     def __init__(self, *args: Any, types: Choices = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.type.choices = [("", "All types"), *types]
+        self.type.choices = options(types, "All types")
         _say_days(self)
         for field in (self.type, self.status, self.payment):
             # An address without the parameter means "all", not "none of the choices".
@@ -164,13 +170,13 @@ class InstallationForm(FlaskForm):
 
     installation_type = SelectField("Type")
     size = NumberField("Size", filters=[strip], validators=[Optional(), Length(max=30)])
-    capacity_unit = SelectField("Unit", choices=[("", "No unit"), *UNITS])
+    capacity_unit = SelectField("Unit", choices=options(UNITS, "No unit"))
     customer_name = StringField("Customer", filters=[strip], validators=[Optional(), Length(max=200)])
     site = StringField("Site", filters=[strip], validators=[Optional(), Length(max=300)])
     order_value = AmountField("Order value", filters=[strip], validators=[Optional(), Length(max=40)])
-    status = SelectField("Status", choices=InstallationStatus.choices())
+    status = SelectField("Status", choices=options(InstallationStatus.choices()))
     commissioned_on = day_field("Commissioned on")
-    quality_check = SelectField("Quality check", choices=QualityCheck.choices())
+    quality_check = SelectField("Quality check", choices=options(QualityCheck.choices()))
     external_ref = StringField(
         "Your own reference", filters=[strip], validators=[Optional(), Length(max=120)]
     )
@@ -181,7 +187,7 @@ class InstallationForm(FlaskForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.currency, self.locale = currency, locale
-        self.installation_type.choices = list(types)
+        self.installation_type.choices = options(types)
         _say_days(self)
 
     def validate_order_value(self, field: AmountField) -> None:
@@ -201,7 +207,6 @@ class InstallationForm(FlaskForm):
             "capacity_unit",
             "customer_name",
             "site",
-            "status",
             "quality_check",
         ):
             self[name].data = getattr(row, name)
@@ -276,7 +281,7 @@ class SettleForm(FlaskForm):
 class SettingsForm(FlaskForm):
     """How the organisation reads ranges and creates payouts."""
 
-    range_mode = SelectField("A size range means", choices=RangeMode.choices())
+    range_mode = SelectField("A size range means", choices=options(RangeMode.choices()))
     is_progressive = BooleanField("Progressive: each slice of a size is paid at its own band's rate")
     is_automatic = BooleanField("Create payouts by itself every night at 01:00")
     minimum_payout = AmountField("Smallest automatic payout", filters=[strip], validators=[Optional()])
@@ -304,7 +309,7 @@ class ImportForm(FlaskForm):
 
     kind = SelectField(
         "What is in the file",
-        choices=[("technicians", "Technicians"), ("rates", "Rates"), ("installations", "Installations")],
+        choices=options((kind, kind.capitalize()) for kind in ("technicians", "rates", "installations")),
     )
     file = FileField("CSV file")
     action = HiddenField()
@@ -324,11 +329,13 @@ class RateForm(FlaskForm):
                                                             Length(max=120)])  # fmt: skip
     installation_type = SelectField("Installation type")
     capacity_unit = SelectField(
-        "Unit", choices=[*UNITS, ("", "Any unit (flat or percentage, without a range)")]
+        "Unit", choices=options([*UNITS, ("", "Any unit (flat or percentage, without a range)")])
     )
     min_size = NumberField("From size", filters=[strip], validators=[Optional(), Length(max=30)])
     max_size = NumberField("To size", filters=[strip], validators=[Optional(), Length(max=30)])
-    rate_type = SelectField("The rate is", choices=RateType.choices(), default=RateType.PER_UNIT.value)
+    rate_type = SelectField(
+        "The rate is", choices=options(RateType.choices()), default=RateType.PER_UNIT.value
+    )
     rate = NumberField(
         "Rate", filters=[strip], validators=[InputRequired("Enter a rate, such as 50.00."), Length(max=30)]
     )
@@ -352,7 +359,7 @@ class RateForm(FlaskForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.currency, self.locale = currency, locale
-        self.installation_type.choices = [("", "Any type"), *types]
+        self.installation_type.choices = options(types, "Any type")
         if self.priority.process_errors:
             self.priority.process_errors = ["Enter a whole number; the highest wins."]
         _say_days(self)
@@ -376,7 +383,9 @@ class RateForm(FlaskForm):
         for name in ("min_size", "max_size", "rate"):
             value = getattr(version, name)
             self[name].data = "" if value is None else say_number(value)
+            self[name].number = value
         self.bonus.data = Money(version.bonus_minor, version.currency).plain if version.bonus_minor else ""
+        self.bonus.minor = version.bonus_minor
         self.version.data = str(version.version)
 
     def draft(self) -> RateDraft:

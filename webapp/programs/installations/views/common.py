@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -52,13 +52,10 @@ def today() -> date:
 def address(endpoint: str, **changes: Any) -> str:
     """The present list at another endpoint or with other values; the position is dropped."""
     values = MultiDict(request.args)
-    for name in ("before", "after"):
+    for name in ("before", "after", *changes):
         values.poplist(name)
-    for name, value in changes.items():
-        values.poplist(name)
-        if value is not None:
-            values[name] = value
-    return url_for(endpoint, **dict[str, Any](values.to_dict(flat=False)))
+    kept = {name: value for name, value in changes.items() if value is not None}
+    return url_for(endpoint, **kept, **dict[str, Any](values.to_dict(flat=False)))
 
 
 def chips(form: Form, endpoint: str) -> list[Chip]:
@@ -67,7 +64,7 @@ def chips(form: Form, endpoint: str) -> list[Chip]:
     for name, field in form._fields.items():
         raw = request.args.get(name, "").strip()
         if raw:
-            choices: Mapping[str, str] = dict(getattr(field, "choices", None) or [])
+            choices = {choice.value: choice.label for choice in getattr(field, "choices", None) or []}
             label = f"{field.label.text}: {choices.get(raw, raw)}"
             found.append(Chip(label, address(endpoint, **{name: None})))
     return found

@@ -141,5 +141,4 @@ def file(reference: str, file_id: int) -> Response:
     row = queries.get_file(g.organisation.id, reference, file_id)
     response = Response(storage.read(row.storage_key), mimetype=row.content_type)
     response.headers.set("Content-Disposition", "attachment", filename=row.name)
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

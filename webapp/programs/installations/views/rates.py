@@ -266,9 +266,8 @@ def rehearse(configuration_id: int) -> ResponseReturnValue:
         locale=g.organisation.locale,
     )
     if not is_draft:
-        form.fill(version)
         # Without a draft: as if the newest version had always been in force.
-        form.validate()
+        form.fill(version)
     is_valid = months_form.validate() and (not is_draft or form.validate())
     outcome = _effect(form, configuration_id, months_form.months.data or 1) if is_valid else None
     return (

@@ -12,7 +12,7 @@ from webapp.kernel.errors import NotFound
 from webapp.people.models import Role
 from webapp.people.views.session import payee_id_for
 from webapp.programs.installations import queries
-from webapp.programs.installations.forms import FilterForm
+from webapp.programs.installations.forms import PAYMENTS, FilterForm, options
 from webapp.programs.installations.models import Installation, InstallationShare, InstallationStatus
 from webapp.programs.installations.pricing import Part, Pricer
 from webapp.programs.installations.views import common
@@ -54,7 +54,7 @@ def _payee_id() -> int:
 
 def _form() -> OwnFilterForm:
     form = OwnFilterForm(request.args, types=common.type_choices(request.args.get("type", "")))
-    form.payment.choices = [("", "All"), ("due", "Due"), ("in_payout", "In a payout")]
+    form.payment.choices = options(PAYMENTS, "All")
     return form
 
 
