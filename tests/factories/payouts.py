@@ -79,7 +79,8 @@ def payout_ready(
     with stored():
         payee = payee or people.payee(organisation)
         if payee.current_method is None or account:
-            people.method(payee, people.destination(account) if account else None)
+            # Numbers of the sandbox bank's rules end in 0001 and so on; this one has none.
+            people.method(payee, people.destination(account or f"55{next(_numbers):08d}77"))
         approver = approver or people.user(organisation=organisation, role="admin")
         made = payout(organisation, payee, amount, now=now, **values)
         while made.state == "pending_approval":
