@@ -34,6 +34,11 @@ class Status:
     sentence: str
     who: str
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether a list says the sentence, too: where something stopped, or somebody unexpected must act."""
+        return self.tone in ("waiting", "failed", "returned", "rejected", "cancelled")
+
 
 def _plain(state: PayoutState, sentence: str, who: str) -> Status:
     return Status(state.tone, state.label, state.icon, sentence, who)
