@@ -13,7 +13,13 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.installations import queries, service
-from webapp.programs.installations.drafts import InstallationDraft, ShareDraft, parse_decimal
+from webapp.programs.installations.drafts import (
+    MAXIMUM_SIZE,
+    PLACES,
+    InstallationDraft,
+    ShareDraft,
+    parse_decimal,
+)
 from webapp.programs.installations.importing.columns import Mapped, Row
 from webapp.programs.installations.importing.technicians import key_of_name
 from webapp.programs.installations.importing.values import parse_currency, parse_day, parse_minor
@@ -28,6 +34,7 @@ class InstallationImport:
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
         self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
         self.seen: dict[str, Row] = {}
+        self.rounded: list[int] = []
         self.types = set(dict(queries.types_of(organisation.id)))
         self.today = service.today_of(organisation.id, now)
         self.stored = self._stored()
@@ -51,6 +58,14 @@ class InstallationImport:
     def is_repeat(self, row: Row) -> bool:
         """Every row is one of its own."""
         return False
+
+    def notes(self) -> list[str]:
+        """Sizes computed elsewhere come with nine decimals; that they were rounded is said, not hidden."""
+        if not self.rounded:
+            return []
+        lines = ", ".join(str(line) for line in self.rounded[:20])
+        more = f" and {len(self.rounded) - 20} more" if len(self.rounded) > 20 else ""
+        return [f"Sizes are kept to {PLACES} decimals; rounded on line {lines}{more}."]
 
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
@@ -143,7 +158,15 @@ class InstallationImport:
     def _size(self, row: Row, existing: Installation | None) -> Decimal | None:
         if existing is not None and not self.mapped.has("size"):
             return existing.size
-        return parse_decimal("size", row["size"]) if row["size"] else None
+        if not row["size"]:
+            return None
+        size = parse_decimal("size", row["size"])
+        if abs(size) > MAXIMUM_SIZE:
+            return size  # refused with its reason when the draft is checked
+        exact = round(size, PLACES)
+        if exact != size:
+            self.rounded.append(row.line)
+        return exact
 
     def _order_value(self, row: Row, existing: Installation | None, currency: str) -> int | None:
         if existing is not None and not self.mapped.has("order_value"):

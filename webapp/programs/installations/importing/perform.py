@@ -33,6 +33,9 @@ class Importer(Protocol):
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged."""
 
+    def notes(self) -> list[str]:
+        """What to say about the file after its rows."""
+
 
 _IMPORTERS: dict[str, Callable[[Organisation, Mapped, Actor, datetime], Importer]] = {
     "technicians": TechnicianImport,
@@ -82,6 +85,7 @@ def run(
         )
     for row in mapped.rows:
         _apply(importer, row, mapped, report)
+    report.notes += importer.notes()
     report.problems.sort(key=lambda problem: problem.line)
     if report.created or report.updated:
         _record(report, data, organisation, actor, now)

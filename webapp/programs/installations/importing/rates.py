@@ -44,6 +44,10 @@ class RateImport:
         """Every row is one of its own."""
         return False
 
+    def notes(self) -> list[str]:
+        """Nothing to say about the file as a whole."""
+        return []
+
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises Invalid."""
         draft = self._draft(row)

@@ -39,6 +39,10 @@ class TechnicianImport:
         """Without references a name stands once for each job: its repeats are no rows of their own."""
         return not self.has_references and key_of_name(row["name"]) in self.seen
 
+    def notes(self) -> list[str]:
+        """Nothing to say about the file as a whole."""
+        return []
+
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises Invalid."""
         name = row["name"]
