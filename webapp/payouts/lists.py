@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import aliased, joinedload, selectinload
+from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
 from webapp.database import db
 from webapp.kernel.errors import NotFound
@@ -144,7 +144,7 @@ def pending(*, organisation_id: int, currency: str, now: datetime, filters: Payo
 def with_list_columns(query: Select[Any]) -> Select[Any]:
     """Load what a row of a list shows, so that no row asks the database again."""
     return query.options(
-        joinedload(Payout.payee, innerjoin=True).joinedload(Payee.current_method), joinedload(Payout.method)
+        contains_eager(Payout.payee).joinedload(Payee.current_method), joinedload(Payout.method)
     )
 
 

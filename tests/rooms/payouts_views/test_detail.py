@@ -95,7 +95,7 @@ def test_page_asks_few_questions(place: Place) -> None:
     client = place.client(place.approver)
     with counted_queries() as statements:
         assert client.get(f"/admin/payouts/{payout.reference}").status_code == 200
-    assert len(statements) <= 25, statements
+    assert len(statements) <= 20, statements
 
 
 def test_status_is_asked_until_the_bank_has_answered(place: Place) -> None:

@@ -21,7 +21,6 @@ from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
-bulk.register()
 MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to", "age")
 VIEWS = {"ready": "Ready", "blocked": "Blocked for you", "flagged": "Flagged"}
 
