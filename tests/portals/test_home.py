@@ -16,6 +16,7 @@ from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
 from webapp.payouts import service
 from webapp.payouts.models import Payout
+from webapp.programs.installations import work
 from webapp.runs.models import DueTask, Run
 
 HOUR = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -93,7 +94,8 @@ def test_home_shows_runs_next_run_and_plots(place: Place) -> None:
     with transaction():
         db.session.add(
             DueTask(
-                name="installations.create",
+                name=work.TASK,
+                last_error="The disk was full",
                 organisation_id=place.organisation.id,
                 due_at=datetime(2026, 11, 22, 6, 0, tzinfo=UTC),
             )
@@ -108,6 +110,8 @@ def test_home_shows_runs_next_run_and_plots(place: Place) -> None:
     html = place.client(place.maker).get("/admin/").text
     for text in (
         "10 of 44",
+        "The automatic creation of payouts failed",
+        "The disk was full",
         "22 Nov 2026, 01:00 EST",
         "1 of 1 have waited four days or longer.",
         "$400.00 was paid in six months, $300.00 of it this month.",

@@ -17,7 +17,7 @@ from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, figures, policies
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
-from webapp.programs.installations import creation
+from webapp.programs.installations import creation, work
 from webapp.runs import lists as run_lists
 from webapp.runs.models import DueTask, RunState
 from webapp.web import charts, filters
@@ -107,9 +107,8 @@ def _tasks(now: datetime) -> list[Task]:
 
 
 def _next_run(organisation_id: int) -> DueTask | None:
-    query = (
-        select(DueTask).where(DueTask.organisation_id == organisation_id).order_by(DueTask.due_at).limit(1)
-    )
+    """When payouts are next made by themselves."""
+    query = select(DueTask).where(DueTask.organisation_id == organisation_id, DueTask.name == work.TASK)
     return db.session.scalar(query)
 
 
@@ -194,13 +193,16 @@ def _age_figure(organisation: Any, now: datetime) -> charts.RowFigure | None:
 def show() -> ResponseReturnValue:
     """What needs this person now, and how things stand; an empty organisation gets its set-up list."""
     organisation, now = g.organisation, utc_now()
-    tasks = _tasks(now)
+    tasks, next_run = _tasks(now), _next_run(organisation.id)
+    if next_run is not None and next_run.last_error:
+        title = "The automatic creation of payouts failed"
+        tasks.append(Task(title, next_run.last_error, url_for("admin.runs.index"), tone="failed"))
     has_payouts = bool(tasks) or figures.has_any(organisation.id)[2]
     return render_template(
         "home/admin.html",
         tasks=tasks,
         set_up=[] if has_payouts else _set_up(organisation),
-        next_run=_next_run(organisation.id),
+        next_run=next_run,
         runs=[
             {"run": run, "state": RunState(run.state), "n": run.done + run.skipped + run.failed}
             for run in run_lists.active(organisation.id)
