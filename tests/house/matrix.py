@@ -26,6 +26,7 @@ class Entry:
     let_in: tuple[int, ...]
     names_a_record: bool
     overrides: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.endpoint}"
@@ -110,7 +111,17 @@ def entries(app: Flask) -> list[Entry]:
                 let_in = tuple(row.get(key, DEFAULT[key]))  # type: ignore[call-overload]
                 named = bool(rule.arguments - {"format", "digest", "name", "kind"})
                 overrides = {p: tuple(row[p]) for p in PEOPLE if p in row}  # type: ignore[call-overload]
-                made.append(Entry(rule.endpoint, method, str(row[method]), let_in, named, overrides))
+                made.append(
+                    Entry(
+                        rule.endpoint,
+                        method,
+                        str(row[method]),
+                        let_in,
+                        named,
+                        overrides,
+                        dict(row.get("form", {})),
+                    )
+                )  # type: ignore[call-overload]
     return made
 
 
