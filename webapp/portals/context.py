@@ -33,6 +33,7 @@ class DemoAccount:
 DEMO_ACCOUNTS = (
     DemoAccount("Admin", "admin@solaria.example"),
     DemoAccount("Approver", "approver@solaria.example"),
+    DemoAccount("Accountant", "accountant@solaria.example"),
     DemoAccount("Technician", "technician@solaria.example"),
 )
 
