@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
@@ -168,11 +168,10 @@ def transaction() -> Iterator[Session]:
 
 def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any]) -> bool:
     """INSERT … ON CONFLICT DO NOTHING on either engine; True when the row was inserted."""
-    if session.get_bind().dialect.name == "postgresql":
-        result: Any = session.execute(postgresql.insert(model).values(**values).on_conflict_do_nothing())
-    else:
-        result = session.execute(sqlite.insert(model).values(**values).on_conflict_do_nothing())
-    return bool(result.rowcount)
+    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(model).values(**values).on_conflict_do_nothing()
+    # The count of rows is not reliable for inserts on PostgreSQL; a returned key is.
+    return session.execute(statement.returning(*inspect(model).primary_key)).first() is not None
 
 
 def init_app(app: Any) -> None:
