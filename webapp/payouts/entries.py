@@ -59,9 +59,11 @@ def cancelled(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
         _reverse(payout, entry, f"payout:{payout.id}:cancelled", "cancelled", on, actor, now)
 
 
-def submitted(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
-    """What is owed is on its way."""
-    _post(payout, "submitted", f"transfer:{transfer.id}:submitted", payable(payout), IN_TRANSIT, on, actor, now)
+def submitted(
+    payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime, word: str = "submitted"
+) -> None:
+    """What is owed is on its way; `word` tells a second booking of the same transfer from the first."""
+    _post(payout, word, f"transfer:{transfer.id}:{word}", payable(payout), IN_TRANSIT, on, actor, now)
 
 
 def succeeded(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:

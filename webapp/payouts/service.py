@@ -12,6 +12,7 @@ from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.payment import ask_status, mark_paid, reissue, retry, reverse, submit
 from webapp.payouts.policies import change_policy, halt, lift_halt
 from webapp.payouts.records import PayoutSubscriber, Result, register_subscriber
+from webapp.payouts.reviews import settle_review
 
 __all__ = [
     "ExclusionDraft",
@@ -35,5 +36,6 @@ __all__ = [
     "release",
     "retry",
     "reverse",
+    "settle_review",
     "submit",
 ]

@@ -1,0 +1,100 @@
+"""Two people settle a transfer whose answers contradict one another."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests import factories
+from tests.rooms.payouts.rails import Reply
+from tests.rooms.payouts.test_execution import FAILED, Scene, scene
+from webapp.database import db, transaction
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, Forbidden, Invalid
+from webapp.payouts import service
+from webapp.people.models import Organisation
+from webapp.providers.ports import Answer, Outcome
+
+_O = Outcome
+
+
+def say(found: Scene, person: Actor, finding: str, note: str = "seen on the statement") -> service.Result:
+    reference = found.payout.reference
+    db.session.rollback()
+    with transaction():
+        return service.settle_review(
+            organisation_id=found.organisation_id, reference=reference, finding=finding, note=note,
+            actor=person, now=found.now,
+        )  # fmt: skip
+
+
+def people(found: Scene) -> tuple[Actor, Actor]:
+    db.session.rollback()
+    organisation = db.session.get_one(Organisation, found.organisation_id)
+    first, second = (factories.user(organisation=organisation, role="admin") for _ in range(2))
+    return factories.actor_of(first), factories.actor_of(second)
+
+
+WRONG = Answer(_O.SUCCEEDED, amount_minor=1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "finding", "states"),
+    [
+        ([WRONG], "moved", ("paid", "succeeded")),
+        ([WRONG], "not_moved", ("failed", "failed")),
+        ([FAILED, _O.SUCCEEDED], "moved", ("paid", "succeeded")),
+        ([FAILED, _O.SUCCEEDED], "not_moved", ("failed", "failed")),
+        ([_O.SUCCEEDED, FAILED], "moved", ("paid", "succeeded")),
+        ([_O.SUCCEEDED, FAILED], "not_moved", ("reversed", "reversed")),
+    ],
+)
+def test_what_two_people_agree_on_is_booked(
+    database: Flask, now: datetime, answers: list[Reply], finding: str, states: tuple[str, str]
+) -> None:
+    with scene(now, [_O.ACCEPTED], list(answers)) as found:
+        found.send()
+        for _ in answers:
+            found.ask()
+        before = found.payout.state
+        first, second = people(found)
+        for _ in range(2):  # one person twice is still one person
+            assert "A second person" in say(found, first, finding).message
+            assert found.states() == (before, "review")
+        found.prove()
+        say(found, second, finding)
+        assert found.states() == states
+        with pytest.raises(Conflict):
+            say(found, second, finding)
+
+
+def test_two_people_who_disagree_settle_nothing(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        first, second = people(found)
+        say(found, first, "moved")
+        say(found, second, "not_moved")
+        assert found.states() == ("processing", "review")
+        say(found, first, "not_moved")
+        assert found.states() == ("failed", "failed")
+
+
+def test_a_finding_needs_a_person_a_note_and_a_known_word(
+    database: Flask, now: datetime, someone: Actor
+) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        first, _ = people(found)
+        cases: list[tuple[Any, dict[str, str], type[Exception]]] = [
+            (first, {"finding": "perhaps"}, Invalid),
+            (first, {"finding": "moved", "note": " "}, Invalid),
+            (someone, {"finding": "moved"}, Forbidden),
+        ]
+        for person, values, error in cases:
+            with pytest.raises(error):
+                say(found, person, **values)
