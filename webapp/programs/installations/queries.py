@@ -233,6 +233,17 @@ def blocked_shares(organisation_id: int) -> Sequence[InstallationShare]:
     return db.session.scalars(query.order_by(Payee.name, Installation.id)).unique().all()
 
 
+def count_blocked(organisation_id: int) -> int:
+    """How many parts wait for that decision."""
+    query = (
+        select(func.count())
+        .select_from(InstallationShare)
+        .join(Installation, Installation.id == InstallationShare.installation_id)
+        .where(Installation.organisation_id == organisation_id, InstallationShare.offer == "blocked")
+    )
+    return db.session.scalar(query) or 0
+
+
 def get_share(organisation_id: int, share_id: int) -> InstallationShare:
     """A technician's part. Raises NotFound."""
     row: InstallationShare | None = db.session.scalar(

@@ -140,7 +140,9 @@ def _size_refusal(job: Job, rule: Rule, range_mode: str, *, any_size: bool) -> A
     if job.size is None and (rule.has_range or rule.rate_type == PER_UNIT):
         return Attempt(rule, "no_size", "It needs a size, and the installation has none.")
     if job.size is not None and not any_size and not rule.covers(job.size, range_mode):
-        reason = f"{say_size(job.size, job.capacity_unit)} is outside {say_range(rule, range_mode)}."
+        reason = (
+            f"{say_size(job.size, job.capacity_unit)} is outside its range, {say_range(rule, range_mode)}."
+        )
         return Attempt(rule, "outside_range", reason)
     if rule.rate_type == PERCENTAGE and job.order_value is None:
         return Attempt(rule, "no_order_value", "It needs an order value, and the installation has none.")
@@ -282,7 +284,9 @@ def _slice_attempt(rule: Rule, used: list[Rule], job: Job, range_mode: str) -> A
         return Attempt(rule, "used", "It prices its own slice of the size.")
     if rule.min_size is not None and rule.min_size >= job.size:
         size = say_size(job.size, job.capacity_unit)
-        return Attempt(rule, "outside_range", f"{size} does not reach {say_range(rule, range_mode)}.")
+        return Attempt(
+            rule, "outside_range", f"{size} does not reach its range, {say_range(rule, range_mode)}."
+        )
     return Attempt(rule, "lost", "It matches, but another rate comes first in each slice it covers.")
 
 

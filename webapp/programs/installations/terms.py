@@ -160,7 +160,7 @@ def say_range(rule: Rule, range_mode: str) -> str:
         return "any size"
     if rule.max_size is None:
         return f"from {say_size(rule.min_size or Decimal(0), unit)}"
-    end = "up to" if range_mode == INCLUSIVE else "below"
+    high = say_size(rule.max_size, unit)
     if rule.min_size is None:
-        return f"{end} {say_size(rule.max_size, unit)}"
-    return f"from {say_number(rule.min_size)} {end} {say_size(rule.max_size, unit)}"
+        return f"up to {high}" if range_mode == INCLUSIVE else f"below {high}"
+    return f"{say_number(rule.min_size)} to {high if range_mode == INCLUSIVE else f'below {high}'}"

@@ -41,29 +41,32 @@ def index() -> ResponseReturnValue:
         count = common.count_words(capped_count(query, Installation.id), "installation")
         page = Page(found.items, found.previous_href, found.next_href, count)
     claims = queries.live_claims(g.organisation.id, [row.id for row in page.items])
+    labels = common.type_labels()
     context = {
         "form": form,
         "page": page,
-        "rows": [_row(row, claims) for row in page.items],
+        "rows": [_row(row, claims, labels) for row in page.items],
         "headers": HEADERS,
         "chips": common.chips(form, "admin.installations.index"),
         "csv_href": common.address("admin.installations.export", format="csv"),
         "xlsx_href": common.address("admin.installations.export", format="xlsx"),
         "now": utc_now(),
         "may_change": may_change(),
-        "waiting": len(queries.blocked_shares(g.organisation.id)),
+        "waiting": queries.count_blocked(g.organisation.id),
         "has_errors": not is_valid,
     }
     template = "_results.html" if is_fragment() and is_valid else "index.html"
     return render_template(f"installations/{template}", **context), 200 if is_valid else 422
 
 
-def _row(row: Installation, claims: dict[tuple[int, int], queries.ClaimedBy]) -> dict[str, Any]:
+def _row(
+    row: Installation, claims: dict[tuple[int, int], queries.ClaimedBy], labels: dict[str, str]
+) -> dict[str, Any]:
     """What the list shows of one installation."""
     return {
         "installation": row,
         "size": common.size_of(row),
-        "type": common.type_labels().get(row.installation_type, row.installation_type),
+        "type": labels.get(row.installation_type, row.installation_type),
         "status": InstallationStatus(row.status),
         "technicians": [share.payee.name for share in row.shares],
         "payouts": sorted({claim.reference for (ident, _), claim in claims.items() if ident == row.id}),

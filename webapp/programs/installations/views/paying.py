@@ -107,7 +107,7 @@ def pay() -> ResponseReturnValue:
         total=common.say_sum(plan.amount for plan in found.ready),
         count=sum(len(plan.parts) for plan in found.ready),
         may_change=may_change(),
-        blocked=len(queries.blocked_shares(g.organisation.id)),
+        blocked=queries.count_blocked(g.organisation.id),
     )
 
 

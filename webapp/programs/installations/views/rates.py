@@ -14,9 +14,9 @@ from webapp.people.forms import attach
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.installations import queries, rate_service
 from webapp.programs.installations.bands import analyse
-from webapp.programs.installations.forms import EndForm, RateForm, RehearseForm
 from webapp.programs.installations.models import RateConfiguration, RateVersion
 from webapp.programs.installations.pricing import load_terms, to_rule
+from webapp.programs.installations.rate_forms import EndForm, RateForm, RehearseForm
 from webapp.programs.installations.rehearsal import Rehearsal
 from webapp.programs.installations.rehearsal import rehearse as replay
 from webapp.programs.installations.rules import governing
@@ -27,10 +27,9 @@ from webapp.web.htmx import see_other
 blueprint = Blueprint("rates", __name__, url_prefix="/rates")
 
 
-def _row(version: RateVersion, range_mode: str) -> dict[str, Any]:
+def _row(version: RateVersion, range_mode: str, labels: dict[str, str]) -> dict[str, Any]:
     """What a table shows of a version."""
     rule = to_rule(version)
-    labels = common.type_labels()
     return {
         "version": version,
         "type": labels.get(version.installation_type or "", version.installation_type) or "Any type",
@@ -67,12 +66,13 @@ def index() -> ResponseReturnValue:
     counting = [r for r in governing(terms.rules, common.today()) if _counts_today(r)]
     types = queries.types_in_use(g.organisation.id)
     versions = rate_service.list_rates(g.organisation.id)
+    labels = common.type_labels()
     used = {version.installation_type for version in versions if version.installation_type}
     return render_template(
         "rates/index.html",
-        rows=[_row(version, terms.range_mode) for version in versions],
+        rows=[_row(version, terms.range_mode, labels) for version in versions],
         findings=analyse(counting, types=used or types, range_mode=terms.range_mode),
-        figures=rate_pictures.bands(counting, common.type_labels(), terms.range_mode),
+        figures=rate_pictures.bands(counting, labels, terms.range_mode),
         is_progressive=terms.is_progressive,
         range_mode=terms.range_mode,
         may_change=may_change(),
@@ -97,13 +97,13 @@ def show(configuration_id: int) -> ResponseReturnValue:
 def _show(configuration_id: int, end_form: EndForm, code: int) -> ResponseReturnValue:
     configuration = rate_service.get_configuration(g.organisation.id, configuration_id)
     terms = load_terms(g.organisation.id)
-    version = rate_service.current(configuration)
+    version, labels = rate_service.current(configuration), common.type_labels()
     return (
         render_template(
             "rates/show.html",
             configuration=configuration,
-            current=_row(version, terms.range_mode),
-            rows=[_row(each, terms.range_mode) for each in configuration.versions],
+            current=_row(version, terms.range_mode, labels),
+            rows=[_row(each, terms.range_mode, labels) for each in configuration.versions],
             figure=rate_pictures.history(configuration.versions, common.today()),
             end_form=end_form,
             may_change=may_change(),
