@@ -48,7 +48,11 @@ def _effects(monkeypatch: pytest.MonkeyPatch) -> None:
 def add(reference_id: int, kind: str = "test.hear") -> None:
     with transaction():
         outbox.add(
-            kind=kind, reference_id=reference_id, dedupe_key=f"{kind}:{reference_id}", to_queue="mail", now=utc_now()
+            kind=kind,
+            reference_id=reference_id,
+            dedupe_key=f"{kind}:{reference_id}",
+            to_queue="mail",
+            now=utc_now(),
         )
 
 
@@ -82,7 +86,9 @@ def test_draining_goes_on_until_nothing_is_due_and_past_what_fails(database: Fla
     assert (message(3).not_before, message(3).last_error) == (NOW + timedelta(hours=1), "halted")
 
 
-def test_a_handler_that_left_changes_behind_loses_them(database: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_that_left_changes_behind_loses_them(
+    database: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     organisation_id = factories.organisation(slug="clean").id
 
     def careless(reference_id: int) -> None:
@@ -128,7 +134,12 @@ def test_a_bulk_run_approves_and_skips_with_reasons(database: Flask) -> None:
     with time_machine.travel(NOW, tick=False), transaction():
         drafts = [RowDraft("payout", p.id, p.reference, p.version) for p in rows]
         run = runs.create_draft(
-            organisation_id=organisation_id, kind="payouts.approve", title="Approve 3", rows=drafts, actor=me, now=NOW
+            organisation_id=organisation_id,
+            kind="payouts.approve",
+            title="Approve 3",
+            rows=drafts,
+            actor=me,
+            now=NOW,
         )
         rows[2].version += 1  # somebody changes it after the person looked
         runs.confirm(organisation_id=organisation_id, reference=run.reference, actor=me, now=NOW)

@@ -166,7 +166,10 @@ def test_a_worker_and_the_scheduler_end_when_told_to(
     organisation = factories.organisation()
     made = payout_ready(organisation, now=utc_now())
     organisation_id, payout_id, reference = organisation.id, made.id, made.reference
-    with process(env, "-m", "jobs.worker", "money") as worker, process(env, "-m", "jobs.schedule") as scheduler:
+    with (
+        process(env, "-m", "jobs.worker", "money") as worker,
+        process(env, "-m", "jobs.schedule") as scheduler,
+    ):
         with transaction():
             service.submit(
                 organisation_id=organisation_id, reference=reference, actor=factories.FACTORY, now=utc_now()

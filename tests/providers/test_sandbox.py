@@ -107,6 +107,8 @@ def test_long_numbers_are_masked_at_any_depth() -> None:
 
 
 def test_an_order_shows_no_details(database: Flask) -> None:
-    order = TransferOrder(1, "PD1", 5, "USD", "Maya", "••4821", "x", details={"account_number": "123456784821"})
+    order = TransferOrder(
+        1, "PD1", 5, "USD", "Maya", "••4821", "x", details={"account_number": "123456784821"}
+    )
     assert "123456784821" not in repr(order)
     assert "123456784821" not in str(order.masked())

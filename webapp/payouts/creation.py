@@ -139,7 +139,9 @@ def _check(lines: list[LineDraft], currency: str, start: date, end: date) -> tup
             raise Invalid("lines", f"{line.kind!r} is not a kind of line.", "earning")
     amount = amount_of(lines)
     if amount <= 0:
-        raise Invalid("amount", f"The lines add up to {Money(amount, currency).format()}; nothing is to be paid.")
+        raise Invalid(
+            "amount", f"The lines add up to {Money(amount, currency).format()}; nothing is to be paid."
+        )
     if amount > MAXIMUM_MINOR:
         raise Invalid("amount", "This is larger than Paydesk accepts.")
     return Money(amount, currency), gross_of(lines)
@@ -252,9 +254,7 @@ def edit(
     if material:
         payout.round += 1
     _exclude(payout, actor, CHANGED_LINES if material else EDITED)
-    records.change(
-        payout, PayoutAction.EDIT, state, actor=actor, now=now, changes={**changes, **material}
-    )
+    records.change(payout, PayoutAction.EDIT, state, actor=actor, now=now, changes={**changes, **material})
     return Result(payout, False, f"{reference} was changed. It still waits for approval.")
 
 
@@ -289,7 +289,15 @@ def _edit_lines(payout: Payout, lines: list[LineDraft]) -> dict[str, object]:
 
 
 def _summary(line: PayoutLine) -> list[object]:
-    return [line.kind, line.description, line.amount_minor, line.quantity, line.rate, line.formula, line.source_id]
+    return [
+        line.kind,
+        line.description,
+        line.amount_minor,
+        line.quantity,
+        line.rate,
+        line.formula,
+        line.source_id,
+    ]
 
 
 def _exclude(payout: Payout, actor: Actor, reason: str) -> None:

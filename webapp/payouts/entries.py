@@ -87,7 +87,16 @@ def marked_paid(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
 
 def returned(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
     """The money came back: the bank has it, and it is owed again."""
-    _post(payout, "returned", f"payout:{payout.id}:returned:{payout.round}", BANK, payable(payout), on, actor, now)
+    _post(
+        payout,
+        "returned",
+        f"payout:{payout.id}:returned:{payout.round}",
+        BANK,
+        payable(payout),
+        on,
+        actor,
+        now,
+    )
 
 
 def _reverse(

@@ -110,7 +110,9 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
             return Later(now + _WAIT, refused)
         if payout.method is not None and not payout.method.is_current:
             changed = "The payment details changed before it was sent; nothing was sent."
-            settlement.apply(payout, transfer, Answer(Outcome.FAILED, code="METHOD_CHANGED", message=changed), now)
+            settlement.apply(
+                payout, transfer, Answer(Outcome.FAILED, code="METHOD_CHANGED", message=changed), now
+            )
             settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
             return None
         if not _is_as_approved(payout, transfer):
@@ -168,7 +170,11 @@ def _refused_by_balance(transfer_row_id: int) -> str:
     with transaction():
         row = db.session.execute(
             select(
-                Transfer.rail, Transfer.organisation_id, Transfer.currency, Transfer.amount_minor, Transfer.state
+                Transfer.rail,
+                Transfer.organisation_id,
+                Transfer.currency,
+                Transfer.amount_minor,
+                Transfer.state,
             ).where(Transfer.id == transfer_row_id)
         ).one_or_none()
     if row is None or row.state != TransferState.QUEUED:
@@ -198,7 +204,11 @@ def check(
     with transaction():
         row = db.session.execute(
             select(
-                Transfer.rail, Transfer.transfer_id, Transfer.state, Transfer.lease_until, Transfer.next_check_at
+                Transfer.rail,
+                Transfer.transfer_id,
+                Transfer.state,
+                Transfer.lease_until,
+                Transfer.next_check_at,
             ).where(Transfer.id == transfer_row_id)
         ).one_or_none()
     if row is None or row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):

@@ -1,4 +1,4 @@
-""""Why not paid yet?" and "why can I not approve this?": computed here once, shown wherever the payout is."""
+""" "Why not paid yet?" and "why can I not approve this?": computed here once, shown wherever the payout is."""
 
 from __future__ import annotations
 

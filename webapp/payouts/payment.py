@@ -173,7 +173,12 @@ def mark_paid(
     state = next_state(payout.state, PayoutAction.MARK_PAID)
     if other := payout_with_reference(organisation_id, payment_reference):
         raise _reference_taken(payment_reference, other)
-    payout.rail, payout.payment_reference, payout.paid_on, payout.paid_at = "manual", payment_reference, paid_on, now
+    payout.rail, payout.payment_reference, payout.paid_on, payout.paid_at = (
+        "manual",
+        payment_reference,
+        paid_on,
+        now,
+    )
     changes = {"payment reference": [None, payment_reference], "paid on": [None, paid_on.isoformat()]}
     records.change(payout, PayoutAction.MARK_PAID, state, actor=actor, now=now, changes=changes)
     try:
@@ -322,7 +327,12 @@ def reissue(
     payout.fingerprint = queries.fingerprint_of(payout, method)
     payout.reason, payout.paid_on, payout.paid_at, payout.automatic_retries = "", None, None, 0
     approval.add_approval(
-        payout, version, actor=actor, now=now, note=note or "Re-issued", is_single=policy.single_operator.is_on
+        payout,
+        version,
+        actor=actor,
+        now=now,
+        note=note or "Re-issued",
+        is_single=policy.single_operator.is_on,
     )
     records.change(payout, PayoutAction.REISSUE, state, actor=actor, now=now, note=note,
                    changes={"fingerprint": [before, payout.fingerprint]})  # fmt: skip
@@ -344,4 +354,6 @@ def ask_status(*, organisation_id: int, reference: str, actor: Actor, now: datet
         organisation_id=organisation_id,
         now=now,
     )
-    return Result(payout, not is_new, f"The bank is asked about {reference}; its answer shows here in seconds.")
+    return Result(
+        payout, not is_new, f"The bank is asked about {reference}; its answer shows here in seconds."
+    )

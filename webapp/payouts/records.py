@@ -207,9 +207,7 @@ def repeat_or_refuse(payout: Payout, action: PayoutAction, actor: Actor) -> Resu
     if state in _STANDS_IN.get(action, set()) and _did(payout, action, actor):
         word = _WORDS[f"payouts:payout:{PARTICIPLES[action]}"]
         return Result(payout, True, f"You have {word} {payout.reference} already; nothing was changed.")
-    raise IllegalTransition(
-        state.label.lower(), action.label.lower(), payout.reference, last_turn(payout)
-    )
+    raise IllegalTransition(state.label.lower(), action.label.lower(), payout.reference, last_turn(payout))
 
 
 def _did(payout: Payout, action: PayoutAction, actor: Actor) -> bool:

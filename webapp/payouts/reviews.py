@@ -71,9 +71,7 @@ def _last_finding(transfer: Transfer) -> dict[str, object] | None:
     return next((request for request in requests if "finding" in request), None)
 
 
-def _record(
-    payout: Payout, transfer: Transfer, finding: str, note: str, actor: Actor, now: datetime
-) -> None:
+def _record(payout: Payout, transfer: Transfer, finding: str, note: str, actor: Actor, now: datetime) -> None:
     audit.record(
         tag="payouts:transfer:finding",
         actor=actor,

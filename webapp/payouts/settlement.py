@@ -251,7 +251,9 @@ def halt_rail(transfer: Transfer, reason: str, now: datetime) -> None:
     )
 
 
-def apply_send(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, not_sent_at: datetime) -> None:
+def apply_send(
+    payout: Payout, transfer: Transfer, answer: Answer, now: datetime, not_sent_at: datetime
+) -> None:
     """Record what the POST was answered. Nothing is paid or failed by it: the status query decides."""
     outcome = answer.outcome
     if transfer.state != _T.SUBMITTING:

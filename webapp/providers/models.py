@@ -66,8 +66,6 @@ class SandboxOrder(Base):
 
     __tablename__ = "sandbox_orders"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), primary_key=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     behaviour: Mapped[ShortText]
     created_at: Mapped[Instant]

@@ -39,7 +39,9 @@ RULES: dict[str, Behaviour] = {
     "0001": Behaviour("fail:ACCOUNT_CLOSED", "Fails: the account is closed"),
     "0002": Behaviour("time_out", "Accepts the transfer, but the answer never arrives; it settles"),
     "0003": Behaviour("reverse", "Settles, and sends the money back a day later"),
-    "0004": Behaviour("fail_once:BANK_UNAVAILABLE", "Fails the first time: the bank is away; the retry settles"),
+    "0004": Behaviour(
+        "fail_once:BANK_UNAVAILABLE", "Fails the first time: the bank is away; the retry settles"
+    ),
     "0005": Behaviour("hang", "Stays pending until somebody settles it here"),
     "0006": Behaviour("lost", "The request is lost on the way; the bank never hears of it"),
 }
@@ -214,7 +216,10 @@ def _log(connection: Connection, transfer_id: str, method: str, answer: str, now
 def settle_due(connection: Connection, now: datetime, transfer_id: str | None = None) -> None:
     """Let time pass: pending transfers settle or fail, and some settled ones come back."""
     query = select(
-        SandboxTransfer.transfer_id, SandboxTransfer.behaviour, SandboxTransfer.state, SandboxTransfer.settle_at
+        SandboxTransfer.transfer_id,
+        SandboxTransfer.behaviour,
+        SandboxTransfer.state,
+        SandboxTransfer.settle_at,
     ).where(SandboxTransfer.settle_at <= now)
     if transfer_id is not None:
         query = query.where(SandboxTransfer.transfer_id == transfer_id)
@@ -243,7 +248,9 @@ def _set(
     }
     if state == "success":
         values["utr"] = _utr(transfer_id)
-    connection.execute(update(SandboxTransfer).where(SandboxTransfer.transfer_id == transfer_id).values(**values))
+    connection.execute(
+        update(SandboxTransfer).where(SandboxTransfer.transfer_id == transfer_id).values(**values)
+    )
 
 
 def transfers(organisation_id: int, limit: int = 100) -> list[Any]:

@@ -177,7 +177,9 @@ def confirm(
     db.session.flush()
     _queue_step(run, now)
     rows = db.session.execute(
-        select(RunRow.subject_type, RunRow.subject_id).where(RunRow.run_id == run.id).order_by(RunRow.position)
+        select(RunRow.subject_type, RunRow.subject_id)
+        .where(RunRow.run_id == run.id)
+        .order_by(RunRow.position)
     ).all()
     changes = {"rows": [None, run.total], "digest of the rows": [None, digest([list(r) for r in rows])]}
     _record(run, "confirmed", actor, now, changes)

@@ -90,7 +90,12 @@ def plan(*, now: datetime) -> int:
             if (task.name, organisation_id) in known:
                 continue
             due_at = now if task.every else next_due(task, now, timezone)
-            values = {"name": task.name, "organisation_id": organisation_id, "due_at": due_at, "last_error": ""}
+            values = {
+                "name": task.name,
+                "organisation_id": organisation_id,
+                "due_at": due_at,
+                "last_error": "",
+            }
             added += insert_ignoring_conflict(db.session(), DueTask, values)
     return added
 

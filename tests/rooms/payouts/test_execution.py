@@ -119,7 +119,9 @@ def test_what_the_post_answers(
 
 
 def test_paid_is_only_said_after_our_own_question(database: Flask, now: datetime) -> None:
-    with scene(now, [Answer(_O.ACCEPTED, utr="U0")], [Answer(_O.SUCCEEDED, utr="U1", code=CREDITED)]) as found:
+    with scene(
+        now, [Answer(_O.ACCEPTED, utr="U0")], [Answer(_O.SUCCEEDED, utr="U1", code=CREDITED)]
+    ) as found:
         found.send()
         assert found.payout.state == "processing"
         found.wait(seconds=6)

@@ -1,4 +1,4 @@
-""""Why not paid yet?" and what a person could do: the same words as the service's refusals."""
+""" "Why not paid yet?" and what a person could do: the same words as the service's refusals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_why_it_is_not_paid_yet(database: Flask, now: datetime, state: PayoutSta
 
 
 @pytest.mark.parametrize("state", [_S.PAID, _S.APPROVED])
-def test_nothing_is_wrong_with_what_is_paid_or_can_be(database: Flask, now: datetime, state: PayoutState) -> None:
+def test_nothing_is_wrong_with_what_is_paid_or_can_be(
+    database: Flask, now: datetime, state: PayoutState
+) -> None:
     assert explain.why_not_paid(bring_to(state, factories.organisation(), now), now) == []
 
 

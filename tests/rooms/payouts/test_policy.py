@@ -65,7 +65,9 @@ def test_the_strict_template_lets_nothing_go_alone() -> None:
 @given(amounts=st.tuples(st.integers(1, 10**12), st.integers(1, 10**12)), automatic=st.booleans())
 def test_a_larger_amount_never_needs_fewer_people(amounts: tuple[int, int], automatic: bool) -> None:
     small, large = (Money(a, "USD") for a in sorted(amounts))
-    assert rules.approvals_needed(DEFAULT, small, automatic) <= rules.approvals_needed(DEFAULT, large, automatic)
+    assert rules.approvals_needed(DEFAULT, small, automatic) <= rules.approvals_needed(
+        DEFAULT, large, automatic
+    )
 
 
 @given(amount=st.integers(1, 10**13))
@@ -164,9 +166,7 @@ def test_only_a_waiting_payout_can_be_approved(state: PayoutState) -> None:
 
 
 def test_missing_things_are_named_with_who_must_act() -> None:
-    assert _approve(has_method=False) == [
-        "Maya has no payout method. Add one on the payee's page first."
-    ]
+    assert _approve(has_method=False) == ["Maya has no payout method. Add one on the payee's page first."]
     assert "switched off" in _approve(is_payee_active=False)[0]
     (reason,) = _approve(approved_at=NOW - timedelta(hours=1))
     assert reason == "You approved it on 20 Nov 2026, 06:00 EST; another person must approve it too."

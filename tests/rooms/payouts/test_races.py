@@ -52,6 +52,7 @@ def _call(function: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
         with transaction():
             result = function(**arguments)
             return result.is_repeat if isinstance(result, service.Result) else result.id
+
     return call  # fmt: skip
 
 
@@ -69,7 +70,9 @@ def test_of_32_people_who_approve_at_once_one_wins(database: Flask, now: datetim
     results = together(
         database,
         [
-            _call(service.approve, organisation_id=organisation_id, reference=reference, actor=person, now=now)
+            _call(
+                service.approve, organisation_id=organisation_id, reference=reference, actor=person, now=now
+            )
             for person in people
         ],
     )
@@ -130,7 +133,11 @@ def test_of_many_who_pay_cancel_and_mark_at_once_one_wins(database: Flask, now: 
                 _call(service.submit, actor=person, **common),
                 _call(service.cancel, actor=person, reason="twice", **common),
                 _call(
-                    service.mark_paid, actor=person, payment_reference=f"C{n}", paid_on=date(2026, 11, 20), **common
+                    service.mark_paid,
+                    actor=person,
+                    payment_reference=f"C{n}",
+                    paid_on=date(2026, 11, 20),
+                    **common,
                 ),
             ]
     results = together(database, calls)

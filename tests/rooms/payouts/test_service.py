@@ -45,7 +45,11 @@ def admin(house: Organisation) -> Actor:
 def do(function: Any, found: Payout, actor: Actor, now: datetime, **arguments: Any) -> service.Result:
     with transaction():
         result: service.Result = function(
-            organisation_id=found.organisation_id, reference=found.reference, actor=actor, now=now, **arguments
+            organisation_id=found.organisation_id,
+            reference=found.reference,
+            actor=actor,
+            now=now,
+            **arguments,
         )
     return result
 
@@ -227,7 +231,9 @@ def test_a_large_payout_needs_two_different_people(house: Organisation, maya: Pa
     assert do(service.approve, made, first, now).is_repeat
 
 
-def test_an_approval_for_older_details_does_not_count(house: Organisation, maya: Payee, now: datetime) -> None:
+def test_an_approval_for_older_details_does_not_count(
+    house: Organisation, maya: Payee, now: datetime
+) -> None:
     made = payout(house, maya, 10_000_001)
     first, second = admin(house), admin(house)
     do(service.approve, made, first, now)
@@ -400,7 +406,12 @@ def test_submit_queues_one_transfer_and_repeating_adds_none(
     do(service.submit, made, person, now)
     assert do(service.submit, made, person, now).is_repeat
     transfer = db.session.query(Transfer).one()
-    assert (transfer.state, transfer.n, transfer.rail, len(transfer.transfer_id)) == ("queued", 1, "sandbox", 26)
+    assert (transfer.state, transfer.n, transfer.rail, len(transfer.transfer_id)) == (
+        "queued",
+        1,
+        "sandbox",
+        26,
+    )
     assert kinds().count("transfer.send") == 1
     assert balance("in_transit") == -49_950
     with pytest.raises(Conflict):

@@ -161,9 +161,7 @@ def test_a_finished_run_cannot_be_stopped(house: Organisation, work: Work, now: 
     run_id = confirmed(house, now)
     service.step(run_id=run_id, clock=lambda: now)
     with pytest.raises(Conflict), transaction():
-        service.stop(
-            organisation_id=house.id, reference=fresh(run_id).reference, actor=ME, now=now
-        )
+        service.stop(organisation_id=house.id, reference=fresh(run_id).reference, actor=ME, now=now)
 
 
 def test_confirming_again_changes_nothing_and_others_cannot(
@@ -234,9 +232,7 @@ def test_a_run_needs_rows_a_handler_and_its_organisation(
     run = draft(house, now)
     other = factories.organisation().id
     with pytest.raises(NotFound), transaction():
-        service.confirm(
-            organisation_id=other, reference=run.reference, actor=ME, now=now
-        )
+        service.confirm(organisation_id=other, reference=run.reference, actor=ME, now=now)
 
 
 def test_refusals_with_reasons_are_skipped_rows(house: Organisation, work: Work, now: datetime) -> None:

@@ -93,7 +93,9 @@ def act() -> ResponseReturnValue:
         if form.get("action") == "order":
             behaviour = form.get("behaviour", "")
             sandbox.order_next(organisation_id=organisation_id, behaviour=behaviour, now=utc_now())
-            said = "The next transfer is treated so." if behaviour else "The next transfer is treated as usual."
+            said = (
+                "The next transfer is treated so." if behaviour else "The next transfer is treated as usual."
+            )
         else:
             said = sandbox.act(
                 organisation_id=organisation_id,
