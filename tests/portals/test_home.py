@@ -53,6 +53,9 @@ def test_empty_organisation_gets_its_set_up_list(place: Place) -> None:
     for text in ("Set up Nova", "Set the rates", "Add the payees", "Make the first payout"):
         assert text in html
     assert "What needs you now" not in html
+    assert html.count("task-done") == 0
+    people.method(people.payee(empty))
+    assert place.client(place.maker, empty).get("/admin/").text.count("task-done") == 2
     assert '<svg class="chart-plot"' not in html
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from webapp.database import db
 from webapp.kernel.clock import add_months, local_date, utc_now
@@ -18,6 +18,7 @@ from webapp.payouts import approval_queue, figures, policies
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
 from webapp.programs.installations import creation, work
+from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.runs import lists as run_lists
 from webapp.runs.models import DueTask, RunState
 from webapp.web import charts, filters
@@ -115,12 +116,19 @@ def _next_run(organisation_id: int) -> DueTask | None:
 def _set_up(organisation: Any) -> list[Task]:
     """What an empty organisation does first; each step with its link, ticked when it is done."""
     has_payees, has_methods, has_payouts = figures.has_any(organisation.id)
+    has_rates, has_installations = db.session.execute(
+        select(
+            exists().where(RateConfiguration.organisation_id == organisation.id),
+            exists().where(Installation.organisation_id == organisation.id),
+        )
+    ).one()
+    has_rules = policies.stored_policy(organisation.id) is not None
     steps = [
-        ("Look at the approval rules", "Who must approve what.", "admin.policy.show", False),
-        ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", False),
+        ("Look at the approval rules", "Who must approve what.", "admin.policy.show", has_rules),
+        ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", has_rates),
         ("Add the payees", "One by one, or from a CSV file.", "admin.payees.index", has_payees),
         ("Add their payment details", "A bank account, a UPI address, or by hand.", "admin.payees.index", has_methods),
-        ("Bring in the installations", "One by one, or from a CSV file.", "admin.installations.index", has_payouts),
+        ("Bring in the installations", "One by one, or from a CSV file.", "admin.installations.index", has_installations),
         ("Make the first payout", "See the calculation before it is saved.", "admin.installations.index", has_payouts),
     ]  # fmt: skip
     return [
