@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -14,7 +16,7 @@ from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
-from webapp.programs.installations import service, work
+from webapp.programs.installations import creation, service, work
 from webapp.runs import service as runs
 from webapp.runs import tasks
 from webapp.runs.models import DueTask, Run, RunRow
@@ -90,3 +92,32 @@ def test_an_organisation_that_creates_by_hand_has_no_daily_run(solaria: Organisa
         )  # fmt: skip
     work.create_daily(solaria.id, now, now)
     assert db.session.scalars(select(Run)).all() == []
+
+
+def test_many_at_once_pay_each_installation_once(
+    solaria: Organisation, database: Flask, now: datetime
+) -> None:
+    ana = people.payee(solaria, name="Ana")
+    for size in ("1", "2", "3"):
+        make.installation(solaria, ana, size=size)
+    organisation_id, payee_id = solaria.id, ana.id
+    db.session.rollback()
+    start_line = Barrier(6)
+
+    def create(number: int) -> int:
+        with database.app_context():
+            start_line.wait(timeout=20)
+            with transaction():
+                made, _ = creation.create_due_for(
+                    organisation_id=organisation_id,
+                    payee_id=payee_id,
+                    home_currency="USD",
+                    actor=SCHEDULER,
+                    now=now,
+                )
+            return len(made)
+
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(create, range(6)))
+    assert sorted(made) == [0, 0, 0, 0, 0, 1]
+    assert db.session.scalars(select(Payout.amount_minor)).all() == [30_000]
