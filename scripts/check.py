@@ -84,7 +84,7 @@ class Steps:
         command = [str(BIN / "python"), "-m", "pytest", f"--database={engine}", f"--junitxml={report}"]
         if engine != "sqlite":
             command += ["-m", "not browser"]  # pages look the same on both engines
-        command += arguments or ["-q", "-n", str(max(2, min(4, os.cpu_count() or 2)))]
+        command += arguments or ["-q", "-n", str(max(2, min(4, os.cpu_count() or 2))), "--dist", "loadgroup"]
         print(f"\n--- tests on {engine}", flush=True)
         started = time.monotonic()
         code = subprocess.call(command, cwd=ROOT, env={**self.environment, **extra})

@@ -31,7 +31,7 @@ RATES = (
     RateDraft(
         name="Starlink",
         installation_type="starlink",
-        capacity_unit="Mbps",
+        capacity_unit="",  # any unit, whatever the size
         rate_type="flat",
         rate=Decimal(75),
         currency="USD",

@@ -9,6 +9,7 @@ from flask import Flask, current_app, g, request, url_for
 from flask_login import current_user
 
 from webapp.config import Settings
+from webapp.payouts import policies
 from webapp.people.passwords import DEMO_PASSWORD
 
 
@@ -20,6 +21,16 @@ class Link:
     href: str
     is_current: bool = False
     count: int | None = None
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A standing message above every page; tone is warn or bad."""
+
+    tone: str
+    text: str
+    href: str
+    link: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,29 @@ def _navigation(portal: str | None) -> list[Link]:
     ]
 
 
+def _banners(portal: str | None) -> list[Banner]:
+    """What everybody at work must know: payments that are halted, and a company without a second person."""
+    organisation = g.get("organisation")
+    if portal != "admin" or organisation is None:
+        return []
+    settings_page = url_for("admin.policy.show")
+    halted = [
+        Banner(
+            "bad",
+            ("All payments are halted" if switch.rail == "*" else f"Payments over {switch.rail} are halted")
+            + f": {switch.reason}",
+            settings_page,
+            "Look at it",
+        )
+        for switch in policies.halts(organisation.id)
+    ]
+    policy, _ = policies.current_policy(organisation.id)
+    if policy.single_operator.is_on:
+        text = "One person does everything here: a delay and a daily cap stand in for the second person."
+        halted.append(Banner("warn", text, settings_page, "See the rules"))
+    return halted
+
+
 def _variables() -> dict[str, Any]:
     settings: Settings = current_app.config["SETTINGS"]
     portal = _portal_name()
@@ -66,7 +100,7 @@ def _variables() -> dict[str, Any]:
         "organisation": g.get("organisation"),
         "portal": portal,
         "navigation": _navigation(portal) if signed_in else [],
-        "banners": [],
+        "banners": _banners(portal) if signed_in else [],
         "demo_mode": settings.is_demo,
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",

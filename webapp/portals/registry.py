@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, url_for
 
 from webapp.config import Settings
-from webapp.payouts import bulk, check, policies, proof
+from webapp.database import db
+from webapp.ledger.queries import SourceLink, source_links
+from webapp.payouts import bulk, check, panels, policies, proof
+from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.views import bulk as bulk_pages
 from webapp.people import methods
 from webapp.portals import (
@@ -24,9 +27,26 @@ from webapp.programs.installations import work
 REGISTERED = (bulk, check, proof, work)
 
 
+def _installation_page(portal: str, line: PayoutLine) -> str | None:
+    """The page of the installation that a payout line pays for, in the portals that have one."""
+    if portal not in ("admin", "technician") or not line.source_label:
+        return None
+    return url_for(f"{portal}.installations.show", reference=line.source_label)
+
+
+def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:
+    """The payout that a ledger entry is about."""
+    payout = db.session.get(Payout, payout_id)
+    if payout is None or payout.organisation_id != organisation_id:
+        return None
+    return SourceLink(payout.reference, url_for("admin.payouts.show", reference=payout.reference))
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Mount the portals; the demo portal only in demo mode."""
     bulk_pages.register()
+    panels.register_source_link("installation", _installation_page)
+    source_links["payout"] = _payout_page
     methods.register_cool_off(
         lambda organisation_id: policies.current_policy(organisation_id)[0].cool_off_hours
     )

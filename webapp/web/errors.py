@@ -60,15 +60,8 @@ def status_of(error: PaydeskError) -> int:
 def _page(code: int, message: str) -> Response:
     db.session.rollback()
     title = TITLES.get(code, "Error")
-    response = make_response(
-        render_template("errors/error.html", code=code, title=title, message=message),
-        code,
-    )
-    if request.headers.get("HX-Request"):
-        # An error page must never be swapped into a fragment's place as if it were the result.
-        response.headers["HX-Retarget"] = "#main"
-        response.headers["HX-Reswap"] = "innerHTML"
-    return response
+    # The script shows the page's sentence beside what the person typed; it never swaps an error in.
+    return make_response(render_template("errors/error.html", code=code, title=title, message=message), code)
 
 
 def init_app(app: Flask) -> None:

@@ -54,7 +54,7 @@ def instant(value: datetime | None) -> Markup:
 
 def number(value: Decimal | int | None) -> str:
     """A quantity without trailing zeros, grouped as the locale does."""
-    return "" if value is None else str(format_decimal(value, format="#,##0.######", locale=_locale()))
+    return "" if value is None else str(format_decimal(value, locale=_locale(), decimal_quantization=False))
 
 
 def init_app(app: Flask) -> None:
