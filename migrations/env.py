@@ -54,12 +54,8 @@ def run() -> None:
             with context.begin_transaction():
                 context.run_migrations()
             connection.commit()
-            if is_sqlite and (
-                rows := raw.execute("PRAGMA foreign_key_check").fetchall()
-            ):
-                raise RuntimeError(
-                    f"the migration left rows that point nowhere: {rows[:5]}"
-                )
+            if is_sqlite and (rows := raw.execute("PRAGMA foreign_key_check").fetchall()):
+                raise RuntimeError(f"the migration left rows that point nowhere: {rows[:5]}")
         finally:
             if is_sqlite:
                 raw.execute("PRAGMA foreign_keys=ON")

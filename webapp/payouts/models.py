@@ -66,9 +66,7 @@ class Payout(Base):
             name="currency_format",
         ),
         CheckConstraint(f"state IN ({_values(PayoutState)})", name="state_is_known"),
-        CheckConstraint(
-            "state <> 'paid' OR paid_on IS NOT NULL", name="paid_has_a_date"
-        ),
+        CheckConstraint("state <> 'paid' OR paid_on IS NOT NULL", name="paid_has_a_date"),
         CheckConstraint("approvals_needed >= 0", name="approvals_needed_not_negative"),
         Index("ix_payouts_organisation_state", "organisation_id", "state", "id"),
         Index("ix_payouts_organisation_payee", "organisation_id", "payee_id", "id"),
@@ -92,9 +90,7 @@ class Payout(Base):
     # Sum of the earning lines, and what is left after the deductions: what is paid.
     gross_minor: Mapped[MinorUnits]
     amount_minor: Mapped[MinorUnits]
-    state: Mapped[str] = mapped_column(
-        String(20), default=PayoutState.PENDING_APPROVAL.value
-    )
+    state: Mapped[str] = mapped_column(String(20), default=PayoutState.PENDING_APPROVAL.value)
     # The account debited at approval, such as expense:installations.
     cost_account: Mapped[ShortText]
     period_start: Mapped[date]
@@ -133,15 +129,9 @@ class Payout(Base):
     lines: Mapped[list[PayoutLine]] = relationship(
         order_by="PayoutLine.position", cascade="all, delete-orphan"
     )
-    approvals: Mapped[list[Approval]] = relationship(
-        order_by="Approval.id", viewonly=True
-    )
-    transfers: Mapped[list[Transfer]] = relationship(
-        order_by="Transfer.n", back_populates="payout"
-    )
-    exclusions: Mapped[list[ApprovalExclusion]] = relationship(
-        cascade="all, delete-orphan"
-    )
+    approvals: Mapped[list[Approval]] = relationship(order_by="Approval.id", viewonly=True)
+    transfers: Mapped[list[Transfer]] = relationship(order_by="Transfer.n", back_populates="payout")
+    exclusions: Mapped[list[ApprovalExclusion]] = relationship(cascade="all, delete-orphan")
 
 
 class PayoutLine(Base):
@@ -220,9 +210,7 @@ class Approval(Base):
             "maker_id IS NULL OR approver_id <> maker_id OR is_single_operator",
             name="approver_is_not_maker",
         ),
-        CheckConstraint(
-            "decision IN ('approved', 'rejected')", name="decision_is_known"
-        ),
+        CheckConstraint("decision IN ('approved', 'rejected')", name="decision_is_known"),
     )
 
     id: Mapped[PrimaryKey]
@@ -320,9 +308,7 @@ class RailSwitch(Base):
 
     __tablename__ = "rail_switches"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisations.id"), primary_key=True
-    )
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     rail: Mapped[str] = mapped_column(String(20), primary_key=True)
     is_halted: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[LongText] = mapped_column(default="")

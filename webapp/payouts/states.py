@@ -192,6 +192,4 @@ def next_state(state: str, action: PayoutAction) -> PayoutState:
 
 def possible_actions(state: str) -> list[PayoutAction]:
     """The actions that the table allows in a state, in the table's order."""
-    return [
-        action for (from_state, action) in PAYOUT_TRANSITIONS if from_state == state
-    ]
+    return [action for (from_state, action) in PAYOUT_TRANSITIONS if from_state == state]
