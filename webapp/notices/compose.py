@@ -86,7 +86,7 @@ def compose(facts: NoticeFacts) -> Words:
         raise ValueError(f"there is no mail for the event {facts.event!r}")
     values = _values(facts)
     folder = f"payout_{facts.event}"
-    mails = _environment()
+    mails = environment()
     subject = one_line(mails.get_template(f"{folder}/subject.txt").render(values))[:SUBJECT_LENGTH]
     text = mails.get_template(f"{folder}/body.txt").render(values)
     html = mails.get_template(f"{folder}/body.html").render(**values, subject=subject)
@@ -194,7 +194,7 @@ def _tidy(text: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Plain text must not be escaped, HTML must: the name of the template decides."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),

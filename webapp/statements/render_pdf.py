@@ -120,7 +120,7 @@ def warm() -> None:
     engine.weasyprint.HTML(string=sample, url_fetcher=engine.fetcher).render(
         font_config=engine.fonts, stylesheets=engine.style_sheets["A4"]
     ).write_pdf()
-    _template()
+    environment().get_template("remittance.html")
     gc.collect()
     # Later collections then skip what lives as long as the process.
     gc.freeze()
@@ -129,7 +129,7 @@ def warm() -> None:
 def to_html(statement: Statement) -> str:
     """The page that is laid out; every value is escaped."""
     issued_on = local_date(statement.issued_at, statement.timezone)
-    return str(_template().render(statement=_View(statement, issued_on)))
+    return str(environment().get_template("remittance.html").render(statement=_View(statement, issued_on)))
 
 
 def lines_csv(statement: Statement) -> str:
@@ -186,18 +186,19 @@ def _engine() -> _Engine:
 
 
 @cache
-def _template() -> Any:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of documents, with filters that write figures as a file keeps them."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         money=_money, figure=_figure, day=_day, period=_period, facts=_facts, w3c=_w3c, zone=_zone
     )
-    return environment.get_template("remittance.html")
+    return made
 
 
 def _of(context: Context) -> Statement:
