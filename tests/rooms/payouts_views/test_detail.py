@@ -11,6 +11,7 @@ from tests.factories import people
 from tests.factories.pages import Place, counted_queries
 from tests.factories.payouts import line, payout_sent
 from tests.rooms.payouts_views.conftest import HOUR
+from webapp.audit import service as audit
 from webapp.database import db, transaction
 from webapp.payouts import panels, policies, service
 from webapp.payouts.models import Payout, Transfer
@@ -255,6 +256,31 @@ def test_accountant_sees_no_actions(place: Place) -> None:
     html = client.get(f"/admin/payouts/{payout.reference}").text
     assert "More actions" not in html
     assert client.post(_act(payout, "reject"), data={"reason": "No"}).status_code == 403
+    for slug in plans.PLANS:
+        form = client.get(_act(payout, slug))
+        assert form.status_code == 403
+        assert "Ask an admin to do this." in form.text
+
+
+def test_time_line_tells_only_what_happened_to_the_payout(place: Place) -> None:
+    payout = place.payout()
+    _do(place, service.edit, payout, note="Look at the roof")
+    with transaction():
+        audit.record(
+            tag="notices:email:sent_again",
+            actor=people.FACTORY,
+            now=HOUR,
+            organisation_id=place.organisation.id,
+            subject_type="payout",
+            subject_id=payout.id,
+            subject_label=payout.reference,
+        )
+    html = place.client(place.approver).get(f"/admin/payouts/{payout.reference}").text
+    assert 'class="event event-note"' in html
+    assert "Edited" in html
+    assert "Sent again" not in html
+    # This class belongs to the icon of every turn; a turn of that name would be laid out as its icon.
+    assert 'class="event event-dot"' not in html
 
 
 def test_cut_off_is_shown_only_where_there_is_one(place: Place) -> None:

@@ -18,7 +18,7 @@ from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import detail, plans, words
-from webapp.people.views.session import actor
+from webapp.people.views.session import actor, require_change
 from webapp.web import filters
 from webapp.web.htmx import see_other
 
@@ -47,6 +47,7 @@ def _load(reference: str) -> Payout:
 
 def act(reference: str, action: str) -> ResponseReturnValue:
     """Check an action on a payout (GET), do it (POST). 422 and 409 keep what was written."""
+    require_change()
     plan, payout = plans.plan_for(action), _load(reference)
     form = _form(plan, payout)
     if request.method != "POST":

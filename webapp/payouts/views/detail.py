@@ -23,12 +23,12 @@ from webapp.people.models import MethodKind
 from webapp.web import filters
 
 #: Changes that say nothing to a reader, or that the title says already.
-INTERNAL = ("state", "fingerprint", "held", "lines")
+INTERNAL = ("state", "fingerprint", "held", "lines", "finding")
 MOVING = (PayoutState.PROCESSING.value, PayoutState.RETRY_SCHEDULED.value)
 #: Audit tags as a person reads them: for admins, and for the payee (None: not theirs to see).
 TURNS: dict[str, tuple[str, str, str | None]] = {
     "created": ("todo", "Created", "Created"),
-    "edited": ("dot", "Edited", None),
+    "edited": ("note", "Edited", None),
     "approval_given": ("ok", "Approved by one of several", None),
     "approved": ("ok", "Approved", "Approved"),
     "rejected": ("rejected", "Rejected", "Rejected"),
@@ -44,7 +44,12 @@ TURNS: dict[str, tuple[str, str, str | None]] = {
     "retry_scheduled": ("waiting", "Retry planned", None),
     "returned": ("returned", "Returned by the bank", "Returned by the bank"),
     "reissued": ("ok", "Re-issued", "Made payable again"),
+    "review": ("failed", "Put under review", None),
+    "finding": ("note", "A finding about the review", None),
+    "corrected": ("progress", "Corrected after the review", None),
 }
+#: A turn without an icon of its own; the name must not be a class of the time line's own parts.
+PLAIN = "note"
 
 
 def _calculation(payout: Payout, portal: str) -> dict[str, Any]:
@@ -74,18 +79,19 @@ def _calculation(payout: Payout, portal: str) -> dict[str, Any]:
 
 
 def events_of(payout: Payout) -> list[AuditEvent]:
-    """The audit events of a payout, oldest first."""
+    """What happened to the payout itself, oldest first; mails and documents about it have panels of their own."""
     query = select(AuditEvent).where(
         AuditEvent.organisation_id == payout.organisation_id,
         AuditEvent.subject_type == "payout",
         AuditEvent.subject_id == payout.id,
+        AuditEvent.tag.startswith("payouts:", autoescape=True),
     )
     return list(db.session.scalars(query.order_by(AuditEvent.id)))
 
 
 def _turn(event: AuditEvent) -> tuple[str, str, str | None]:
     word = event.tag.rpartition(":")[2]
-    return TURNS.get(word, ("dot", word.replace("_", " ").capitalize(), None))
+    return TURNS.get(word, (PLAIN, word.replace("_", " ").capitalize(), None))
 
 
 def _changes(event: AuditEvent) -> str:
@@ -94,7 +100,8 @@ def _changes(event: AuditEvent) -> str:
         for key, value in event.changes.items()
         if isinstance(value, list) and len(value) == 2 and value[0] not in (None, "") and key not in INTERNAL
     ]
-    return "; ".join(part for part in [event.note, *shown] if part)
+    found = str(event.changes["finding"][1]).capitalize() if "finding" in event.changes else ""
+    return "; ".join(part for part in [found, event.note, *shown] if part)
 
 
 def timeline(payout: Payout) -> list[dict[str, Any]]:
