@@ -16,6 +16,8 @@ from webapp.payouts.states import (
     TransferState,
     possible_actions,
 )
+from webapp.people.models import PayoutMethod
+from webapp.people.queries import email_of
 
 # Actions of people; the others happen when the bank answers or a time comes.
 BY_PEOPLE = (
@@ -31,6 +33,7 @@ BY_PEOPLE = (
     PayoutAction.EDIT,
     PayoutAction.CANCEL,
 )
+_PAYABLE = (PayoutState.APPROVED, PayoutState.FAILED, PayoutState.RETRY_SCHEDULED)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,46 @@ class Offer:
     def is_possible(self) -> bool:
         """Whether nothing stops the person."""
         return not self.reasons
+
+
+@dataclass(frozen=True)
+class DetailsChange:
+    """Payment details that are others than those that were approved, as the person who pays must see them."""
+
+    old: PayoutMethod | None
+    new: PayoutMethod
+    # Who entered the old and the new ones: e-mail addresses, or Paydesk.
+    old_by: str
+    new_by: str
+    # How often they were changed since the approval.
+    n_changes: int
+    cool_off_until: datetime | None
+    # Why this person cannot confirm the new ones; without reasons they can.
+    reasons: tuple[str, ...] = ()
+
+
+def changed_details(payout: Payout, user_id: int | None, now: datetime) -> DetailsChange | None:
+    """What changed where the money goes since the approval; None when nothing did, or nothing can be paid."""
+    old, new = payout.method, payout.payee.current_method
+    if payout.state not in _PAYABLE or new is None:
+        return None
+    if payout.fingerprint == queries.fingerprint_of(payout, new):
+        return None
+    policy, _ = current_policy(payout.organisation_id)
+    facts = queries.payment_facts(payout, user_id, payout.rail, now)
+    return DetailsChange(
+        old=old,
+        new=new,
+        old_by=_entered_by(old),
+        new_by=_entered_by(new),
+        n_changes=new.version - (old.version if old else 0),
+        cool_off_until=new.cool_off_until,
+        reasons=tuple(rules.why_not_this_person(policy, facts.person, now)),
+    )
+
+
+def _entered_by(method: PayoutMethod | None) -> str:
+    return (email_of(method.created_by_id) if method else None) or "Paydesk"
 
 
 def why_not_approve(payout: Payout, user_id: int | None, now: datetime) -> list[str]:

@@ -240,25 +240,43 @@ class MarkPaidForm(ActionForm):
 
 
 class PayForm(ActionForm):
-    """Which rail the money takes; and a word on payment details that changed after the approval."""
+    """Which rail the money takes; and a word on payment details that changed after the approval.
 
+    `seen_details` is the id of the details that the person looked at: a tick holds for those alone.
+    """
+
+    seen_details = HiddenField()
     rail = SelectField("How it is paid", validators=[InputRequired("Choose how it is paid.")])
-    confirm_method = BooleanField(
-        "The payment details changed after the approval. I have checked them: they are right"
-    )
+    confirm_method = BooleanField("I have checked the new payment details: they are right")
 
-    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), details_changed: bool = False,
+    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), confirms: bool = False,
                  **kwargs: Any) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
         self.rail.choices = select(rails)
-        if not details_changed:
+        if not confirms:
             del self.confirm_method
 
+    def validate_confirm_method(self, field: BooleanField) -> None:
+        """Nothing is paid to details that nobody stands for."""
+        if not field.data:
+            raise ValidationError(
+                "The payment details changed after the approval. Check the new ones, then tick this box."
+            )
+
+    def show_details(self, method_id: int | None) -> None:
+        """The page shows these details from now on; a tick that was given for others is taken back."""
+        shown = str(method_id or "")
+        if self.seen_details.data != shown and "confirm_method" in self:
+            self["confirm_method"].data = False
+        self.seen_details.data = shown
+
     def arguments(self) -> dict[str, Any]:
-        """The rail, and whether changed details are confirmed."""
+        """The rail, whether changed details are confirmed, and which were seen."""
+        seen = self.seen_details.data or ""
         return {
             "rail": self.rail.data,
-            "confirm_method": "confirm_method" in self and self["confirm_method"].data,
+            "confirm_method": "confirm_method" in self and bool(self["confirm_method"].data),
+            "seen_details": int(seen) if seen.isdigit() else None,
         }
 
 

@@ -238,17 +238,6 @@ def test_hold_stops_paying_until_it_is_released(place: Place) -> None:
     assert client.post(_act(payout, "release"), data={"version": payout.version}).status_code == 303
 
 
-def test_changed_details_must_be_confirmed_when_paying(place: Place) -> None:
-    payout = place.approved()
-    people.method(place.payee, now=HOUR)
-    client = place.client(place.maker)
-    page = client.get(_act(payout, "pay")).text
-    assert "The payment details changed after the approval." in page
-    data = {"version": payout.version, "rail": "sandbox"}
-    assert client.post(_act(payout, "pay"), data=data).status_code == 409
-    assert client.post(_act(payout, "pay"), data={**data, "confirm_method": "y"}).status_code == 303
-
-
 def test_accountant_sees_no_actions(place: Place) -> None:
     payout = place.payout()
     accountant = people.user(organisation=place.organisation, role="accountant")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, g, render_template, request, url_for
@@ -12,12 +13,13 @@ from webapp.database import transaction
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
-from webapp.payouts import approval_queue, lists, policies, queries
+from webapp.payouts import approval_queue, explain, lists, policies, queries
 from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, PayForm, ReturnForm
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import detail, plans, words
+from webapp.people.models import MethodKind
 from webapp.people.views.session import actor, require_change
 from webapp.web import filters
 from webapp.web.htmx import see_other
@@ -34,8 +36,8 @@ def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
     if plan.form is PayForm:
         rules, _ = policies.current_policy(g.organisation.id)
         rails = [(rail, RAIL_WORDS.get(rail, rail.capitalize())) for rail in rules.rails if rail != "manual"]
-        has_changed = payout.fingerprint != queries.fingerprint_of(payout, payout.payee.current_method)
-        return PayForm(rails=rails, details_changed=has_changed)
+        change = explain.changed_details(payout, current_user.id, utc_now())
+        return PayForm(rails=rails, confirms=change is not None and not change.reasons)
     if plan.form is EditForm:
         return EditForm(data={"note": payout.note})
     return plan.form()
@@ -88,16 +90,32 @@ def _warning(plan: plans.Plan, payout: Payout) -> str | None:
         return " ".join(approval_queue.reasons(who, payout)) or None
     if plan.slug in ("pay", "retry", "mark-paid"):
         method = payout.payee.current_method
-        rail = (
-            "manual"
-            if plan.slug == "mark-paid"
-            else queries.default_rail(rules, method.kind if method else "")
-        )
-        return (
-            " ".join(why_not_paid(rules, queries.payment_facts(payout, current_user.id, rail, utc_now())))
-            or None
-        )
+        by_hand = plan.slug == "mark-paid"
+        rail = "manual" if by_hand else queries.default_rail(rules, method.kind if method else "")
+        facts = queries.payment_facts(payout, current_user.id, rail, utc_now())
+        # The page itself shows the change and asks for the word that is needed.
+        facts = facts if by_hand else replace(facts, is_fingerprint_valid=True)
+        return " ".join(why_not_paid(rules, facts)) or None
     return None
+
+
+def _change(plan: plans.Plan, payout: Payout) -> dict[str, Any] | None:
+    """The approved and the present payment details side by side, where they differ."""
+    change = explain.changed_details(payout, current_user.id, utc_now()) if plan.form is PayForm else None
+    if change is None:
+        return None
+    sides = [(change.old, change.old_by), (change.new, change.new_by)]
+    rows: list[tuple[str, list[Any]]] = [
+        ("Kind", [MethodKind(m.kind).label if m else "None" for m, _ in sides]),
+        ("Account", [(m.masked or "By hand") if m else "–" for m, _ in sides]),
+        ("Name at the bank", [(m.name_at_bank if m else "") or "–" for m, _ in sides]),
+        ("Bank", [(m.bank_name if m else "") or "–" for m, _ in sides]),
+        ("Entered by", [by if m else "–" for m, by in sides]),
+        ("Entered on", [filters.instant(m.created_at) if m else "–" for m, _ in sides]),
+    ]
+    until = change.cool_off_until
+    is_cooling = until is not None and utc_now() < until
+    return {"change": change, "rows": rows, "cool_off": filters.instant(until) if is_cooling else None}
 
 
 def _facts(plan: plans.Plan, payout: Payout) -> list[tuple[str, Any]]:
@@ -126,6 +144,11 @@ def _page(
     if conflict is not None:
         # What the person decides next is about the payout as this page shows it.
         form.version.data = str(payout.version)
+    fields = {"version": form.version.data or payout.version}
+    if isinstance(form, PayForm):
+        method = payout.payee.current_method
+        form.show_details(method.id if method else None)
+        fields["seen_details"] = form.seen_details.data or ""
     return render_template(
         "payouts/action.html",
         plan=plan,
@@ -133,9 +156,10 @@ def _page(
         heading=f"{plan.label.rstrip('…')}: {payout.reference}",
         payout=payout,
         form=form,
-        version=form.version.data or payout.version,
+        fields=fields,
         facts=_facts(plan, payout),
         warning=None if conflict else _warning(plan, payout),
+        changed=_change(plan, payout),
         conflict=conflict,
         has_text=any(f.data for f in form if f.type in ("TextAreaField", "StringField")),
         has_errors=code == 422,

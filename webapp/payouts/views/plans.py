@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import url_for
 
-from webapp.kernel.errors import NotFound
+from webapp.kernel.errors import NotFound, StaleVersion
 from webapp.payouts import explain, service
 from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, NoteForm, PayForm, ReasonForm, ReturnForm
 from webapp.payouts.models import Payout
@@ -40,6 +40,20 @@ def _ask_status(*, expected_version: int | None = None, **arguments: Any) -> ser
     return service.ask_status(**arguments)
 
 
+def _to_what_was_seen(send: Callable[..., service.Result]) -> Callable[..., service.Result]:
+    """Sending where a confirmation holds for the payment details that the page showed, and no later ones."""
+
+    def call(*, confirm_method: bool, seen_details: int | None, **arguments: Any) -> service.Result:
+        result = send(confirm_method=confirm_method, **arguments)
+        if confirm_method and not result.is_repeat and result.payout.method_id != seen_details:
+            raise StaleVersion(
+                "The payment details changed again since you opened this page. Check them anew."
+            )
+        return result
+
+    return call
+
+
 _SEEN = {"reason": "The payee sees this reason, on the page and in the e-mail."}
 _INTERNAL = {"reason": "Admins see this reason; the payee is told that it is on hold."}
 _NOTE = {"note": "Kept with the approval. Payees do not see it."}
@@ -49,10 +63,10 @@ PLANS = {
     for plan in (
         Plan("approve", "Approve…", "Approve {amount}", "Approving…", NoteForm, service.approve, _A.APPROVE,
              key="a", hints=_NOTE),
-        Plan("pay", "Pay…", "Pay {amount}", "Sending…", PayForm, service.submit, _A.SUBMIT,
-             explains="The bank is asked once. While its answer is unknown it is never asked twice."),
-        Plan("retry", "Try again…", "Try again to pay {amount}", "Sending…", PayForm, service.retry, _A.RETRY,
-             explains="A new transfer is made, to the payment details as they are now."),
+        Plan("pay", "Pay…", "Pay {amount}", "Sending…", PayForm, _to_what_was_seen(service.submit),
+             _A.SUBMIT, explains="The bank is asked once. While its answer is unknown it is never asked twice."),
+        Plan("retry", "Try again…", "Try again to pay {amount}", "Sending…", PayForm, _to_what_was_seen(service.retry),
+             _A.RETRY, explains="A new transfer is made, to the payment details as they are now."),
         Plan("check-status", "Check the status…", "Ask the bank", "Asking…", ActionForm, _ask_status,
              explains="Nothing is sent again: the bank is only asked what became of the transfer."),
         Plan("reissue", "Re-issue…", "Re-issue {amount}", "Re-issuing…", NoteForm, service.reissue, _A.REISSUE,
