@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from webapp.config import Settings
 from webapp.payouts import policies
+from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
 
 
@@ -91,6 +92,14 @@ def _banners(portal: str | None) -> list[Banner]:
     return halted
 
 
+def _demo_links() -> list[Link]:
+    """The demo's own pages; the bank is for those who send money."""
+    links = [Link("E-mail outbox", url_for("demo.outbox.index"))]
+    if Role.ADMIN in g.get("roles", frozenset()):
+        links.append(Link("Bank", url_for("demo.bank.index")))
+    return links
+
+
 def _variables() -> dict[str, Any]:
     settings: Settings = current_app.config["SETTINGS"]
     portal = _portal_name()
@@ -105,12 +114,7 @@ def _variables() -> dict[str, Any]:
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",
         "demo_switch_url": url_for("demo.people.switch") if settings.is_demo else None,
-        "demo_links": [
-            Link("E-mail outbox", url_for("demo.outbox.index")),
-            Link("Bank", url_for("demo.bank.index")),
-        ]
-        if settings.is_demo and has_demo_pages and signed_in
-        else [],
+        "demo_links": _demo_links() if settings.is_demo and has_demo_pages and signed_in else [],
         "sign_out_url": url_for("public.people.sign_out") if signed_in else None,
         "account_url": url_for("public.people.account") if signed_in else None,
         "organisations_url": url_for("public.people.organisations") if signed_in else None,
