@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 # Pages of one kind look alike; one of each kind is opened.
 LIMIT = 60
 VIEWS = (("light", 1280), ("dark", 1280), ("light", 320))
-SKIP = re.compile(r"/(export|download|file)|\.(csv|xlsx|pdf)|format=")
+SKIP = re.compile(r"/(export|download|file)\b|/(documents|statements)/\d|\.(csv|xlsx|pdf)|format=")
 
 
 def _kind(path: str) -> str:
