@@ -66,6 +66,8 @@ def payout_actions(house: House, kind: str) -> list[Arguments]:
         "retry",
         "check-status",
         "reissue",
+        "return",
+        "settle-review",
     )
     return [{"reference": reference, "action": action} for action in (*actions, "edit")]
 

@@ -13,6 +13,7 @@ from wtforms import (
     Form,
     HiddenField,
     IntegerField,
+    RadioField,
     SelectField,
     StringField,
     TextAreaField,
@@ -305,6 +306,30 @@ class EditForm(NoteForm):
         filters=[_strip],
         validators=[Optional(), Length(max=2000, message="Write at most 2,000 characters.")],
     )
+
+
+class ReviewForm(ActionForm):
+    """One person's word on a transfer whose answers contradict one another."""
+
+    finding = RadioField(
+        "What did you find in the bank's own records?",
+        choices=select([("moved", "The money has left"), ("not_moved", "No money has left")]),
+        validators=[InputRequired("Choose what you found.")],
+        # The service knows the findings, and names the one that it does not know.
+        validate_choice=False,
+    )
+    note = TextAreaField(
+        "How do you know?",
+        filters=[_strip],
+        validators=[
+            DataRequired("Write how you know, such as “The statement of 20 November shows the debit.”"),
+            Length(max=2000, message="Write at most 2,000 characters."),
+        ],
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """The finding and how it is known."""
+        return {"finding": self.finding.data, "note": self.note.data or ""}
 
 
 class HaltForm(FlaskForm):

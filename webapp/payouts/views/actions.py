@@ -18,7 +18,7 @@ from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, PayForm, Re
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
-from webapp.payouts.views import detail, plans, words
+from webapp.payouts.views import detail, plans, review, words
 from webapp.people.models import MethodKind
 from webapp.people.views.session import actor, require_change
 from webapp.web import filters
@@ -83,6 +83,10 @@ def _warning(plan: plans.Plan, payout: Payout) -> str | None:
     """Why it would be refused now, said before the person presses the button."""
     rules, _ = policies.current_policy(g.organisation.id)
     if not plans.is_possible(plan, payout):
+        if plan.slug == "settle-review":
+            return "No transfer of this payout is under review; there is nothing to settle."
+        if review.transfer_of(payout) is not None:
+            return "A transfer of this payout is under review; two people must settle it first."
         return f"This payout is {PayoutState(payout.state).label.lower()}{' and on hold' if payout.is_held else ''}: " \
             "this is not possible now."  # fmt: skip
     if plan.slug == "approve":
@@ -124,7 +128,7 @@ def _facts(plan: plans.Plan, payout: Payout) -> list[tuple[str, Any]]:
         ("Payee", payout.payee.name),
         ("Program and period", f"{payout.program.capitalize()}, {words.period(payout)}"),
         ("Net", filters.money(Money(payout.amount_minor, payout.currency))),
-        ("Status", words.admin_status(payout).label),
+        ("Status", words.page_status(payout).label),
     ]
     if plan.slug in ("approve", "pay", "retry", "reissue", "mark-paid"):
         facts.append(("Pay to", (method.masked or "By hand") if method else "No payment details yet"))
@@ -160,6 +164,7 @@ def _page(
         facts=_facts(plan, payout),
         warning=None if conflict else _warning(plan, payout),
         changed=_change(plan, payout),
+        review=review.evidence(payout, current_user.id) if plan.slug == "settle-review" else None,
         conflict=conflict,
         has_text=any(f.data for f in form if f.type in ("TextAreaField", "StringField")),
         has_errors=code == 422,

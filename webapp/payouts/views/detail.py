@@ -18,7 +18,7 @@ from webapp.ledger.models import JournalEntry, Posting
 from webapp.payouts import approval_queue, explain, lists, panels, policies, policy
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
-from webapp.payouts.views import plans, words
+from webapp.payouts.views import plans, review, words
 from webapp.people.models import MethodKind
 from webapp.web import filters
 
@@ -200,9 +200,9 @@ def status_context(payout: Payout, now: datetime, rules: policy.Policy | None = 
     return {
         "payout": payout,
         "net": Money(payout.amount_minor, payout.currency),
-        "status": words.admin_status(payout),
+        "status": words.page_status(payout),
         "cut_off": cut_off,
-        "is_moving": payout.state in MOVING,
+        "is_moving": payout.state in MOVING and review.transfer_of(payout) is None,
         "poll_href": url_for("admin.payouts.status", reference=payout.reference),
         "show_href": url_for("admin.payouts.show", reference=payout.reference),
     }

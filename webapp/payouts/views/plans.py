@@ -11,9 +11,19 @@ from flask import url_for
 
 from webapp.kernel.errors import NotFound, StaleVersion
 from webapp.payouts import explain, service
-from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, NoteForm, PayForm, ReasonForm, ReturnForm
+from webapp.payouts.forms import (
+    ActionForm,
+    EditForm,
+    MarkPaidForm,
+    NoteForm,
+    PayForm,
+    ReasonForm,
+    ReturnForm,
+    ReviewForm,
+)
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutAction, PayoutState, possible_actions
+from webapp.payouts.views import review
 
 _A, _S = PayoutAction, PayoutState
 
@@ -69,6 +79,9 @@ PLANS = {
              _A.RETRY, explains="A new transfer is made, to the payment details as they are now."),
         Plan("check-status", "Check the status…", "Ask the bank", "Asking…", ActionForm, _ask_status,
              explains="Nothing is sent again: the bank is only asked what became of the transfer."),
+        Plan("settle-review", "Settle the review…", "Give your word", "Saving…", ReviewForm, review.settle,
+             explains="Look the transfer up in the bank's own records before you say anything.",
+             hints={"note": "Admins see it in the time line. The second person reads it before they decide."}),
         Plan("reissue", "Re-issue…", "Re-issue {amount}", "Re-issuing…", NoteForm, service.reissue, _A.REISSUE,
              explains="The bank sent the money back. It can be paid again, to the present payment details."),
         Plan("release", "Release…", "Release it", "Releasing…", NoteForm, service.release, _A.RELEASE,
@@ -90,6 +103,8 @@ PLANS = {
              _A.CANCEL, "danger", hints=_SEEN),
     )
 }  # fmt: skip
+#: What is not known to have moved is neither sent again nor taken back, and the bank has said what it says.
+_NOT_UNDER_REVIEW = ("pay", "retry", "mark-paid", "check-status", "reissue", "cancel")
 #: The action that a state asks for first.
 PRIMARY = {
     _S.PENDING_APPROVAL: "approve",
@@ -111,6 +126,9 @@ def plan_for(slug: str) -> Plan:
 
 def is_possible(plan: Plan, payout: Payout) -> bool:
     """Whether the payout's state (and its hold) allows the action at all; the policy is asked when it is done."""
+    is_under_review = review.transfer_of(payout) is not None
+    if plan.slug == "settle-review" or (is_under_review and plan.slug in _NOT_UNDER_REVIEW):
+        return is_under_review and plan.slug == "settle-review"
     if plan.done is None:
         return payout.state == _S.PROCESSING
     if plan.done not in possible_actions(payout.state):
@@ -134,6 +152,7 @@ def buttons(payout: Payout, user_id: int, now: datetime, rails: tuple[str, ...])
     first = "release" if payout.is_held else PRIMARY.get(_S(payout.state), "")
     if first == "pay" and (not electronic or (method is not None and method.kind == "manual")):
         first = "mark-paid"
+    first = "settle-review" if review.transfer_of(payout) else first
     return [
         {
             "label": plan.label,

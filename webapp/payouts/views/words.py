@@ -11,7 +11,7 @@ from flask import g
 from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine
-from webapp.payouts.states import PayoutState
+from webapp.payouts.states import PayoutState, TransferState
 from webapp.web import charts, filters
 
 _S = PayoutState
@@ -76,6 +76,18 @@ def admin_status(payout: Payout) -> Status:
     if state in (_S.FAILED, _S.REVERSED, _S.REJECTED, _S.CANCELLED) and payout.reason:
         sentence = f"{payout.reason.rstrip('.')}. {sentence}"
     return _plain(state, sentence, _WHO.get(state, "Nobody"))
+
+
+def page_status(payout: Payout) -> Status:
+    """The status on the payout's own page; reads `transfers`: while one is under review, that comes first."""
+    transfer = next((t for t in payout.transfers if t.state == TransferState.REVIEW), None)
+    if transfer is None:
+        return admin_status(payout)
+    state = TransferState.REVIEW
+    sentence = f"{transfer.error_message.rstrip('.')}. {state.sentence}".lstrip(". ")
+    return Status(
+        state.tone, f"{PayoutState(payout.state).label}, under review", state.icon, sentence, "Two admins"
+    )
 
 
 def payee_status(payout: Payout, payer: str) -> Status:

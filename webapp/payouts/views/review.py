@@ -1,0 +1,169 @@
+"""A transfer under review: what the bank said, whose word is there, whose is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.money import Money
+from webapp.payouts import records, service
+from webapp.payouts.models import Payout, Transfer, TransferEvent
+from webapp.payouts.states import PayoutState, TransferState
+from webapp.people.models import Membership, Role, User
+from webapp.people.queries import email_of
+from webapp.web import filters
+
+_REVIEW = TransferState.REVIEW
+FOUND = {"moved": "the money has left", "not_moved": "no money has left"}
+_SAID = {
+    "accepted": "It has the order",
+    "succeeded": "The money has left",
+    "failed": "It refused; nothing has left",
+    "reversed": "The money came back",
+    "unknown": "Nothing that could be understood",
+    "not_sent": "Nothing reached it",
+    "not_found": "It does not know the transfer",
+}
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one person found, and how they know."""
+
+    finding: str
+    note: str
+    by_id: int
+    by: str
+    at: datetime
+
+    @property
+    def found(self) -> str:
+        """The finding in words."""
+        return FOUND.get(self.finding, self.finding)
+
+
+def transfer_of(payout: Payout) -> Transfer | None:
+    """The transfer of the payout that two people must settle."""
+    return next((t for t in payout.transfers if t.state == _REVIEW), None)
+
+
+def last_word(transfer: Transfer) -> Word | None:
+    """The newest finding; a second person who says the same after it settles the review."""
+    for event in reversed(transfer.events):
+        if event.source == "operator" and "finding" in event.request:
+            kept, by_id = event.request, int(event.request["by"])
+            return Word(kept["finding"], kept["note"], by_id, email_of(by_id) or "Somebody", event.at)
+    return None
+
+
+def settle(
+    *,
+    organisation_id: int,
+    reference: str,
+    finding: str,
+    note: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> service.Result:
+    """Give one's word as the page showed the review; the same word again is a repeat.
+
+    A second word books money, so a page from before the first one is refused. Raises what
+    `service.settle_review` raises, and StaleVersion.
+    """
+    payout = records.lock(organisation_id, reference)
+    words = [word for transfer in payout.transfers if (word := last_word(transfer))]
+    newest = max(words, key=lambda word: word.at, default=None)
+    if newest is not None and (newest.by_id, newest.finding, newest.note) == (actor.user_id, finding, note):
+        return service.Result(
+            payout, True, f"You have given your word on {reference} already; nothing was changed."
+        )
+    records.check_version(payout, expected_version)
+    return service.settle_review(
+        organisation_id=organisation_id, reference=reference, finding=finding, note=note, actor=actor, now=now
+    )
+
+
+def _others(organisation_id: int, user_id: int) -> list[str]:
+    """The admins who can give the word that is missing."""
+    query = (
+        select(User.email)
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            Membership.organisation_id == organisation_id,
+            Membership.role == Role.ADMIN.value,
+            User.is_active.is_(True),
+            User.id != user_id,
+        )
+        .order_by(User.email)
+    )
+    return list(db.session.scalars(query))
+
+
+def _statements(transfer: Transfer) -> tuple[TransferEvent | None, TransferEvent | None]:
+    """The bank's word that was believed first, and the one that contradicts it or the order."""
+    events = [event for event in transfer.events if event.source != "operator"]
+    turns = [n for n, event in enumerate(events) if event.to_state == _REVIEW and event.from_state != _REVIEW]
+    if not turns:
+        return None, None
+    turn = events[turns[-1]]
+    before = [event for event in events[: turns[-1]] if event.answer.get("outcome")]
+    booked = [e for e in before if e.to_state == turn.from_state and e.from_state != e.to_state]
+    first = (booked or before)[-1] if before else None
+    return first, turn if turn.answer.get("outcome") else None
+
+
+def _cells(event: TransferEvent | None, currency: str) -> list[Any]:
+    if event is None:
+        return ["Nothing", "–", "–", "–", "–"]
+    answer = event.answer
+    amount = answer.get("amount_minor")
+    references = [str(answer[key]) for key in ("provider_reference", "utr") if answer.get(key)]
+    detail = [str(answer[key]) for key in ("message", "code") if answer.get(key)]
+    return [
+        _SAID.get(answer["outcome"], answer["outcome"]),
+        filters.instant(event.at),
+        filters.money(Money(amount, answer.get("currency") or currency))
+        if amount is not None
+        else "Not said",
+        ", ".join(references) or "–",
+        " ".join(detail) or "–",
+    ]
+
+
+def _effects(payout: Payout) -> list[tuple[str, str]]:
+    """What each finding leads to, once two people have found it."""
+    state = PayoutState(payout.state)
+    left = "The payout stays paid." if state is PayoutState.PAID else "The payout becomes paid."
+    kept = {
+        PayoutState.PAID: "The payout becomes returned: the amount is owed again, and an admin can re-issue it.",
+        PayoutState.PROCESSING: "The payout becomes failed: the amount is owed again, and an admin can try again.",
+    }.get(state, "The payout stays as it is: the amount is owed, and an admin can try again.")
+    return [("The money has left", left), ("No money has left", kept)]
+
+
+def evidence(payout: Payout, user_id: int) -> dict[str, Any] | None:
+    """All that a person needs to give their word; None when nothing is under review."""
+    transfer = transfer_of(payout)
+    if transfer is None:
+        return None
+    bank = [_cells(said, transfer.currency) for said in _statements(transfer)]
+    ordered = ["The order", filters.instant(transfer.created_at),
+               filters.money(Money(transfer.amount_minor, transfer.currency)), transfer.transfer_id, "–"]  # fmt: skip
+    terms = ("What", "When", "Amount", "References", "In its words")
+    word = last_word(transfer)
+    return {
+        "transfer": transfer,
+        "rows": list(zip(terms, ordered, *bank, strict=True)),
+        "word": word,
+        "is_mine": word is not None and word.by_id == user_id,
+        "others": _others(payout.organisation_id, word.by_id if word else user_id),
+        "effects": _effects(payout),
+        "settings_href": url_for("admin.policy.show"),
+    }
