@@ -85,7 +85,7 @@ def positions(organisation_id: int | None) -> Iterator[Finding]:
             if (found or 0) != due:
                 shown, wanted = (Money(int(v or 0), row.currency).plain for v in (found, due))
                 parts.append(f"{label} {shown} instead of {wanted}")
-        message = f"is {row.state}, but the ledger says {', '.join(parts)} {row.currency}"
+        message = f"It is {row.state}, but the ledger says {', '.join(parts)} {row.currency}"
         yield Finding("payout position", row.reference, message)
     for row in db.session.execute(_query(_UNDER_WAY), {"organisation": organisation_id}):
         booked, sent = (Money(int(v), row.currency).plain for v in (row.booked, row.sent))
