@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
@@ -81,6 +81,31 @@ def change_policy(
         changes={k: [old.get(k), v] for k, v in new.items() if old.get(k) != v},
     )
     return row
+
+
+def standing(organisation_id: int) -> tuple[bool, list[tuple[str, str]]]:
+    """What every page of an organisation says: is one person alone, and which rails are halted and why. One query."""
+    newest = (
+        select(func.max(ApprovalPolicy.version))
+        .where(ApprovalPolicy.organisation_id == organisation_id)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(
+        select(ApprovalPolicy.rules, RailSwitch.rail, RailSwitch.reason)
+        .select_from(Organisation)
+        .outerjoin(
+            ApprovalPolicy,
+            and_(ApprovalPolicy.organisation_id == Organisation.id, ApprovalPolicy.version == newest),
+        )
+        .outerjoin(
+            RailSwitch, and_(RailSwitch.organisation_id == Organisation.id, RailSwitch.is_halted.is_(True))
+        )
+        .where(Organisation.id == organisation_id)
+        .order_by(RailSwitch.rail)
+    ).all()
+    rules = rows[0].rules if rows else None
+    is_alone = bool(rules and from_rules(rules).single_operator.is_on)
+    return is_alone, [(row.rail, row.reason) for row in rows if row.rail is not None]
 
 
 def halts(organisation_id: int) -> list[RailSwitch]:

@@ -34,7 +34,8 @@ def settle_review(
     note = approval.need_reason(note, "The bank's statement of 20 November shows the debit.")
     if actor.user_id is None:
         raise Forbidden("Only people settle a review.")
-    last = _last_finding(transfer)
+    found = last_finding(transfer)
+    last = found.request if found is not None else None
     request = {"finding": finding, "by": actor.user_id, "note": note}
     _record(payout, transfer, finding, note, actor, now)
     is_agreed = last is not None and last["finding"] == finding and last["by"] != actor.user_id
@@ -62,13 +63,20 @@ def _under_review(payout: Payout) -> Transfer:
     return transfer
 
 
-def _last_finding(transfer: Transfer) -> dict[str, object] | None:
-    requests = db.session.scalars(
-        select(TransferEvent.request)
-        .where(TransferEvent.transfer_id == transfer.id, TransferEvent.source == "operator")
+def last_finding(transfer: Transfer) -> TransferEvent | None:
+    """The newest finding about the review that is open now; words about an earlier one do not count."""
+    events = db.session.scalars(
+        select(TransferEvent)
+        .where(TransferEvent.transfer_id == transfer.id)
         .order_by(TransferEvent.seq.desc())
     )
-    return next((request for request in requests if "finding" in request), None)
+    for event in events:
+        if event.source == "operator" and "finding" in event.request:
+            # The second word settled a review: what came before it belongs to that one.
+            return None if event.to_state != TransferState.REVIEW else event
+        if event.to_state == TransferState.REVIEW and event.from_state != TransferState.REVIEW:
+            return None
+    return None
 
 
 def _record(payout: Payout, transfer: Transfer, finding: str, note: str, actor: Actor, now: datetime) -> None:

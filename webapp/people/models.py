@@ -88,7 +88,7 @@ class Organisation(Base):
     is_demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[Instant]
 
-    programs: Mapped[list[OrganisationProgram]] = relationship(lazy="selectin")
+    programs: Mapped[list[OrganisationProgram]] = relationship()
 
 
 class OrganisationProgram(Base):

@@ -75,18 +75,18 @@ def _banners(portal: str | None) -> list[Banner]:
     if portal != "admin" or organisation is None:
         return []
     settings_page = url_for("admin.policy.show")
+    is_alone, rails = policies.standing(organisation.id)
     halted = [
         Banner(
             "bad",
-            ("All payments are halted" if switch.rail == "*" else f"Payments over {switch.rail} are halted")
-            + f": {switch.reason}",
+            ("All payments are halted" if rail == policies.EVERY_RAIL else f"Payments over {rail} are halted")
+            + f": {reason}",
             settings_page,
             "Look at it",
         )
-        for switch in policies.halts(organisation.id)
+        for rail, reason in rails
     ]
-    policy, _ = policies.current_policy(organisation.id)
-    if policy.single_operator.is_on:
+    if is_alone:
         text = "One person does everything here: a delay and a daily cap stand in for the second person."
         halted.append(Banner("warn", text, settings_page, "See the rules"))
     return halted

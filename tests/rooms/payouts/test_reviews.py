@@ -98,3 +98,18 @@ def test_a_finding_needs_a_person_a_note_and_a_known_word(
         for person, values, error in cases:
             with pytest.raises(error):
                 say(found, person, **values)
+
+
+def test_words_about_a_settled_review_do_not_count_in_the_next_one(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED], [FAILED, _O.SUCCEEDED, _O.SUCCEEDED]) as found:
+        found.send()
+        found.ask()
+        found.ask()
+        first, second = people(found)
+        say(found, first, "not_moved")
+        say(found, second, "not_moved")
+        assert found.states() == ("failed", "failed")
+        found.ask()
+        assert found.states() == ("failed", "review")
+        assert "A second person" in say(found, first, "not_moved").message
+        assert found.states() == ("failed", "review")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.money import Money
-from webapp.payouts import records, service
+from webapp.payouts import records, reviews, service
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people.models import Membership, Role, User
@@ -55,11 +55,11 @@ def transfer_of(payout: Payout) -> Transfer | None:
 
 def last_word(transfer: Transfer) -> Word | None:
     """The newest finding; a second person who says the same after it settles the review."""
-    for event in reversed(transfer.events):
-        if event.source == "operator" and "finding" in event.request:
-            kept, by_id = event.request, int(event.request["by"])
-            return Word(kept["finding"], kept["note"], by_id, email_of(by_id) or "Somebody", event.at)
-    return None
+    event = reviews.last_finding(transfer)
+    if event is None:
+        return None
+    kept, by_id = event.request, int(event.request["by"])
+    return Word(kept["finding"], kept["note"], by_id, email_of(by_id) or "Somebody", event.at)
 
 
 def settle(
