@@ -91,7 +91,8 @@ class Settings(BaseSettings):
         alias="SMTP_URL",
         repr=False,
         description="Mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465. "
-        "Add ?tls=no only for an own relay without a password. Empty in demo mode: mail stays in the built-in outbox. Empty elsewhere: mail waits and says so.",
+        "Add ?tls=no only for an own relay without a password. "
+        "Empty in demo mode: mail stays in the built-in outbox. Empty elsewhere: mail waits and says so.",
     )
     mail_from: str = Field(
         "Paydesk <no-reply@paydesk.invalid>",

@@ -20,7 +20,7 @@ from webapp.database import db, transaction
 from webapp.demo import people
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
-from webapp.kernel.actor import COMMAND, SCHEDULER, Actor
+from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
 from webapp.kernel.clock import utc_now
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution
@@ -122,7 +122,7 @@ def _people(now: datetime) -> Cast:
 
 
 def _actor(user: User) -> Actor:
-    return Actor(user.id, user.email, "127.0.0.1", "Paydesk demo")
+    return Actor(user.id, user.email, "127.0.0.1", DEMO_AGENT)
 
 
 def _technician(organisation: Organisation, technician: DemoTechnician, index: int, now: datetime) -> int:

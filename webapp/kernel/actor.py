@@ -20,6 +20,9 @@ class Actor:
         return self.user_id is not None
 
 
+# Marks what the demo's seed did in people's names, so that it is told apart from what they did themselves.
+DEMO_AGENT = "Paydesk demo"
+
 SCHEDULER = Actor(None, "scheduler")
 WORKER = Actor(None, "worker")
 POLICY = Actor(None, "policy")

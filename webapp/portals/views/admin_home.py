@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, current_app, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import exists, select
@@ -17,6 +17,7 @@ from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, figures, policies
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
+from webapp.portals.views import tour
 from webapp.programs.installations import creation, work
 from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.runs import lists as run_lists
@@ -210,6 +211,7 @@ def show() -> ResponseReturnValue:
         "home/admin.html",
         tasks=tasks,
         set_up=[] if has_payouts else _set_up(organisation),
+        tour=tour.steps(organisation.id) if current_app.config["SETTINGS"].is_demo else [],
         next_run=next_run,
         runs=[
             {"run": run, "state": RunState(run.state), "n": run.done + run.skipped + run.failed}

@@ -1,0 +1,49 @@
+"""The demo's tour is ticked by what people did, not by what the seed did in their names."""
+
+from datetime import datetime
+
+from flask import Flask
+
+from tests import factories
+from webapp.audit import service as audit
+from webapp.database import transaction
+from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
+from webapp.portals.views import tour
+
+
+def _done(organisation_id: int, app: Flask) -> list[bool]:
+    with app.test_request_context():
+        return [step["tone"] == "done" for step in tour.steps(organisation_id)]
+
+
+def _event(organisation_id: int, tag: str, actor: Actor, now: datetime) -> None:
+    with transaction():
+        audit.record(tag=tag, actor=actor, now=now, organisation_id=organisation_id, subject_type="payout")
+
+
+def test_a_persons_approval_ticks_the_first_step(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    person = factories.actor_of(factories.user(organisation=house, role="admin"))
+    _event(house.id, "payouts:payout:approved", person, now)
+    assert _done(house.id, database) == [True, False, False, False, False]
+
+
+def test_the_seeds_approvals_tick_nothing(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    user = factories.user(organisation=house, role="admin")
+    _event(house.id, "payouts:payout:approved", Actor(user.id, user.email, "", DEMO_AGENT), now)
+    assert not any(_done(house.id, database))
+
+
+def test_an_import_by_command_ticks_the_last_step(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    _event(house.id, "installations:installations:imported", COMMAND, now)
+    assert _done(house.id, database)[-1]
+
+
+def test_the_tour_goes_when_all_is_done(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    person = factories.actor_of(factories.user(organisation=house, role="admin"))
+    for step in tour.STEPS:
+        _event(house.id, step.tags[0], person, now)
+    assert _done(house.id, database) == []
