@@ -184,14 +184,15 @@ def scheduler() -> None:
 
 @main.command("demo")
 @click.option("--once", is_flag=True, hidden=True, help="Stop when everything is up (for checks).")
-def run_demo(once: bool) -> None:
+@click.option("--reset", "anew", is_flag=True, help="Throw the demo's data away first.")
+def run_demo(once: bool, anew: bool) -> None:
     """Web, workers, scheduler and demo data in one go, on embedded defaults, for this machine only."""
     from webapp import demo
 
     if os.environ.get("PAYDESK_ENV", "demo") == "production":
         raise config.SettingsError("PAYDESK_ENV is production; demo data does not belong there.")
     os.environ["PAYDESK_ENV"] = "demo"
-    raise SystemExit(demo.run(once=once))
+    raise SystemExit(demo.run(once=once, anew=anew))
 
 
 def _add_rooms() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import urllib.error
@@ -74,10 +75,26 @@ def _seed() -> None:
         db.engine.dispose()
 
 
-def run(*, once: bool = False) -> int:
+def reset(home: Path) -> None:
+    """Throw away the data of a demo in `home`, so that the next start begins anew. Raises SettingsError elsewhere."""
+    if os.environ.get("DATABASE_URL"):
+        raise config.SettingsError("DATABASE_URL is set: only a demo in PAYDESK_HOME can be begun anew.")
+    if not (home / "demo-secrets.json").exists():
+        raise config.SettingsError(f"There is no demo in {home}; nothing was removed.")
+    if (store := valkey.Store(home)).is_ready():
+        raise config.SettingsError(f"The demo in {store.data.parent} is running. Stop it first.")
+    for folder in ("valkey", "files", "logs"):
+        shutil.rmtree(home / folder, ignore_errors=True)
+    for file in home.glob("paydesk.sqlite*"):
+        file.unlink()
+
+
+def run(*, once: bool = False, anew: bool = False) -> int:
     """Run the demo until a signal; returns the exit code. With `once`, stop when everything is up."""
     started = time.monotonic()
     settings = config.load()
+    if anew:
+        reset(settings.home)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = None
     if not settings.redis_url:
