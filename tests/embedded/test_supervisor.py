@@ -24,7 +24,9 @@ class Outside:
 
     def __init__(self, code):
         script = (
-            "import sys, pathlib\nfrom webapp.embedded.supervisor import Child, Patience, Supervisor\n"
+            # A shell that runs the tests in the background has SIGINT ignored, and the supervisor respects that.
+            "import pathlib, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from webapp.embedded.supervisor import Child, Patience, Supervisor\n"
             "FAST = Patience(0.01, 0.02, 10)\nPY = sys.executable\n" + textwrap.dedent(code)
         )
         self.process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
