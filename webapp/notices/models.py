@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Instant, PrimaryKey, ShortText, UtcDateTime
@@ -21,7 +21,8 @@ class Email(Base):
     )
 
     id: Mapped[PrimaryKey]
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    # None for mail about a person's own account; only they see it.
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     # The same notice asked for twice is one e-mail.
     dedupe_key: Mapped[str] = mapped_column(String(200), unique=True)
     notice: Mapped[ShortText]
@@ -29,6 +30,9 @@ class Email(Base):
     to_name: Mapped[str] = mapped_column(String(200), default="")
     payee_id: Mapped[int | None] = mapped_column(ForeignKey("payees.id"))
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    # The personal link that is put in place of its mark only while the mail is sent; the log never holds it.
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("account_links.id"))
     subject: Mapped[str] = mapped_column(String(300))
     body_text: Mapped[str] = mapped_column(Text)
     body_html: Mapped[str] = mapped_column(Text)
@@ -41,3 +45,20 @@ class Email(Base):
     error: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[Instant]
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+
+class NoticeOptOut(Base):
+    """A kind of optional mail that a user or a payee does not want. Money and security mail has no such row."""
+
+    __tablename__ = "notice_opt_outs"
+    __table_args__ = (
+        UniqueConstraint("user_id", "notice"),
+        UniqueConstraint("payee_id", "notice"),
+        CheckConstraint("(user_id IS NULL) <> (payee_id IS NULL)", name="belongs_to_one"),
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    payee_id: Mapped[int | None] = mapped_column(ForeignKey("payees.id"))
+    notice: Mapped[ShortText]
+    created_at: Mapped[Instant]

@@ -114,6 +114,10 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     is_demo: Mapped[bool] = mapped_column(default=False)
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # What the person chose for themselves; an empty locale is the organisation's.
+    locale: Mapped[ShortText] = mapped_column(default="", server_default="")
+    hides_amounts: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    has_shortcuts: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     created_at: Mapped[Instant]
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", lazy="selectin")
@@ -153,6 +157,13 @@ class UserSession(Base):
     last_seen_at: Mapped[Instant]
     reauthenticated_at: Mapped[Instant]
     expires_at: Mapped[Instant]
+    # The password was right, the second factor is still to come: such a session opens no door.
+    is_pending: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    # How the person proved who they are: password, totp, recovery_code, passkey.
+    factor: Mapped[ShortText] = mapped_column(default="password", server_default="password")
+    # The WebAuthn challenge of the ceremony under way, good once until the instant beside it.
+    challenge: Mapped[ShortText] = mapped_column(default="", server_default="")
+    challenge_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     end_reason: Mapped[ShortText] = mapped_column(default="")
 
