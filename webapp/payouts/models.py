@@ -53,6 +53,43 @@ class ApprovalPolicy(Base):
     created_at: Mapped[Instant]
 
 
+class PolicyProposal(Base):
+    """Changed approval rules that wait for a second admin; accepted, they become the next version."""
+
+    __tablename__ = "policy_proposals"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'accepted', 'refused', 'withdrawn')", name="state_is_known"
+        ),
+        CheckConstraint(
+            "state <> 'accepted' OR decided_by_id IS NULL OR decided_by_id <> proposed_by_id",
+            name="second_person_accepts",
+        ),
+        Index(
+            "uq_policy_proposals_pending",
+            "organisation_id",
+            unique=True,
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    # The version that the person who proposed saw.
+    base_version: Mapped[int]
+    rules: Mapped[dict[str, Any]] = mapped_column(JSON)
+    note: Mapped[LongText] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(String(12), default="pending")
+    proposed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    proposed_by_label: Mapped[str] = mapped_column(String(254), default="")
+    proposed_at: Mapped[Instant]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    decided_by_label: Mapped[str] = mapped_column(String(254), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    reason: Mapped[LongText] = mapped_column(default="")
+
+
 class Payout(Base):
     """An amount owed to one payee in one currency, with the lines that explain it."""
 
