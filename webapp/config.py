@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -115,6 +118,31 @@ class Settings(BaseSettings):
         alias="PAYDESK_FILES",
         description="Folder for PDFs and uploads; empty: PAYDESK_HOME/files.",
     )
+    storage_url: str = Field(
+        "",
+        alias="STORAGE_URL",
+        description="S3-compatible storage for PDFs and uploads instead of the folder: "
+        "s3://bucket/prefix?endpoint=https://s3.example.org&region=eu-west-1. Several hosts need it (or a shared "
+        "folder). Plain http only to this machine.",
+    )
+    storage_key: str = Field(
+        "",
+        alias="STORAGE_KEY",
+        repr=False,
+        description="Access key of the storage; AWS_ACCESS_KEY_ID when empty.",
+    )
+    storage_secret: str = Field(
+        "",
+        alias="STORAGE_SECRET",
+        repr=False,
+        description="Secret of the storage's access key; AWS_SECRET_ACCESS_KEY when empty.",
+    )
+    metrics_token: str = Field(
+        "",
+        alias="METRICS_TOKEN",
+        repr=False,
+        description="Bearer token for /metrics, at least 16 characters; without it that address does not exist.",
+    )
     sandbox_delay: int = Field(
         5,
         alias="SANDBOX_SETTLE_SECONDS",
@@ -146,6 +174,11 @@ class Settings(BaseSettings):
         return Path(self.storage_folder) if self.storage_folder else self.home.resolve() / "files"
 
     @property
+    def storage_place(self) -> StoragePlace | None:
+        """The bucket that STORAGE_URL names; None while files lie in a folder. Raises SettingsError."""
+        return storage_place(self) if self.storage_url else None
+
+    @property
     def public_url(self) -> str:
         """Start of every absolute link, without a trailing slash."""
         return (self.base_url or f"http://localhost:{self.port}").rstrip("/")
@@ -174,6 +207,51 @@ class Settings(BaseSettings):
             "COMPRESS_MIMETYPES": ["text/html", "text/css", "application/javascript", "text/javascript",
                                    "image/svg+xml"],
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoragePlace:
+    """An S3-compatible bucket and how to reach it. `endpoint` is empty for Amazon's own."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    session_token: str = field(repr=False, default="")
+
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*(?:/|$))*")
+
+
+def storage_place(settings: Settings) -> StoragePlace:
+    """Take STORAGE_URL apart. Raises SettingsError that says which part is wrong, without the secret."""
+    address = urlsplit(settings.storage_url)
+    bucket, prefix = address.netloc, address.path.strip("/")
+    options = dict(parse_qsl(address.query, keep_blank_values=True))
+    if address.scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
+        raise SettingsError("STORAGE_URL is not of the form s3://bucket/prefix?endpoint=https://…&region=….")
+    if unknown := sorted(set(options) - {"endpoint", "region"}):
+        raise SettingsError(
+            f"STORAGE_URL has the unknown part {unknown[0]!r}; known are endpoint and region."
+        )
+    endpoint = urlsplit(options.get("endpoint", ""))
+    is_safe = endpoint.scheme == "https" or (endpoint.scheme == "http" and endpoint.hostname in _LOOPBACK)
+    if options.get("endpoint") and (not is_safe or not endpoint.hostname or endpoint.username):
+        raise SettingsError(
+            "STORAGE_URL: the endpoint must begin with https:// (http:// only to this machine) and hold no password."
+        )
+    own = bool(settings.storage_key or settings.storage_secret)
+    key = settings.storage_key if own else os.environ.get("AWS_ACCESS_KEY_ID", "")
+    secret = settings.storage_secret if own else os.environ.get("AWS_SECRET_ACCESS_KEY", "")
+    if not key or not secret:
+        raise SettingsError("STORAGE_URL is set: set STORAGE_KEY and STORAGE_SECRET as well.")
+    token = "" if own else os.environ.get("AWS_SESSION_TOKEN", "")
+    region = options.get("region") or "us-east-1"
+    return StoragePlace(bucket, prefix, options.get("endpoint", ""), region, key, secret, token)
 
 
 def field_key_ring(text: str) -> list[tuple[str, bytes]]:
@@ -240,6 +318,10 @@ def check(settings: Settings) -> None:
         )
     if not field_key_ring(settings.field_keys):
         field_key_ring(":")
+    if settings.storage_url:
+        storage_place(settings)
+    if settings.metrics_token and len(settings.metrics_token) < 16:
+        raise SettingsError(f"METRICS_TOKEN is weak (16 characters or more). {_HOW_TO_MAKE}")
     if settings.environment == "production" and not settings.public_url.startswith("https://"):
         local = ("http://localhost", "http://127.0.0.1")
         if not settings.public_url.startswith(local) or settings.base_url:
