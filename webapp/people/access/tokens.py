@@ -1,0 +1,199 @@
+"""API tokens: a person's key for programs. Only the SHA-256 of a token is kept; it is shown once.
+
+A token acts as its person in one organisation. What it may do is what its scopes name *and* what the person's
+roles allow at that moment, so taking a role away narrows every token of theirs at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, select, update
+
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.kernel.ids import token_hash
+from webapp.kernel.labels import Label
+from webapp.people import queries
+from webapp.people.access.models import ApiToken
+from webapp.people.models import PAYEE_KINDS, Role, User
+
+PREFIX = "pd_"
+DEFAULT_DAYS, MAXIMUM_DAYS = 90, 365
+# More than this many living tokens of one person in one organisation are a leak waiting to happen.
+MAXIMUM_TOKENS = 20
+# last_used_at is written at most this often, so that reading by API rarely writes.
+TOUCH_EVERY = timedelta(minutes=5)
+HINT_LENGTH = 11
+
+
+class Scope(Label):
+    """What a token may be allowed to do."""
+
+    PAYOUTS_READ = "payouts:read", "Read payouts"
+    PAYOUTS_CREATE = "payouts:create", "Create payouts"
+    PAYOUTS_APPROVE = "payouts:approve", "Approve, reject, hold, release and cancel payouts"
+    PAYOUTS_PAY = "payouts:pay", "Pay, retry, re-issue and mark payouts as paid"
+    RATES_READ = "rates:read", "Read rate configurations"
+    RATES_WRITE = "rates:write", "Change rate configurations"
+    INSTALLATIONS_READ = "installations:read", "Read installations"
+    INSTALLATIONS_WRITE = "installations:write", "Add and change installations"
+    PAYEES_READ = "payees:read", "Read payees, their details masked"
+    PAYEES_WRITE = "payees:write", "Add and change payees, ask for new payment details"
+    PAYEES_VERIFY = "payees:verify", "Verify or refuse new payment details"
+    STATEMENTS_READ = "statements:read", "Read and download statements"
+    STATEMENTS_CREATE = "statements:create", "Ask for statements"
+
+
+READING = frozenset(scope for scope in Scope if scope.endswith(":read"))
+# A payee reads what concerns themselves; every query narrows it to their own records.
+OWN = frozenset({Scope.PAYOUTS_READ, Scope.PAYEES_READ, Scope.STATEMENTS_READ})
+
+
+def allowed_scopes(roles: Iterable[str]) -> frozenset[Scope]:
+    """The widest scopes that a person with these roles can have."""
+    found: set[Scope] = set()
+    for role in roles:
+        if role == Role.ADMIN:
+            found |= set(Scope)
+        elif role == Role.ACCOUNTANT:
+            found |= READING
+        elif role in PAYEE_KINDS:
+            found |= OWN | ({Scope.INSTALLATIONS_READ} if role == Role.TECHNICIAN else set())
+    return frozenset(found)
+
+
+def scopes_of(token: ApiToken) -> frozenset[Scope]:
+    """The scopes that were written into a token; one that no longer exists counts for nothing."""
+    known = {scope.value: scope for scope in Scope}
+    return frozenset(known[word] for word in token.scopes.split() if word in known)
+
+
+def create(
+    *,
+    user_id: int,
+    organisation_id: int,
+    actor: Actor,
+    now: datetime,
+    scopes: Iterable[str] = (),
+    name: str = "",
+    days: int = DEFAULT_DAYS,
+) -> tuple[str, ApiToken]:
+    """A new token of a user: the text (kept nowhere) and its row. No scopes: all that the roles allow.
+
+    `days` is how long it lives, 1 to 365. Raises Invalid, and Conflict when the person has too many.
+    """
+    user = db.session.get_one(User, user_id)
+    allowed = allowed_scopes(queries.roles_in(user_id, organisation_id))
+    if not allowed or not user.is_active:
+        raise Invalid("email", f"{user.email} has no role in this organisation.", "admin@example.com")
+    chosen = _scopes(list(scopes), allowed, user.email)
+    if isinstance(days, bool) or not 1 <= days <= MAXIMUM_DAYS:
+        raise Invalid("days", f"A token lives 1 to {MAXIMUM_DAYS} days.", str(DEFAULT_DAYS))
+    _refuse_too_many(user_id, organisation_id, now)
+    name = " ".join(name.split()) or "API token"
+    if len(name) > 120:
+        raise Invalid("name", "Use at most 120 characters.", "Accounting export")
+    text = PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(
+        token_hash=token_hash(text),
+        hint=text[:HINT_LENGTH],
+        name=name,
+        organisation_id=organisation_id,
+        user_id=user_id,
+        scopes=" ".join(scope.value for scope in Scope if scope in chosen),
+        created_by_id=actor.user_id,
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    db.session.add(token)
+    db.session.flush()
+    _record("created", token, user.email, actor, now, {"scopes": [None, token.scopes]})
+    return text, token
+
+
+def _scopes(wanted: list[str], allowed: frozenset[Scope], email: str) -> frozenset[Scope]:
+    known = {scope.value: scope for scope in Scope}
+    for word in wanted:
+        if word not in known:
+            raise Invalid("scopes", f"{word!r} is not a scope.", ", ".join(known))
+        if known[word] not in allowed:
+            raise Invalid("scopes", f"The roles of {email} do not allow {word}.", ", ".join(sorted(allowed)))
+    return frozenset(known[word] for word in wanted) or allowed
+
+
+def _living(organisation_id: int, now: datetime) -> Select[tuple[ApiToken]]:
+    return select(ApiToken).where(
+        ApiToken.organisation_id == organisation_id,
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > now,
+    )
+
+
+def _refuse_too_many(user_id: int, organisation_id: int, now: datetime) -> None:
+    mine = _living(organisation_id, now).where(ApiToken.user_id == user_id).limit(MAXIMUM_TOKENS)
+    if len(db.session.scalars(mine).all()) >= MAXIMUM_TOKENS:
+        raise Conflict(f"There are {MAXIMUM_TOKENS} tokens already. Revoke one that is not used any more.")
+
+
+def _record(
+    action: str, token: ApiToken, email: str, actor: Actor, now: datetime, changes: dict[str, object]
+) -> None:
+    audit.record(
+        tag=f"people:api_token:{action}",
+        actor=actor,
+        now=now,
+        organisation_id=token.organisation_id,
+        subject_type="api_token",
+        subject_id=token.id,
+        subject_label=f"{token.hint}… {token.name} of {email}"[:200],
+        changes=changes,
+    )
+
+
+def find(*, token: str, now: datetime) -> ApiToken | None:
+    """The row of a token that opens doors now: not revoked, not expired, its user active and with a role."""
+    if not token.startswith(PREFIX) or len(token) > 200:
+        return None
+    row = db.session.scalar(select(ApiToken).where(ApiToken.token_hash == token_hash(token)))
+    if row is None or row.revoked_at is not None or row.expires_at <= now or not row.user.is_active:
+        return None
+    has_role = any(m.organisation_id == row.organisation_id for m in row.user.memberships)
+    return row if has_role else None
+
+
+def touch(*, token_id: int, now: datetime) -> None:
+    """Note that a token is in use."""
+    db.session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=now))
+
+
+def own(user_id: int, organisation_id: int, now: datetime) -> list[ApiToken]:
+    """A person's living tokens in one organisation, the newest first."""
+    query = _living(organisation_id, now).where(ApiToken.user_id == user_id)
+    return list(db.session.scalars(query.order_by(ApiToken.id.desc())))
+
+
+def of_organisation(organisation_id: int, now: datetime) -> Select[tuple[ApiToken]]:
+    """Everybody's living tokens in an organisation."""
+    return _living(organisation_id, now)
+
+
+def revoke(
+    *, token_id: int, organisation_id: int, actor: Actor, now: datetime, user_id: int | None = None
+) -> ApiToken:
+    """End a token at once; again changes nothing. With `user_id` only a token of that person's. Raises NotFound."""
+    query = select(ApiToken).where(ApiToken.id == token_id, ApiToken.organisation_id == organisation_id)
+    if user_id is not None:
+        query = query.where(ApiToken.user_id == user_id)
+    token = db.session.scalar(query.with_for_update(of=ApiToken))
+    if token is None:
+        raise NotFound
+    if token.revoked_at is None:
+        token.revoked_at = now
+        db.session.flush()
+        _record("revoked", token, token.user.email, actor, now, {})
+    return token
