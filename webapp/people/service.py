@@ -143,7 +143,7 @@ def create_user(
     """A person who can sign in; without a password they cannot until one is set. Raises Invalid."""
     address = check_email(email)
     if password is not None:
-        passwords.check(password, email=address, is_demo=is_demo)
+        passwords.check(password, email=address, name=name, is_demo=is_demo)
     user = User(
         email=address,
         name=_name(name),
@@ -182,6 +182,8 @@ def add_membership(
     membership = Membership(user_id=user_id, organisation_id=organisation_id, role=str(role), created_at=now)
     _store(membership, Invalid("role", f"{user.email} holds this role already."))
     db.session.expire(user, ["memberships"])
+    # What one may do has changed: whoever sits at an open browser proves again who they are.
+    sessions.end_all(user_id=user_id, organisation_id=organisation_id, reason="roles changed", now=now)
     audit.record(
         tag="people:membership:added",
         actor=actor,
@@ -211,12 +213,14 @@ def authenticate(*, email: str, password: str, now: datetime, demo_mode: bool = 
     return user
 
 
-def set_password(*, user_id: int, password: str, actor: Actor, now: datetime) -> None:
-    """Give a user a new password; every session they have ends. Raises Invalid."""
-    user = db.session.get_one(User, user_id)
-    passwords.check(password, email=user.email, is_demo=user.is_demo)
+def set_password(
+    *, user_id: int, password: str, actor: Actor, now: datetime, except_session_id: int | None = None
+) -> None:
+    """Give a user a new password; their sessions end, but for one that is kept. Raises Invalid."""
+    user = db.session.get_one(User, user_id, with_for_update=True)
+    passwords.check(password, email=user.email, name=user.name, is_demo=user.is_demo)
     user.password_hash, user.password_changed_at = passwords.hash_of(password), now
-    sessions.end_all(user_id=user_id, reason="password changed", now=now)
+    sessions.end_all(user_id=user_id, reason="password changed", now=now, except_session_id=except_session_id)
     audit.record(
         tag="people:user:password_changed",
         actor=actor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from webapp.database import db
 from webapp.kernel.ids import new_token, token_hash
@@ -16,6 +16,8 @@ IDLE_LIMIT = timedelta(minutes=30)
 IDLE_LIMIT_OF_MONEY_ROLES = timedelta(minutes=10)
 MONEY_ROLES = frozenset({Role.ADMIN.value, Role.ACCOUNTANT.value})
 ABSOLUTE_LIMIT = timedelta(hours=8)
+# How long somebody whose password was right may look for their second factor.
+PENDING_LIMIT = timedelta(minutes=10)
 # last_seen_at is written at most this often, so that reading pages rarely write.
 TOUCH_EVERY = timedelta(minutes=1)
 
@@ -27,16 +29,29 @@ def idle_limit(user: User) -> timedelta:
 
 
 def is_live(row: UserSession, now: datetime) -> bool:
-    """Whether a session still opens doors: not ended, expired or idle, and its user not disabled."""
-    if row.ended_at is not None or row.expires_at <= now or not row.user.is_active:
+    """Whether a session opens doors: proved in full, not ended, expired or idle, its user not disabled."""
+    if row.is_pending or not _is_open(row, now):
         return False
     return row.last_seen_at + idle_limit(row.user) > now
 
 
+def _is_open(row: UserSession, now: datetime) -> bool:
+    return row.ended_at is None and row.expires_at > now and row.user.is_active
+
+
 def start(
-    *, user_id: int, organisation_id: int | None, ip: str, user_agent: str, now: datetime
+    *,
+    user_id: int,
+    organisation_id: int | None,
+    ip: str,
+    user_agent: str,
+    now: datetime,
+    is_pending: bool = False,
 ) -> tuple[str, UserSession]:
-    """Open a session; returns the token for the cookie (kept nowhere else) and the row."""
+    """Open a session; returns the token for the cookie (kept nowhere else) and the row.
+
+    A pending one waits for the second factor: it opens no door and ends after ten minutes.
+    """
     token = new_token()
     row = UserSession(
         token_hash=token_hash(token),
@@ -47,7 +62,8 @@ def start(
         created_at=now,
         last_seen_at=now,
         reauthenticated_at=now,
-        expires_at=now + ABSOLUTE_LIMIT,
+        expires_at=now + (PENDING_LIMIT if is_pending else ABSOLUTE_LIMIT),
+        is_pending=is_pending,
     )
     db.session.add(row)
     db.session.flush()
@@ -56,8 +72,70 @@ def start(
 
 def find_live(*, token: str, now: datetime) -> UserSession | None:
     """The session of a cookie's token, unless it ended, idled out, expired, or its user is disabled."""
-    row = db.session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)))
+    row = _find(token)
     return row if row is not None and is_live(row, now) else None
+
+
+def find_pending(*, token: str, now: datetime) -> UserSession | None:
+    """The session of a token whose password was right and whose second factor is still to come."""
+    row = _find(token)
+    return row if row is not None and row.is_pending and _is_open(row, now) else None
+
+
+def _find(token: str) -> UserSession | None:
+    return db.session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)))
+
+
+def complete(*, session_id: int, factor: str, now: datetime) -> str | None:
+    """Make a pending session a full one under a new token; None when it is not pending any more."""
+    token = new_token()
+    values = {
+        "token_hash": token_hash(token),
+        "is_pending": False,
+        "factor": factor,
+        "last_seen_at": now,
+        "reauthenticated_at": now,
+        "expires_at": now + ABSOLUTE_LIMIT,
+    }
+    pending = (UserSession.is_pending.is_(True), UserSession.expires_at > now)
+    return token if _update_open(session_id, values, *pending) else None
+
+
+def renew(*, session_id: int, now: datetime, factor: str | None = None) -> str | None:
+    """A new token for a session whose person proved again who they are; None when it ended meanwhile.
+
+    `factor` is set when the proof changes how the session counts (a second factor was added or removed).
+    """
+    token = new_token()
+    values = {"token_hash": token_hash(token), "reauthenticated_at": now, "last_seen_at": now}
+    if factor is not None:
+        values["factor"] = factor
+    return token if _update_open(session_id, values, UserSession.is_pending.is_(False)) else None
+
+
+def set_factor(*, session_id: int, factor: str) -> None:
+    """Note how the session counts from now on: "password" where its second factor was taken away."""
+    _update_open(session_id, {"factor": factor})
+
+
+def set_challenge(*, session_id: int, challenge: str, until: datetime) -> None:
+    """Keep the challenge of a ceremony; one that was under way is forgotten."""
+    _update_open(session_id, {"challenge": challenge, "challenge_until": until})
+
+
+def take_challenge(*, session_id: int, challenge: str, now: datetime) -> bool:
+    """Use the challenge up: True once, and only for the session that it was given to, while it is valid."""
+    fits = (UserSession.challenge == challenge, UserSession.challenge_until > now)
+    return bool(challenge) and _update_open(session_id, {"challenge": "", "challenge_until": None}, *fits)
+
+
+def _update_open(session_id: int, values: dict[str, Any], *conditions: ColumnElement[bool]) -> bool:
+    result: Any = db.session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id, UserSession.ended_at.is_(None), *conditions)
+        .values(**values)
+    )
+    return bool(result.rowcount == 1)
 
 
 def end(*, session_id: int, reason: str, now: datetime) -> None:
@@ -69,9 +147,23 @@ def end(*, session_id: int, reason: str, now: datetime) -> None:
     )
 
 
-def end_all(*, user_id: int, reason: str, now: datetime, except_session_id: int | None = None) -> int:
-    """End every open session of a user, but for one that is kept; returns how many ended."""
+def end_all(
+    *,
+    user_id: int,
+    reason: str,
+    now: datetime,
+    except_session_id: int | None = None,
+    organisation_id: int | None = None,
+) -> int:
+    """End every open session of a user, but for one that is kept; returns how many ended.
+
+    With `organisation_id` only those that work in that organisation, or in none: what one organisation decides
+    signs nobody out of another.
+    """
     statement = update(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    if organisation_id is not None:
+        here = UserSession.organisation_id
+        statement = statement.where(or_(here == organisation_id, here.is_(None)))
     if except_session_id is not None:
         statement = statement.where(UserSession.id != except_session_id)
     result: Any = db.session.execute(statement.values(ended_at=now, end_reason=reason))
