@@ -13,10 +13,13 @@ from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.notices.models import Email
+from webapp.payouts import policy_changes
 from webapp.payouts.models import Payout
+from webapp.payouts.policy import default_rules
 from webapp.people import sessions
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
+from webapp.providers import storage
 from webapp.runs import service as runs
 from webapp.statements import service as statements
 from webapp.web.uploads import Upload
@@ -117,10 +120,12 @@ def a_file(house: House, kind: str) -> list[Arguments]:
     """A document of an installation."""
     made = installations.installation(house.organisation, house.payees["technician"])
     data = b"%PDF-1.7 certificate %%EOF"
+    sha = hashlib.sha256(data).hexdigest()
+    storage.save("probe/none", data)
     kept = files.add_file(
         organisation_id=house.organisation.id,
         reference=made.reference,
-        upload=Upload("certificate.pdf", "application/pdf", data, hashlib.sha256(data).hexdigest()),
+        kept=files.Kept("probe/none", Upload("certificate.pdf", "application/pdf", data, sha)),
         actor=FACTORY,
         now=WHEN,
     )
@@ -215,3 +220,18 @@ def an_account(house: House, kind: str) -> list[Arguments]:
 def old_asset(house: House, kind: str) -> list[Arguments]:
     """A style sheet under the address of another version, and a file that is not served."""
     return [{"digest": "00000000", "name": "app.css"}, {"digest": "00000000", "name": "app.py"}]
+
+
+@example("admin.policy.proposal", "admin.policy.decide")
+def policy_proposal(house: House, kind: str) -> list[Arguments]:
+    """A change of the rules that another admin asked for."""
+    rules = {**default_rules(house.organisation.currency), "cool_off_hours": 72}
+    row = policy_changes.pending(house.organisation.id) or policy_changes.propose(
+        organisation_id=house.organisation.id,
+        rules=rules,
+        note="Longer cool-off",
+        expected_version=0,
+        actor=FACTORY,
+        now=WHEN,
+    )
+    return [{"proposal_id": row.id}]

@@ -184,11 +184,12 @@ def add_file(reference: str) -> ResponseReturnValue:
     require_change()
     try:
         upload = uploads.check(request.files.get("file"))
-        with transaction():
+        # Bytes first: no transaction waits for the storage.
+        with files.kept(organisation_id=g.organisation.id, upload=upload) as kept, transaction():
             name = files.add_file(
                 organisation_id=g.organisation.id,
                 reference=reference,
-                upload=upload,
+                kept=kept,
                 actor=actor(),
                 now=utc_now(),
             ).name

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
+from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
 from webapp.people.views.session import may_change
@@ -142,6 +143,9 @@ def _price(row: Installation) -> dict[str, Any]:
 def file(reference: str, file_id: int) -> Response:
     """A photo or certificate, always as a download: a browser never runs it on our address."""
     row = queries.get_file(g.organisation.id, reference, file_id)
-    response = Response(storage.read(row.storage_key), mimetype=row.content_type)
-    response.headers.set("Content-Disposition", "attachment", filename=row.name)
+    key, content_type, name = row.storage_key, row.content_type, row.name
+    # The storage may be another host that is slow: no transaction waits for it.
+    db.session.rollback()
+    response = Response(storage.read(key), mimetype=content_type)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
