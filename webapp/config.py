@@ -150,6 +150,13 @@ class Settings(BaseSettings):
         description="Seconds until the sandbox bank settles a transfer.",
     )
 
+    second_factor: Literal["", "required", "optional"] = Field(
+        "",
+        alias="PAYDESK_SECOND_FACTOR",
+        description="required: admins and accountants set up a second factor after sign-in and can do nothing "
+        "else until they have. optional: everybody chooses. Empty: required in production, optional elsewhere.",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _use_psycopg(cls, value: str) -> str:
@@ -162,6 +169,13 @@ class Settings(BaseSettings):
     def is_demo(self) -> bool:
         """Whether demo accounts, the demo bar and the demo pages exist."""
         return self.environment == "demo"
+
+    @property
+    def second_factor_required(self) -> bool:
+        """Whether admins and accountants must have a second factor."""
+        return (
+            self.second_factor or ("required" if self.environment == "production" else "optional")
+        ) == "required"
 
     @property
     def sqlalchemy_url(self) -> str:
