@@ -9,6 +9,38 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Instant, PrimaryKey, ShortText, UtcDateTime
+from webapp.kernel.labels import Label
+
+
+class ImportState(Label):
+    """From the upload to the last row; the check stores nothing."""
+
+    UPLOADED = "uploaded", "Uploaded", "todo", "todo", "Say which column is which; nothing is stored yet."
+    CHECKING = "checking", "Checking", "progress", "progress", "You can leave this page and come back."
+    CHECKED = (
+        "checked",
+        "Checked",
+        "todo",
+        "todo",
+        "Nothing is stored yet. Bring the good rows in, or correct the file.",
+    )
+    RUNNING = "running", "Bringing in", "progress", "progress", "You can leave this page and come back."
+    DONE = "done", "Done", "done", "done", "The good rows are stored."
+    STOPPED = (
+        "stopped",
+        "Stopped",
+        "cancelled",
+        "cancelled",
+        "It was stopped; the rows stored before stay stored.",
+    )
+    FAILED = "failed", "Failed", "failed", "failed", "The file could not be read again. Upload it once more."
+
+
+class Phase(Label):
+    """What a worker does with the rows of a chunk."""
+
+    CHECK = "check", "Check"
+    RUN = "run", "Run"
 
 
 class ImportFile(Base):
@@ -43,7 +75,7 @@ class ImportFile(Base):
     updated: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
-    # Problems by line, as the report writes them; large lists live in the storage under this key.
+    # Kept for files that are made of a report; the problems themselves stand in the chunks.
     report_key: Mapped[str] = mapped_column(String(200), default="")
     is_stop_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str] = mapped_column(String(500), default="")
@@ -53,6 +85,28 @@ class ImportFile(Base):
     created_by_label: Mapped[str] = mapped_column(String(254), default="")
     created_at: Mapped[Instant]
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+
+class ImportChunk(Base):
+    """Some hundred rows in a row, and what was found in them; written in the transaction of their effect."""
+
+    __tablename__ = "import_chunks"
+    __table_args__ = (
+        UniqueConstraint("import_id", "phase", "position"),
+        CheckConstraint("phase IN ('check', 'run')", name="phase_is_known"),
+    )
+
+    id: Mapped[PrimaryKey]
+    import_id: Mapped[int] = mapped_column(ForeignKey("import_files.id"))
+    phase: Mapped[str] = mapped_column(String(5))
+    # Number of the first row, counted from 0.
+    position: Mapped[int]
+    # How many rows were refused; 0 lets the pages skip the chunk.
+    refused: Mapped[int] = mapped_column(default=0)
+    # [line, column, value, reason, example] of every bad cell.
+    problems: Mapped[list[Any]] = mapped_column(JSON)
+    # [sentence, line]: what was done to a good row that a person should know.
+    remarks: Mapped[list[Any]] = mapped_column(JSON)
 
 
 class ImportMapping(Base):
