@@ -41,14 +41,20 @@ class Approver:
 class Views:
     """How many payouts each view of the queue holds for a person."""
 
-    ready: int
-    blocked: int
-    flagged: int
+    ready: int = 0
+    blocked: int = 0
+    flagged: int = 0
+    # Somebody approved them, one more person must.
+    second: int = 0
+    # Made by this person.
+    mine: int = 0
 
 
-def approver(*, organisation: Organisation, user_id: int, now: datetime) -> Approver:
-    """What decides about a person, read once per page."""
-    rules, _ = policies.current_policy(organisation.id)
+def approver(
+    *, organisation: Organisation, user_id: int, now: datetime, rules: policy.Policy | None = None
+) -> Approver:
+    """What decides about a person, read once per page; `rules` saves reading the policy again."""
+    rules = rules or policies.current_policy(organisation.id)[0]
     approved: dict[str, int] = {}
     if rules.single_operator.is_on and rules.single_operator.daily_cap_minor is not None:
         approved = approved_since(organisation.id, now - DAY)
@@ -67,25 +73,38 @@ def approved_since(organisation_id: int, since: datetime) -> dict[str, int]:
     return {currency: int(amount) for currency, amount in db.session.execute(query)}
 
 
-def blocked_clause(who: Approver) -> ColumnElement[bool]:
-    """Whether something bars this person from approving a waiting payout."""
-    decided = exists().where(
+def approved_by(user_id: int) -> ColumnElement[bool]:
+    """Whether this person approved a payout already, in its present round."""
+    return exists().where(
         Approval.payout_id == Payout.id,
         Approval.round == Payout.round,
-        Approval.approver_id == who.user_id,
+        Approval.approver_id == user_id,
         Approval.decision == "approved",
     )
-    current = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
-    reasons: list[ColumnElement[bool]] = [decided, ~exists().where(current), Payee.is_active.is_(False)]
+
+
+_CURRENT = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+
+
+def blocked_clause(who: Approver) -> ColumnElement[bool]:
+    """Whether something bars this person from approving a waiting payout now."""
+    reasons = [barred_clause(who), ~exists().where(_CURRENT), Payee.is_active.is_(False)]
     solo = who.policy.single_operator
     if solo.is_on:
         reasons.append(Payout.created_at > who.now - timedelta(hours=solo.delay_hours))
         if solo.daily_cap_minor is not None:
             used = case(who.approved_today, value=Payout.currency, else_=0) if who.approved_today else 0
             reasons.append(Payout.amount_minor + used > solo.daily_cap_minor)
+    return or_(*reasons)
+
+
+def barred_clause(who: Approver) -> ColumnElement[bool]:
+    """Whether the payout is not this person's to approve, or not any more, because of who they are."""
+    reasons: list[ColumnElement[bool]] = [approved_by(who.user_id)]
+    if who.policy.single_operator.is_on:
         return or_(*reasons)
     entered_lately = exists().where(
-        current,
+        _CURRENT,
         PayoutMethod.created_by_id == who.user_id,
         PayoutMethod.created_at > who.now - timedelta(days=who.policy.method_editor_days),
     )
@@ -98,19 +117,36 @@ def blocked_clause(who: Approver) -> ColumnElement[bool]:
 
 
 def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
-    """The counts of the three views under a filter, in one query."""
+    """The counts of the views under a filter, in one query."""
     query = lists.pending(
         organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
-    ).with_only_columns(blocked_clause(who).label("is_blocked"), lists.is_flagged().label("is_flagged"))
+    ).with_only_columns(
+        blocked_clause(who).label("is_blocked"),
+        lists.is_flagged().label("is_flagged"),
+        _half_approved().label("is_second"),
+        _made_by(who).label("is_mine"),
+    )
     inner = query.subquery()
     row = db.session.execute(
         select(
             func.count(),
             func.count().filter(inner.c.is_blocked),
             func.count().filter(inner.c.is_flagged),
+            func.count().filter(inner.c.is_second),
+            func.count().filter(inner.c.is_mine),
         ).select_from(inner)
     ).one()
-    return Views(row[0] - row[1], row[1], row[2])
+    return Views(row[0] - row[1], *row[1:])
+
+
+def _half_approved() -> ColumnElement[bool]:
+    return exists().where(
+        Approval.payout_id == Payout.id, Approval.round == Payout.round, Approval.decision == "approved"
+    )
+
+
+def _made_by(who: Approver) -> ColumnElement[bool]:
+    return and_(Payout.created_by_id.is_not(None), Payout.created_by_id == who.user_id)
 
 
 def reasons(who: Approver, payout: Payout) -> list[str]:
@@ -152,12 +188,15 @@ def split(who: Approver, payouts: Sequence[Payout]) -> tuple[list[Payout], list[
 
 
 def in_view(who: Approver, filters: lists.PayoutFilter, view: str) -> Select[Any]:
-    """The waiting payouts of a view: "ready" and "blocked" for this person, "flagged", or "" for all."""
+    """The waiting payouts of a view: ready, blocked, flagged, second, mine for this person; "" for all."""
     query = lists.pending(
         organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
     )
-    if view == "ready":
-        return query.where(~blocked_clause(who))
-    if view == "blocked":
-        return query.where(blocked_clause(who))
-    return query.where(lists.is_flagged()) if view == "flagged" else query
+    conditions = {
+        "ready": lambda: ~blocked_clause(who),
+        "blocked": lambda: blocked_clause(who),
+        "flagged": lists.is_flagged,
+        "second": _half_approved,
+        "mine": lambda: _made_by(who),
+    }
+    return query.where(conditions[view]()) if view in conditions else query

@@ -58,9 +58,7 @@ class PolicyProposal(Base):
 
     __tablename__ = "policy_proposals"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('pending', 'accepted', 'refused', 'withdrawn')", name="state_is_known"
-        ),
+        CheckConstraint("state IN ('pending', 'accepted', 'refused', 'withdrawn')", name="state_is_known"),
         CheckConstraint(
             "state <> 'accepted' OR decided_by_id IS NULL OR decided_by_id <> proposed_by_id",
             name="second_person_accepts",

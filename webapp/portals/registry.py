@@ -7,7 +7,7 @@ from flask import Flask, url_for
 from webapp.config import Settings
 from webapp.database import db
 from webapp.ledger.queries import SourceLink, source_links
-from webapp.payouts import bulk, check, panels, policies, proof
+from webapp.payouts import bulk, check, panels, policies, proof, stuck
 from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.views import bulk as bulk_pages
 from webapp.people import methods
@@ -24,7 +24,7 @@ from webapp.portals import (
 from webapp.programs.installations import work
 
 # Modules that register with lower rooms when they are imported: handlers of runs, checks, periodic tasks.
-REGISTERED = (bulk, check, proof, work)
+REGISTERED = (bulk, check, proof, work, stuck)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:

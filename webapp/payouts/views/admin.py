@@ -10,9 +10,10 @@ from sqlalchemy import Select
 
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.payouts import lists, panels
+from webapp.payouts import approvers, lists, panels
 from webapp.payouts.forms import FilterForm
 from webapp.payouts.models import Payout
+from webapp.payouts.states import PayoutState
 from webapp.payouts.views import actions, bulk, detail, listing, words
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import is_fragment
@@ -129,6 +130,15 @@ def show(reference: str) -> ResponseReturnValue:
     """One payout with everything about it."""
     payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
     return render_template("payouts/show.html", **detail.context(payout, utc_now()))
+
+
+@blueprint.get("/<reference>/approvers")
+def approvers_of(reference: str) -> ResponseReturnValue:
+    """Who can approve this payout, admin by admin, and why the others cannot."""
+    payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
+    is_waiting = payout.state == PayoutState.PENDING_APPROVAL.value
+    answer = approvers.who_can_approve(payout, utc_now()) if is_waiting else None
+    return render_template("payouts/approvers.html", payout=payout, answer=answer)
 
 
 @blueprint.get("/<reference>/status")

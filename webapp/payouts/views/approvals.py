@@ -22,7 +22,13 @@ from webapp.web.pagination import Page, keyset
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
 MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to", "age")
-VIEWS = {"ready": "Ready", "blocked": "Blocked for you", "flagged": "Flagged"}
+VIEWS = {
+    "ready": "Ready",
+    "second": "Second approval",
+    "blocked": "Blocked for you",
+    "flagged": "Flagged",
+    "mine": "Made by you",
+}
 
 
 def _form() -> QueueFilterForm:
@@ -64,7 +70,7 @@ def index() -> ResponseReturnValue:
     who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=now)
     page: Page[Payout] = Page([], None, None)
     totals: list[lists.Total] = []
-    counts = approval_queue.Views(0, 0, 0)
+    counts = approval_queue.Views()
     if is_valid := form.validate():
         query = approval_queue.in_view(who, form.chosen(), view)
         page = keyset(lists.with_approval_facts(query), Payout.id, newest_first=False)

@@ -11,50 +11,16 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
-from webapp.payouts import policies, service
+from webapp.payouts import policies, policy_changes, service
 from webapp.payouts.forms import HaltForm
-from webapp.payouts.policy import RAILS, Policy, Tier
+from webapp.payouts.policy import RAILS
+from webapp.payouts.views import policy_editor, policy_words
 from webapp.payouts.views.actions import RAIL_WORDS
 from webapp.people.views.session import actor
-from webapp.web import filters
 from webapp.web.htmx import see_other
 
 blueprint = Blueprint("policy", __name__, url_prefix="/settings")
-
-
-def _tier(rules: Policy, tier: Tier) -> dict[str, str]:
-    currency = tier.currency or rules.currency
-    people = {0: "Nobody: the policy approves it", 1: "One person", 2: "Two different people"}
-    return {
-        "up_to": filters.money(Money(tier.up_to_minor, currency))
-        if tier.up_to_minor is not None
-        else "Any amount",
-        "applies": "Payouts that a program makes by itself" if tier.automatic_only else "All payouts",
-        "approvals": people.get(tier.approvals, f"{tier.approvals} different people"),
-    }
-
-
-def _rules(rules: Policy) -> list[tuple[str, str]]:
-    """The rest of the policy in sentences."""
-    said: list[tuple[str, str]] = [
-        ("Changed payment details", f"Nothing is paid to them for {rules.cool_off_hours} hours."
-         if rules.cool_off_hours else "They are paid to at once."),
-        ("Who entered payment details", f"Does not approve payouts to them for {rules.method_editor_days} days."
-         if rules.method_editor_days else "May approve payouts to them."),
-        ("Retries after a passing failure", ", ".join(f"{m} min" for m in rules.retry_minutes) + " later"
-         if rules.retry_minutes else "None: a person tries again."),
-    ]  # fmt: skip
-    if rules.separate_payer_above_minor is not None:
-        limit = filters.money(Money(rules.separate_payer_above_minor, rules.currency))
-        said.append(("Who pays", f"Above {limit}, somebody other than the last approver."))
-    if rules.minimum_minor:
-        limit = filters.money(Money(rules.minimum_minor, rules.currency))
-        said.append(("Smallest automatic payout", f"{limit}; what is below waits until it is reached."))
-    said += [
-        (f"Cut-off of {program}", f"Payouts can be stopped until {at}.")
-        for program, at in rules.cut_off.items()
-    ]
-    return said
+policy_editor.register(blueprint)
 
 
 def _prefix(rail: str) -> str:
@@ -84,8 +50,9 @@ def _page(
         rules=rules,
         version=version,
         changed_at=stored.created_at if stored else None,
-        tiers=[_tier(rules, tier) for tier in rules.tiers],
-        said=_rules(rules),
+        tiers=[policy_words.tier(rules, tier) for tier in rules.tiers],
+        said=policy_words.said(rules),
+        waiting=policy_changes.pending(g.organisation.id),
         rails=rails,
         form=form,
         conflict=conflict,

@@ -14,7 +14,7 @@ from sqlalchemy import exists, select
 from webapp.database import db
 from webapp.kernel.clock import add_months, local_date, utc_now
 from webapp.kernel.money import Money
-from webapp.payouts import approval_queue, figures, policies
+from webapp.payouts import approval_queue, approvers, figures, policies, policy_changes
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
 from webapp.portals.views import tour
@@ -100,6 +100,14 @@ def _tasks(now: datetime) -> list[Task]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
+    if by_state.get(_S.PENDING_APPROVAL.value) and (stuck := approvers.stuck_count(organisation, now)):
+        title = f"{_many(stuck, 'payout', 'payouts')} that nobody may approve"
+        tasks.append(Task(title, "Too few admins may. Invite another one, or change the approval rules.",
+                          url_for("admin.approvals.index", view="blocked"), f"{stuck:,}", "failed"))  # fmt: skip
+    if policy_changes.pending(organisation.id):
+        tasks.append(Task("A change of the approval rules waits for an admin",
+                          "The one who asked for it cannot accept it.",
+                          url_for("admin.policy.proposal"), "1", "todo"))  # fmt: skip
     tasks += [
         Task(f"Payments are halted: {'all' if switch.rail == policies.EVERY_RAIL else switch.rail}",
              switch.reason, url_for("admin.policy.show"), None, "failed")

@@ -1,0 +1,181 @@
+"""Changing the approval rules: one admin proposes, a second one accepts; alone, the change is made at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp import queue
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
+from webapp.outbox import service as outbox
+from webapp.payouts import approvers, policies
+from webapp.payouts.models import ApprovalPolicy, PolicyProposal
+from webapp.payouts.policy import from_rules
+
+NEEDS_REASON = "Say why the rules change; it is kept in the audit trail."
+
+
+def pending(organisation_id: int) -> PolicyProposal | None:
+    """The proposal that waits for a second admin."""
+    return db.session.scalar(
+        select(PolicyProposal).where(
+            PolicyProposal.organisation_id == organisation_id, PolicyProposal.state == "pending"
+        )
+    )
+
+
+def propose(
+    *,
+    organisation_id: int,
+    rules: dict[str, Any],
+    note: str,
+    expected_version: int,
+    actor: Actor,
+    now: datetime,
+) -> PolicyProposal | ApprovalPolicy:
+    """Ask for new rules. With another active admin they wait for that person; alone they are in force at once.
+
+    Raises Invalid (also when nothing differs), StaleVersion, or Conflict while another proposal waits.
+    """
+    policy = from_rules(rules)
+    note = _need(note, "note", NEEDS_REASON, "We grew; amounts above 5,000 now need two people.")
+    present, version = policies.current_policy(organisation_id)
+    if expected_version != version:
+        raise StaleVersion("Somebody else changed the policy since you opened this page. Nothing was saved.")
+    if policy.rules == present.rules:
+        raise Invalid("rules", "Nothing differs from the rules in force.")
+    if policy.currency != present.currency:
+        raise Invalid("currency", f"The tiers are in {present.currency}, the organisation's currency.")
+    others = [user for user in approvers.admins(organisation_id) if user.id != actor.user_id]
+    if not others:
+        return _put_in_force(organisation_id, policy.rules, version, note, actor, now)
+    row = PolicyProposal(
+        organisation_id=organisation_id,
+        base_version=version,
+        rules=policy.rules,
+        note=note,
+        proposed_by_id=actor.user_id,
+        proposed_by_label=actor.label,
+        proposed_at=now,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+    except IntegrityError as error:
+        raise Conflict("Another change of the rules waits already. Decide that one first.") from error
+    _record("proposed", row, actor, now, note)
+    outbox.add(
+        kind="notice.policy.proposed",
+        reference_id=row.id,
+        dedupe_key=f"notice.policy.proposed:{row.id}",
+        to_queue=queue.MAIL,
+        organisation_id=organisation_id,
+        now=now,
+    )
+    return row
+
+
+def _need(text: str, field: str, message: str, example: str) -> str:
+    if not text.strip():
+        raise Invalid(field, message, example)
+    return text.strip()[:2000]
+
+
+def _put_in_force(
+    organisation_id: int, rules: dict[str, Any], version: int, note: str, actor: Actor, now: datetime
+) -> ApprovalPolicy:
+    row = policies.change_policy(
+        organisation_id=organisation_id,
+        rules=rules,
+        actor=actor,
+        now=now,
+        expected_version=version,
+        note=note,
+    )
+    outbox.add(
+        kind="notice.policy.changed",
+        reference_id=row.id,
+        dedupe_key=f"notice.policy.changed:{row.id}",
+        to_queue=queue.MAIL,
+        organisation_id=organisation_id,
+        now=now,
+    )
+    return row
+
+
+def _lock(organisation_id: int, proposal_id: int) -> PolicyProposal:
+    row = db.session.scalar(
+        select(PolicyProposal)
+        .where(PolicyProposal.organisation_id == organisation_id, PolicyProposal.id == proposal_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _refuse_decided(row: PolicyProposal, wanted: str, actor: Actor) -> bool:
+    """True when this person did just that before; Conflict when it was decided otherwise."""
+    if row.state == "pending":
+        return False
+    if row.state == wanted and row.decided_by_id == actor.user_id:
+        return True
+    raise Conflict(f"{row.decided_by_label} {row.state} this change already. Nothing was changed now.")
+
+
+def accept(*, organisation_id: int, proposal_id: int, actor: Actor, now: datetime) -> ApprovalPolicy | None:
+    """A second admin's yes: the rules are in force. None when this person accepted it before.
+
+    Raises NotAllowed for the person who proposed it, Conflict when it is decided, StaleVersion when the rules
+    changed since it was proposed.
+    """
+    row = _lock(organisation_id, proposal_id)
+    if _refuse_decided(row, "accepted", actor):
+        return None
+    if actor.user_id is None or actor.user_id == row.proposed_by_id:
+        raise NotAllowed(["You proposed this change; a different admin must accept it."])
+    stored = _put_in_force(organisation_id, row.rules, row.base_version, row.note, actor, now)
+    _decide(row, "accepted", "", actor, now)
+    return stored
+
+
+def refuse(*, organisation_id: int, proposal_id: int, reason: str, actor: Actor, now: datetime) -> None:
+    """A second admin's no, with a reason; the person who proposed it withdraws it the same way."""
+    row = _lock(organisation_id, proposal_id)
+    word = "withdrawn" if actor.user_id is not None and actor.user_id == row.proposed_by_id else "refused"
+    if _refuse_decided(row, word, actor):
+        return
+    if word == "refused":
+        reason = _need(
+            reason, "reason", "Say why not; the person who proposed it reads it.", "Too high for us."
+        )
+    _decide(row, word, reason.strip()[:2000], actor, now)
+
+
+def _decide(row: PolicyProposal, word: str, reason: str, actor: Actor, now: datetime) -> None:
+    row.state, row.reason = word, reason
+    row.decided_by_id, row.decided_by_label, row.decided_at = actor.user_id, actor.label, now
+    db.session.flush()
+    _record(f"proposal_{word}", row, actor, now, reason)
+
+
+def _record(word: str, row: PolicyProposal, actor: Actor, now: datetime, note: str) -> None:
+    before = policies.current_policy(row.organisation_id)[0].rules if word == "proposed" else {}
+    audit.record(
+        tag=f"payouts:policy:{word}",
+        actor=actor,
+        now=now,
+        organisation_id=row.organisation_id,
+        subject_type="policy",
+        subject_id=row.id,
+        subject_label="Change of the approval rules",
+        changes={k: [before.get(k), v] for k, v in row.rules.items() if before and before.get(k) != v},
+        note=note,
+    )
