@@ -222,7 +222,7 @@ def old_asset(house: House, kind: str) -> list[Arguments]:
     return [{"digest": "00000000", "name": "app.css"}, {"digest": "00000000", "name": "app.py"}]
 
 
-@example("admin.policy.proposal", "admin.policy.decide")
+@example("admin.policy.decide")
 def policy_proposal(house: House, kind: str) -> list[Arguments]:
     """A change of the rules that another admin asked for."""
     rules = {**default_rules(house.organisation.currency), "cool_off_hours": 72}

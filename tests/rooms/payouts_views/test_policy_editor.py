@@ -139,7 +139,7 @@ def test_another_organisation_does_not_see_the_proposal(place: Place) -> None:
     elsewhere = people.organisation("elsewhere")
     client = place.client(place.maker)
     sign_in(client, user(organisation=elsewhere, role="admin"), elsewhere)
-    assert client.get("/admin/settings/rules/proposal").status_code == 404
+    assert client.get("/admin/settings/rules/proposal").status_code == 303
     assert (
         client.post(f"/admin/settings/rules/proposal/{row.id}", data={"decision": "accept"}).status_code
         == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import abort, flash, g, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
@@ -162,10 +162,10 @@ def decide_page(
 
 
 def proposal() -> ResponseReturnValue:
-    """The change that waits for a second admin; 404 when none does."""
+    """The change that waits for a second admin; to the settings when it was decided."""
     row = policy_changes.pending(g.organisation.id)
     if row is None:
-        abort(404)
+        return redirect(url_for("admin.policy.show"), 303)
     return decide_page(row)
 
 
