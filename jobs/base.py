@@ -13,6 +13,7 @@ from functools import cache
 
 import structlog
 from flask import Flask
+from rq import get_current_job
 
 from jobs import registry
 from webapp.app import create_app
@@ -35,7 +36,11 @@ def application() -> Flask:
 
 def drain(queue_name: str) -> int:
     """Carry out what is due in a queue, one by one, until nothing is. Returns how many messages were looked at."""
-    with application().app_context():
+    job = get_current_job()
+    with (
+        application().app_context(),
+        structlog.contextvars.bound_contextvars(job_id=job.id if job else None, queue=queue_name),
+    ):
         return drain_here(queue_name)
 
 
@@ -56,7 +61,12 @@ def drain_here(queue_name: str) -> int:
 
 
 def _carry_out(claimed: Claimed) -> None:
-    """Run the handler outside any transaction, then write down how it went."""
+    """Run the handler outside any transaction, then write down how it went; its log lines name the message."""
+    with structlog.contextvars.bound_contextvars(outbox_id=claimed.id, kind=claimed.kind):
+        _run(claimed)
+
+
+def _run(claimed: Claimed) -> None:
     try:
         result = registry.handler(claimed.kind)(claimed.reference_id)
     except Exception as error:
@@ -66,7 +76,6 @@ def _carry_out(claimed: Claimed) -> None:
         say = log.error if gave_up else log.warning
         say(
             "outbox.gave_up" if gave_up else "outbox.failed",
-            kind=claimed.kind,
             reference_id=claimed.reference_id,
             attempts=claimed.attempts,
             exc_info=True,

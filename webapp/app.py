@@ -12,7 +12,7 @@ from webapp import config, database, logs, queue
 from webapp.people import throttle
 from webapp.people.views import session as people_session
 from webapp.portals import context, registry
-from webapp.web import assets, errors, filters, guards, headers, read_only_requests
+from webapp.web import assets, errors, filters, guards, headers, read_only_requests, request_log
 from webapp.web.htmx import htmx
 
 csrf = CSRFProtect()
@@ -31,6 +31,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     logs.configure(settings)
+    request_log.init_app(app)
     database.init_app(app)
     queue.init_app(app)
     headers.init_app(app)

@@ -204,7 +204,11 @@ class Settings(BaseSettings):
             "SECRET_KEY": self.secret_key,
             "SECRET_KEY_FALLBACKS": [k for k in self.secret_key_fallbacks.split(",") if k],
             "SQLALCHEMY_DATABASE_URI": self.sqlalchemy_url,
-            "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+            # Errors of the database must not carry what people typed into the logs.
+            "SQLALCHEMY_ENGINE_OPTIONS": {
+                "pool_pre_ping": True,
+                "hide_parameters": self.environment != "test",
+            },
             "MIGRATIONS_FOLDER": Path(__file__).resolve().parent.parent / "migrations",
             "SESSION_COOKIE_NAME": "__Host-paydesk" if secure else "paydesk",
             "SESSION_COOKIE_SECURE": secure,

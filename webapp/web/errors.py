@@ -18,6 +18,7 @@ from webapp.kernel.errors import (
     PaydeskError,
     Unavailable,
 )
+from webapp.web import request_log
 
 STATUS: dict[type[PaydeskError], int] = {
     NotFound: 404,
@@ -61,7 +62,9 @@ def _page(code: int, message: str) -> Response:
     db.session.rollback()
     title = TITLES.get(code, "Error")
     # The script shows the page's sentence beside what the person typed; it never swaps an error in.
-    return make_response(render_template("errors/error.html", code=code, title=title, message=message), code)
+    reference = request_log.current_id() if code >= 500 else None
+    page = render_template("errors/error.html", code=code, title=title, message=message, reference=reference)
+    return make_response(page, code)
 
 
 def init_app(app: Flask) -> None:
@@ -104,5 +107,6 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _last_resort(error: Exception) -> Response:
-        log.exception("unhandled", path=request.path)
+        # The rule and not the path, which may hold the token of a link.
+        log.exception("unhandled", rule=str(request.url_rule))
         return _page(500, MESSAGES[500])
