@@ -19,6 +19,7 @@ from webapp.people.models import Payee, PayoutMethod
 # How long a change of payment details waits, unless the organisation's policy says otherwise.
 DEFAULT_COOL_OFF_HOURS = 48
 _cool_off_policy: list[Callable[[int], int]] = []
+_single_operator: list[Callable[[int], int | None]] = []
 
 
 def register_cool_off(policy: Callable[[int], int]) -> None:
@@ -29,6 +30,19 @@ def register_cool_off(policy: Callable[[int], int]) -> None:
 def cool_off_hours(organisation_id: int) -> int:
     """Hours that a change of payment details waits before it is paid to."""
     return _cool_off_policy[0](organisation_id) if _cool_off_policy else DEFAULT_COOL_OFF_HOURS
+
+
+def register_single_operator(policy: Callable[[int], int | None]) -> None:
+    """Let a room above this one say how many hours replace the second person in a one-person organisation.
+
+    It answers None for an organisation (by id) where two people are needed.
+    """
+    _single_operator[:] = [policy]
+
+
+def single_operator_hours(organisation_id: int) -> int | None:
+    """Hours that replace the second person; None where two people are needed."""
+    return _single_operator[0](organisation_id) if _single_operator else None
 
 
 def blind_index(organisation_id: int, destination: Destination) -> str:
@@ -47,32 +61,26 @@ def set_payout_method(
     now: datetime,
     cool_off_hours: int = 0,
     expected_version: int | None = None,
+    entered_by: Actor | None = None,
 ) -> PayoutMethod:
     """Make `destination` where the payee's money goes. The same as now changes nothing.
 
+    Whoever sets details calls `changes.service.ask`, which asks for a second person; this is its last step.
     A change (not a first method) waits `cool_off_hours` before it is paid to. `expected_version` is the
-    version that the person saw (0: none). Raises NotFound, StaleVersion.
+    version that the person saw (0: none). `entered_by` is who asked for the details, where that is not the
+    actor. Raises NotFound, StaleVersion.
     """
-    payee = db.session.scalar(
-        select(Payee).where(Payee.organisation_id == organisation_id, Payee.id == payee_id).with_for_update()
-    )
-    if payee is None:
-        raise NotFound
-    old = db.session.scalar(
-        select(PayoutMethod).where(PayoutMethod.payee_id == payee_id, PayoutMethod.is_current.is_(True))
-    )
+    payee = lock_payee(organisation_id, payee_id)
+    old = current_version(payee_id)
+    check_seen(payee, old, expected_version)
     seen = old.version if old else 0
-    if expected_version is not None and expected_version != seen:
-        raise StaleVersion(
-            f"Somebody else changed the payment details of {payee.name} since you opened this page."
-        )
     index = blind_index(organisation_id, destination)
-    if old is not None and _is_same(old, destination, index):
+    if old is not None and is_same(old, destination, index):
         return old
     if old is not None:
         old.is_current, old.replaced_at = False, now
         db.session.flush()
-    method = _new_version(payee, destination, index, seen + 1, actor, now)
+    method = _new_version(payee, destination, index, seen + 1, (entered_by or actor).user_id, now)
     if old is not None and cool_off_hours > 0:
         method.cool_off_until = now + timedelta(hours=cool_off_hours)
     db.session.add(method)
@@ -94,7 +102,56 @@ def set_payout_method(
     return method
 
 
-def _is_same(old: PayoutMethod, destination: Destination, index: str) -> bool:
+def lock_payee(organisation_id: int, payee_id: int) -> Payee:
+    """The payee's row, locked until the transaction ends: whoever changes where money goes takes it first.
+
+    Raises NotFound, also for another organisation's.
+    """
+    payee = db.session.scalar(
+        select(Payee)
+        .where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if payee is None:
+        raise NotFound
+    return payee
+
+
+def current_version(payee_id: int) -> PayoutMethod | None:
+    """Where the payee's money goes now, read afresh."""
+    return db.session.scalar(
+        select(PayoutMethod)
+        .where(PayoutMethod.payee_id == payee_id, PayoutMethod.is_current.is_(True))
+        .execution_options(populate_existing=True)
+    )
+
+
+def check_seen(payee: Payee, current: PayoutMethod | None, expected_version: int | None) -> None:
+    """Refuse when the person saw other details than there are (0: none). Raises StaleVersion."""
+    if expected_version is not None and expected_version != (current.version if current else 0):
+        raise StaleVersion(
+            f"Somebody else changed the payment details of {payee.name} since you opened this page."
+        )
+
+
+def start_cool_off(*, payee: Payee, now: datetime) -> PayoutMethod | None:
+    """Let the present details wait, because the way to reach the payee has changed; None without details.
+
+    A longer wait stays; who released an earlier one is asked again.
+    """
+    method = current_version(payee.id)
+    hours = cool_off_hours(payee.organisation_id)
+    if method is None or hours <= 0:
+        return None
+    until = now + timedelta(hours=hours)
+    if method.cool_off_until is None or method.cool_off_until < until:
+        method.cool_off_until = until
+    return method
+
+
+def is_same(old: PayoutMethod, destination: Destination, index: str) -> bool:
+    """Whether a destination is what a version says already."""
     return (old.kind, old.scheme, old.name_at_bank, old.bank_name, old.blind_index) == (
         destination.kind,
         destination.scheme,
@@ -105,7 +162,7 @@ def _is_same(old: PayoutMethod, destination: Destination, index: str) -> bool:
 
 
 def _new_version(
-    payee: Payee, destination: Destination, index: str, version: int, actor: Actor, now: datetime
+    payee: Payee, destination: Destination, index: str, version: int, entered_by_id: int | None, now: datetime
 ) -> PayoutMethod:
     uid = new_uid()
     sealed = None
@@ -123,6 +180,6 @@ def _new_version(
         masked=destination.masked,
         details_encrypted=sealed,
         blind_index=index,
-        created_by_id=actor.user_id,
+        created_by_id=entered_by_id,
         created_at=now,
     )

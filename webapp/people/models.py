@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     CheckConstraint,
@@ -25,6 +26,9 @@ from webapp.database import (
     UtcDateTime,
 )
 from webapp.kernel.labels import Label
+
+if TYPE_CHECKING:
+    from webapp.people.changes.models import MethodChange
 
 
 class Role(Label):
@@ -214,6 +218,13 @@ class Payee(Base):
     )
     current_method: Mapped[PayoutMethod | None] = relationship(
         primaryjoin="and_(Payee.id == PayoutMethod.payee_id, PayoutMethod.is_current.is_(True))",
+        viewonly=True,
+        uselist=False,
+    )
+    # Asked-for payment details that wait for a second person.
+    pending_change: Mapped[MethodChange | None] = relationship(
+        "MethodChange",
+        primaryjoin="and_(Payee.id == MethodChange.payee_id, MethodChange.state == 'pending')",
         viewonly=True,
         uselist=False,
     )

@@ -23,9 +23,7 @@ class MethodChange(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "reference"),
         CheckConstraint(f"kind IN ({_values(MethodKind)})", name="kind_is_known"),
-        CheckConstraint(
-            "state IN ('pending', 'verified', 'refused', 'withdrawn')", name="state_is_known"
-        ),
+        CheckConstraint("state IN ('pending', 'verified', 'refused', 'withdrawn')", name="state_is_known"),
         CheckConstraint("kind = 'manual' OR details_encrypted IS NOT NULL", name="details_are_there"),
         CheckConstraint(
             "state <> 'verified' OR decided_by_id IS NULL OR requested_by_id IS NULL "

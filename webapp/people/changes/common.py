@@ -1,0 +1,36 @@
+"""What the changes of payment details have in common: words that are needed, times in words, who is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from webapp import queue
+from webapp.database import db
+from webapp.kernel.errors import Invalid
+from webapp.outbox import service as outbox
+from webapp.people.models import Organisation
+
+
+def need_words(field: str, text: str, message: str, example: str) -> str:
+    """The text, trimmed; a few signs are no explanation. Raises Invalid."""
+    text = text.strip()
+    if len(text) < 5:
+        raise Invalid(field, message, example)
+    return text[:2000]
+
+
+def timezone_of(organisation_id: int) -> str:
+    """The time zone in which an organisation reads times."""
+    return db.session.get_one(Organisation, organisation_id).timezone
+
+
+def tell(kind: str, reference_id: int, organisation_id: int, now: datetime, part: str = "") -> None:
+    """Have the people concerned told by e-mail, with the commit."""
+    outbox.add(
+        kind=kind,
+        reference_id=reference_id,
+        dedupe_key=f"{kind}:{reference_id}{part}",
+        to_queue=queue.MAIL,
+        organisation_id=organisation_id,
+        now=now,
+    )
