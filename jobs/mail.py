@@ -1,19 +1,29 @@
-"""What workers do for e-mail: compose the mails about a payout, send queued ones."""
+"""What workers do for e-mail: compose the mails that rooms ask for, send queued ones.
+
+Each function is given the id of the row that the mail is about; called again, it writes no second mail.
+"""
 
 from __future__ import annotations
 
 from flask import current_app
 
 from webapp.config import Settings
-from webapp.database import transaction
+from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
-from webapp.notices import sending, service
+from webapp.kernel.errors import NotFound
+from webapp.notices import accounts, details, sending, service, work
+from webapp.notices.service import Desk
 from webapp.outbox.service import Later
+from webapp.statements.models import Document
 
 
 def _settings() -> Settings:
     settings: Settings = current_app.config["SETTINGS"]
     return settings
+
+
+def _desk() -> Desk:
+    return Desk(_settings().public_url, _settings().mail_from, utc_now())
 
 
 def _compose(event: str, payout_id: int) -> None:
@@ -47,6 +57,126 @@ def payout_failed(reference_id: int) -> None:
 def payout_reversed(reference_id: int) -> None:
     """Tell the payee that the bank returned payout `reference_id`."""
     _compose("reversed", reference_id)
+
+
+def account_link(reference_id: int) -> None:
+    """Mail the personal link `reference_id`: an invitation, or a way to a new password."""
+    with transaction():
+        accounts.account_link(reference_id, desk=_desk())
+
+
+def new_device(reference_id: int) -> None:
+    """Tell a user about session `reference_id`, begun in a browser that was not known."""
+    with transaction():
+        accounts.new_device(reference_id, desk=_desk())
+
+
+def password_changed(reference_id: int) -> None:
+    """Tell user `reference_id` that their password was changed."""
+    with transaction():
+        accounts.security("password_changed", reference_id, desk=_desk())
+
+
+def factor_added(reference_id: int) -> None:
+    """Tell user `reference_id` that a second factor was added."""
+    with transaction():
+        accounts.security("factor_added", reference_id, desk=_desk())
+
+
+def factor_removed(reference_id: int) -> None:
+    """Tell user `reference_id` that a second factor was removed."""
+    with transaction():
+        accounts.security("factor_removed", reference_id, desk=_desk())
+
+
+def recovery_used(reference_id: int) -> None:
+    """Tell user `reference_id` that one of their recovery codes was used."""
+    with transaction():
+        accounts.security("recovery_used", reference_id, desk=_desk())
+
+
+def details_asked(reference_id: int) -> None:
+    """Tell payee and admins that change `reference_id` of payment details waits for a second person."""
+    with transaction():
+        details.asked(reference_id, desk=_desk())
+
+
+def details_verified(reference_id: int) -> None:
+    """Tell the payee that change `reference_id` of their payment details is in force."""
+    with transaction():
+        details.verified(reference_id, desk=_desk())
+
+
+def details_refused(reference_id: int) -> None:
+    """Tell the payee that change `reference_id` of their payment details was refused."""
+    with transaction():
+        details.refused(reference_id, desk=_desk())
+
+
+def details_changed(reference_id: int) -> None:
+    """Tell the payee about version `reference_id` of their payment details."""
+    with transaction():
+        details.changed(reference_id, desk=_desk())
+
+
+def cool_off_released(reference_id: int) -> None:
+    """Tell payee and admins that nothing waits any more for payment details `reference_id`."""
+    with transaction():
+        details.released(reference_id, desk=_desk())
+
+
+def policy_changed(reference_id: int) -> None:
+    """Tell the admins about version `reference_id` of the approval rules."""
+    with transaction():
+        work.policy_changed(reference_id, desk=_desk())
+
+
+def policy_proposed(reference_id: int) -> None:
+    """Tell the other admins that changed approval rules `reference_id` wait for one of them."""
+    with transaction():
+        work.policy_proposed(reference_id, desk=_desk())
+
+
+def bulk_result(reference_id: int) -> None:
+    """Tell the person who started run `reference_id` what became of it."""
+    with transaction():
+        work.bulk_result(reference_id, desk=_desk())
+
+
+def import_result(reference_id: int) -> None:
+    """Tell the person who imported file `reference_id` what became of it."""
+    with transaction():
+        work.import_result(reference_id, desk=_desk())
+
+
+def digest(reference_id: int) -> None:
+    """Tell user `reference_id` which payouts wait for them."""
+    with transaction():
+        work.digests(reference_id, desk=_desk())
+
+
+def statement(reference_id: int) -> None:
+    """Tell the payee that monthly statement `reference_id` is ready."""
+    with transaction():
+        work.statement(_statement_facts(reference_id), desk=_desk())
+
+
+def _statement_facts(document_id: int) -> work.StatementFacts:
+    """Rooms of the same level do not know one another: the job carries the facts from statements to notices."""
+    document = db.session.get(Document, document_id)
+    if document is None or document.period_start is None or document.period_end is None:
+        raise NotFound
+    return work.StatementFacts(
+        document_id=document.id,
+        organisation_id=document.organisation_id,
+        payee_id=document.payee_id,
+        number=document.number,
+        period_start=document.period_start,
+        period_end=document.period_end,
+        currency=document.currency,
+        closing_minor=document.closing_minor or 0,
+        is_reissue=document.replaces_id is not None,
+    )
 
 
 def send_email(reference_id: int) -> Later | None:

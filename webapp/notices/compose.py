@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from webapp.kernel.money import Money
 
@@ -21,6 +22,7 @@ LINES_SHOWN = 10
 # The words are English, the months too; grouping and symbols of amounts follow the locale.
 WORDS = "en"
 SUBJECT_LENGTH = 300
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,22 @@ class _Pair:
 
 
 def one_line(text: str) -> str:
-    """Text on one line without control characters: for subjects, and for names inside a text mail."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Text on one line without control characters: for subjects, and for names inside a text mail.
+
+    Marks that turn the direction of writing go too; the joiners that Indian scripts need stay.
+    """
+    return " ".join("".join(c if c.isprintable() or c in _JOINERS else " " for c in text).split())
 
 
 def compose(facts: NoticeFacts) -> Words:
     """The mail for `facts.event` (one of EVENTS). Raises ValueError for an event that has no mail."""
     if facts.event not in EVENTS:
         raise ValueError(f"there is no mail for the event {facts.event!r}")
-    values = _values(facts)
-    folder = f"payout_{facts.event}"
+    return render(f"payout_{facts.event}", _values(facts))
+
+
+def render(folder: str, values: Mapping[str, Any]) -> Words:
+    """The three templates of a folder with the same values, which must be inert text already."""
     mails = environment()
     subject = one_line(mails.get_template(f"{folder}/subject.txt").render(values))[:SUBJECT_LENGTH]
     text = mails.get_template(f"{folder}/body.txt").render(values)
@@ -101,21 +109,27 @@ def destination(method_kind: str, masked: str) -> str:
     return words + masked if masked else ""
 
 
-def say_money(facts: NoticeFacts, minor: int) -> str:
+def say_money(money: Money, *, home_currency: str, locale: str) -> str:
     """An amount in the organisation's locale, with the ISO code when it is not its own currency."""
+    text = money.format(locale)
+    is_clear = money.currency == home_currency or money.currency in text
+    return text if is_clear else f"{text} {money.currency}"
+
+
+def _money(facts: NoticeFacts, minor: int) -> str:
     money = Money(minor, facts.currency)
-    text = money.format(facts.locale)
-    is_clear = facts.currency == facts.home_currency or facts.currency in text
-    return text if is_clear else f"{text} {facts.currency}"
+    return say_money(money, home_currency=facts.home_currency, locale=facts.locale)
 
 
-def _day(value: date) -> str:
+def say_day(value: date) -> str:
+    """3 Nov 2026."""
     return str(format_date(value, "d MMM y", locale=WORDS))
 
 
-def _instant(facts: NoticeFacts, value: datetime) -> str:
-    local = value.astimezone(ZoneInfo(facts.timezone))
-    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(facts.timezone), locale=WORDS)
+def say_instant(value: datetime, timezone: str) -> str:
+    """3 Nov 2026, 17:30 EST."""
+    local = value.astimezone(ZoneInfo(timezone))
+    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(timezone), locale=WORDS)
     return f"{text} {local.tzname() or ''}".strip()
 
 
@@ -123,16 +137,16 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
     count = len(facts.lines)
     shown = facts.lines if count <= LINES_SHOWN + 1 else facts.lines[:LINES_SHOWN]
     period = (
-        _day(facts.period_end)
+        say_day(facts.period_end)
         if facts.period_start == facts.period_end
-        else f"{_day(facts.period_start)} – {_day(facts.period_end)}"
+        else f"{say_day(facts.period_start)} – {say_day(facts.period_end)}"
     )
     return {
         "organisation": one_line(facts.organisation),
         "contact": one_line(facts.contact),
         "payee_name": one_line(facts.payee_name),
         "reference": one_line(facts.reference),
-        "amount": say_money(facts, facts.amount_minor),
+        "amount": _money(facts, facts.amount_minor),
         "period": period,
         "count_words": "1 line" if count == 1 else f"{count} lines",
         "rows": _rows(facts, period),
@@ -140,35 +154,36 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
             {
                 "item": one_line(line.item),
                 "formula": one_line(line.formula),
-                "amount": say_money(facts, line.amount_minor),
+                "amount": _money(facts, line.amount_minor),
             }
             for line in shown
         ],
         "left_out": count - len(shown),
         "destination": one_line(facts.destination),
         "payment_reference": one_line(facts.payment_reference),
-        "paid_on": _day(facts.paid_on) if facts.paid_on else "",
+        "paid_on": say_day(facts.paid_on) if facts.paid_on else "",
         "cause": one_line(facts.cause),
-        "next_try": _instant(facts, facts.next_try_at) if facts.next_try_at else "",
+        "next_try": say_instant(facts.next_try_at, facts.timezone) if facts.next_try_at else "",
         "link": facts.link,
+        "is_optional": False,
     }
 
 
 def _rows(facts: NoticeFacts, period: str) -> list[_Pair]:
     """The figures of each mail: amounts where money moves, reasons where it does not."""
-    net = say_money(facts, facts.amount_minor)
+    net = _money(facts, facts.amount_minor)
     if facts.event in ("approved", "paid"):
         rows = [_Pair("Payout", one_line(facts.reference)), _Pair("Period", period)]
         if facts.event == "paid":
-            rows.append(_Pair("Paid on", _day(facts.paid_on) if facts.paid_on else ""))
+            rows.append(_Pair("Paid on", say_day(facts.paid_on) if facts.paid_on else ""))
         if facts.destination:
             rows.append(_Pair("To", one_line(facts.destination)))
         if facts.payment_reference and facts.event == "paid":
             rows.append(_Pair("Payment reference", one_line(facts.payment_reference)))
         if facts.gross_minor != facts.amount_minor:
-            rows.append(_Pair("Earned", say_money(facts, facts.gross_minor)))
+            rows.append(_Pair("Earned", _money(facts, facts.gross_minor)))
             taken = facts.amount_minor - facts.gross_minor
-            rows.append(_Pair("Deductions, tax and adjustments", say_money(facts, taken)))
+            rows.append(_Pair("Deductions, tax and adjustments", _money(facts, taken)))
         rows.append(_Pair("Net paid" if facts.event == "paid" else "Net to pay", net, is_total=True))
         return [row for row in rows if row.value]
     cause = one_line(facts.cause)
@@ -196,10 +211,17 @@ def _tidy(text: str) -> str:
 @cache
 def environment() -> Environment:
     """Plain text must not be escaped, HTML must: the name of the template decides."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(("html",), default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["bdi"] = isolated
+    return made
+
+
+def isolated(text: str) -> Markup:
+    """Text of people inside a sentence of HTML: its direction of writing stays its own."""
+    return Markup("<bdi>{}</bdi>").format(escape(text))

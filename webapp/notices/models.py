@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, Instant, PrimaryKey, ShortText, UtcDateTime
@@ -18,6 +18,13 @@ class Email(Base):
         CheckConstraint("state IN ('queued', 'sent', 'kept', 'failed')", name="state_is_known"),
         Index("ix_emails_organisation", "organisation_id", "id"),
         Index("ix_emails_payout", "payout_id"),
+        # What has not left, for whoever watches the installation.
+        Index(
+            "ix_emails_not_sent",
+            "state",
+            sqlite_where=text("state IN ('queued', 'failed')"),
+            postgresql_where=text("state IN ('queued', 'failed')"),
+        ),
     )
 
     id: Mapped[PrimaryKey]

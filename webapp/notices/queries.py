@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, or_, select
@@ -10,7 +11,9 @@ from sqlalchemy import Select, or_, select
 from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
+from webapp.notices import catalogue
 from webapp.notices.models import Email
+from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
 
 
@@ -18,7 +21,13 @@ class EmailState(Label):
     """Where an e-mail stands; sentence = what happens next."""
 
     QUEUED = "queued", "Waiting", "waiting", "waiting", "A worker sends it within a minute."
-    SENT = "sent", "Sent", "done", "done", "The mail server has taken it."
+    SENT = (
+        "sent",
+        "Sent",
+        "done",
+        "done",
+        "The mail server has taken it. Whether it arrived is not known here.",
+    )
     KEPT = "kept", "Kept", "ok", "ok", "There is no mail server; it is shown here only."
     FAILED = (
         "failed",
@@ -29,13 +38,7 @@ class EmailState(Label):
     )
 
 
-NOTICES = {
-    "payout_approved": "Payout approved",
-    "payout_rejected": "Payout rejected",
-    "payout_paid": "Payout paid",
-    "payout_failed": "Payout failed",
-    "payout_reversed": "Payout returned",
-}
+NOTICES = catalogue.LABELS
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,22 @@ class EmailFilter:
     text: str = ""
     state: str = ""
     notice: str = ""
+    payout: str = ""
 
 
 def emails(organisation_id: int, chosen: EmailFilter | None = None) -> Select[Any]:
-    """The mails of an organisation; `text` looks in recipient and subject."""
+    """The mails of an organisation; `text` looks in recipient and subject, `payout` is a reference."""
     chosen = chosen or EmailFilter()
     query = select(Email).where(Email.organisation_id == organisation_id)
     if chosen.state:
         query = query.where(Email.state == chosen.state)
     if chosen.notice:
         query = query.where(Email.notice == chosen.notice)
+    if payout := chosen.payout.strip():
+        found = select(Payout.id).where(
+            Payout.organisation_id == organisation_id, Payout.reference == payout.upper()
+        )
+        query = query.where(Email.payout_id.in_(found))
     if text := chosen.text.strip():
         columns = (Email.to_address, Email.to_name, Email.subject)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
@@ -85,3 +94,52 @@ def payout_reference(email: Email) -> str | None:
             Payout.id == email.payout_id, Payout.organisation_id == email.organisation_id
         )
     )
+
+
+def next_try(email: Email) -> datetime | None:
+    """When a waiting mail is tried again; None when it is not."""
+    if email.state != "queued":
+        return None
+    return db.session.scalar(
+        select(OutboxMessage.not_before)
+        .where(
+            OutboxMessage.kind == "email.send",
+            OutboxMessage.reference_id == email.id,
+            OutboxMessage.done_at.is_(None),
+            OutboxMessage.gave_up_at.is_(None),
+        )
+        .order_by(OutboxMessage.not_before)
+        .limit(1)
+    )
+
+
+def own_emails(user_id: int) -> Select[Any]:
+    """The mails that were sent to a user, also as a payee."""
+    return select(Email).where(Email.user_id == user_id).order_by(Email.id.desc())
+
+
+def get_own_email(user_id: int, email_id: int) -> Email:
+    """One mail to a user. Raises NotFound, also for somebody else's."""
+    email = db.session.scalar(select(Email).where(Email.user_id == user_id, Email.id == email_id))
+    if email is None:
+        raise NotFound
+    return email
+
+
+def failed_emails(organisation_id: int, chosen: EmailFilter, *, up_to: int | None = None) -> Select[Any]:
+    """The failed mails of a filter, oldest first; `up_to` is the newest number that a person has seen."""
+    query = emails(organisation_id, replace(chosen, state=EmailState.FAILED.value)).order_by(None)
+    if up_to is not None:
+        query = query.where(Email.id <= up_to)
+    return query.order_by(Email.id)
+
+
+def open_messages(kind: str, reference_id: int) -> list[OutboxMessage]:
+    """What still waits to be carried out for a row: several events about one person are several messages."""
+    query = select(OutboxMessage).where(
+        OutboxMessage.kind == kind,
+        OutboxMessage.reference_id == reference_id,
+        OutboxMessage.done_at.is_(None),
+        OutboxMessage.gave_up_at.is_(None),
+    )
+    return list(db.session.scalars(query.order_by(OutboxMessage.id)))

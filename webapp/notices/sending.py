@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from webapp.config import Settings
 from webapp.database import db, transaction
-from webapp.notices import service
+from webapp.notices import marks, service
 from webapp.notices.models import Email
 from webapp.outbox.service import Later
 from webapp.people.models import Organisation
@@ -42,8 +42,11 @@ def send(email_id: int, *, settings: Settings, now: datetime) -> Later | None:
                 Later(now + ASK_AGAIN, "Another worker is sending this mail.") if state == "queued" else None
             )
         email = db.session.get_one(Email, email_id, populate_existing=True)
-        organisation = db.session.get_one(Organisation, email.organisation_id)
-        mail = mail_of(email, organisation, settings.mail_from)
+        if reason := service.why_not_again(email, now):
+            # Its personal link was used, replaced or is late: such a mail would only confuse.
+            service.record_result(email_id=email_id, state="failed", error=reason, now=now)
+            return None
+        mail = mail_of(email, settings)
         tries = email.tries
     if not settings.smtp_url:
         return _without_server(email_id, settings, now)
@@ -63,21 +66,35 @@ def send(email_id: int, *, settings: Settings, now: datetime) -> Later | None:
     return None
 
 
-def mail_of(email: Email, organisation: Organisation, mail_from: str) -> smtp.Mail:
-    """The logged mail as the provider takes it; all mails about one payout share a thread."""
-    domain = email.message_id.rpartition("@")[2].rstrip(">")
+def mail_of(email: Email, settings: Settings) -> smtp.Mail:
+    """The logged mail as the provider takes it, with the addresses that only the mail itself holds.
+
+    All mails about one payout, or about the payment details of one payee, share a thread.
+    """
+    organisation = db.session.get(Organisation, email.organisation_id) if email.organisation_id else None
+    text, html = marks.filled(email, settings)
     return smtp.Mail(
-        sender=mail_from,
+        sender=settings.mail_from,
         to_address=email.to_address,
         to_name=email.to_name,
-        reply_to=organisation.contact_email,
+        reply_to=organisation.contact_email if organisation else "",
         subject=email.subject,
-        text=email.body_text,
-        html=email.body_html,
+        text=text,
+        html=html,
         message_id=email.message_id,
-        thread_id=f"<payout-{email.organisation_id}-{email.payout_id}@{domain}>" if email.payout_id else "",
+        thread_id=_thread(email),
         at=email.created_at,
+        unsubscribe_url=marks.unsubscribe_url(email, settings),
     )
+
+
+def _thread(email: Email) -> str:
+    domain = email.message_id.rpartition("@")[2].rstrip(">")
+    if email.payout_id:
+        return f"<payout-{email.organisation_id}-{email.payout_id}@{domain}>"
+    if email.payee_id and email.notice.startswith("details_"):
+        return f"<details-{email.organisation_id}-{email.payee_id}@{domain}>"
+    return ""
 
 
 def _without_server(email_id: int, settings: Settings, now: datetime) -> Later | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from hashlib import sha256
@@ -13,14 +15,74 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.errors import Conflict, NotFound
-from webapp.notices import compose
+from webapp.notices import compose, letters
+from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Approval, Payout
+from webapp.people.access.models import AccountLink
 from webapp.people.models import User
 
 SEND = "email.send"
 LEASE = timedelta(minutes=5)
+# So many failed mails are sent again in one go.
+AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where this installation is reached, who signs its mail, and what time it is."""
+
+    public_url: str
+    mail_from: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One address. `user_id` lets the person find the mail on their own pages."""
+
+    address: str
+    name: str
+    user_id: int | None = None
+    payee_id: int | None = None
+
+
+def write(
+    *,
+    notice: str,
+    key: str,
+    letter: Letter,
+    to: Recipient,
+    desk: Desk,
+    organisation_id: int | None,
+    link_id: int | None = None,
+) -> Email:
+    """Word a letter, log it and queue it; with a `key` that is there already, the mail of then is answered."""
+    key = f"{key}:{sha256(to.address.lower().encode()).hexdigest()[:16]}"
+    known = db.session.scalar(select(Email).where(Email.dedupe_key == key))
+    if known is not None:
+        return known
+    words = letters.compose(letter)
+    email = Email(
+        organisation_id=organisation_id,
+        dedupe_key=key,
+        notice=notice,
+        to_address=to.address,
+        to_name=to.name[:200],
+        user_id=to.user_id,
+        payee_id=to.payee_id,
+        link_id=link_id,
+        subject=words.subject,
+        body_text=words.text,
+        body_html=words.html,
+        message_id=message_id(key, desk.mail_from),
+        created_at=desk.now,
+    )
+    db.session.add(email)
+    db.session.flush()
+    _queue(email, desk.now)
+    return email
 
 
 def compose_payout(
@@ -52,6 +114,7 @@ def compose_payout(
         to_address=address,
         to_name=payout.payee.name,
         payee_id=payout.payee_id,
+        user_id=payout.payee.user_id,
         payout_id=payout.id,
         subject=words.subject,
         body_text=words.text,
@@ -142,6 +205,8 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
     """
     if email.state == "queued" and not email.error:
         raise Conflict("This mail still waits for its turn. A worker sends it within a minute.")
+    if reason := why_not_again(email, now):
+        raise Conflict(reason)
     if email.state in ("failed", "queued"):
         email.state, email.error = "queued", ""
         again = email
@@ -161,6 +226,50 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
     return again
 
 
+def why_not_again(email: Email, now: datetime) -> str:
+    """Why a mail with a personal link is worth nothing any more, and what to do instead; empty when it may go."""
+    if email.link_id is None:
+        return ""
+    link = db.session.get_one(AccountLink, email.link_id)
+    is_invitation = link.kind == "invitation"
+    instead = (
+        "Invite the person again on their page under Users."
+        if is_invitation
+        else "The person asks for a new link on the sign-in page."
+    )
+    if link.used_at is not None:
+        done = "has accepted already and can sign in" if is_invitation else "has used it to choose a password"
+        return f"The link in this mail was used: {email.to_address} {done}. There is nothing to send again."
+    if link.revoked_at is not None:
+        return f"The link in this mail was replaced by a newer one. {instead}"
+    if link.expires_at <= now:
+        return f"The link in this mail is no longer good: its time is over. {instead}"
+    return ""
+
+
+def send_failed_again(*, emails: Sequence[Email], actor: Actor, now: datetime) -> tuple[int, int]:
+    """Queue failed mails once more, one entry of the trail for all. Returns how many, and how many were left out.
+
+    Left out are those that are no longer failed, and those whose personal link is worth nothing any more.
+    """
+    chosen = [email for email in emails if email.state == "failed" and not why_not_again(email, now)]
+    for email in chosen:
+        email.state, email.error = "queued", ""
+        _queue(email, now)
+    if chosen:
+        audit.record(
+            tag="notices:email:failed_sent_again",
+            actor=actor,
+            now=now,
+            organisation_id=chosen[0].organisation_id,
+            subject_type="email",
+            subject_id=chosen[0].id,
+            subject_label="1 e-mail" if len(chosen) == 1 else f"{len(chosen)} e-mails",
+            note="Numbers " + ", ".join(str(email.id) for email in chosen)[:1900],
+        )
+    return len(chosen), len(emails) - len(chosen)
+
+
 def _copy(email: Email, now: datetime) -> Email:
     key = f"{email.dedupe_key.partition('#')[0]}#{now.timestamp():.6f}"
     again = Email(
@@ -171,6 +280,8 @@ def _copy(email: Email, now: datetime) -> Email:
         to_name=email.to_name,
         payee_id=email.payee_id,
         payout_id=email.payout_id,
+        user_id=email.user_id,
+        link_id=email.link_id,
         subject=email.subject,
         body_text=email.body_text,
         body_html=email.body_html,

@@ -57,6 +57,8 @@ class Mail:
     message_id: str
     thread_id: str
     at: datetime
+    # One click on this address ends optional mail (RFC 8058); empty for mail that is always sent.
+    unsubscribe_url: str = ""
 
 
 def server_of(url: str) -> Server:
@@ -94,6 +96,9 @@ def compose(mail: Mail) -> EmailMessage:
         # No out-of-office answers, please.
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
+        if mail.unsubscribe_url:
+            message["List-Unsubscribe"] = f"<{_one_line(mail.unsubscribe_url)}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(mail.text, cte="quoted-printable")
         message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     except (ValueError, IndexError, HeaderParseError, MessageError) as error:

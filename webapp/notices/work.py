@@ -1,0 +1,355 @@
+"""Mails about work: results of runs and imports, changed rules, what waits for an approver, a statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from webapp import queue
+from webapp.database import db, transaction
+from webapp.imports.models import ImportFile
+from webapp.kernel.errors import NotFound
+from webapp.kernel.money import Money
+from webapp.notices import preferences, queries, recipients, service
+from webapp.notices.compose import WORDS, say_day, say_instant, say_money
+from webapp.notices.letters import Letter
+from webapp.notices.models import Email
+from webapp.notices.service import Desk
+from webapp.outbox import service as outbox
+from webapp.payouts import approval_queue, lists
+from webapp.payouts.models import ApprovalPolicy, Payout, PolicyProposal
+from webapp.people.models import Organisation, Payee, User
+from webapp.runs import tasks
+from webapp.runs.models import Run
+
+DIGEST = "notice.digest"
+# Local time of the organisation.
+DIGEST_AT = "0 8 * * *"
+# A digest that could not be sent in the morning is not sent at night.
+DIGEST_LATE = timedelta(hours=6)
+TOP = 5
+_RULES = {
+    "tiers": "How many people approve",
+    "separate_payer_above_minor": "Who approved does not pay above",
+    "cool_off_hours": "Hours without payment after changed details",
+    "method_editor_days": "Days without approving after entering details",
+    "single_operator": "One person runs the organisation",
+    "cut_off": "Until when a payment can be stopped",
+    "rails": "Rails in use",
+    "retry_minutes": "Minutes until automatic retries",
+    "minimum_minor": "Smallest automatic payout",
+    "template": "Template",
+}
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def _to_user(
+    notice: str, user: User, key: str, organisation: Organisation, letter: Letter, desk: Desk
+) -> Email | None:
+    if not user.is_active or not preferences.wants(notice, user_id=user.id):
+        return None
+    return service.write(
+        notice=notice,
+        key=key,
+        letter=letter,
+        to=recipients.of_user(user),
+        desk=desk,
+        organisation_id=organisation.id,
+    )
+
+
+def bulk_result(run_id: int, *, desk: Desk) -> Email | None:
+    """Tell the person who started a run what became of it; None when they do not want to know. Raises NotFound."""
+    run = db.session.get(Run, run_id)
+    if run is None:
+        raise NotFound
+    user = db.session.get(User, run.created_by_id) if run.created_by_id else None
+    if user is None:
+        return None
+    organisation = db.session.get_one(Organisation, run.organisation_id)
+    words = [f"{run.done:,} done"]
+    words += [f"{run.skipped:,} skipped"] if run.skipped else []
+    words += [f"{run.failed:,} failed"] if run.failed else []
+    letter = Letter(
+        folder="bulk_result",
+        organisation=organisation.name,
+        name=user.name,
+        reference=run.reference,
+        rows=(
+            ("Done", f"{run.done:,}"),
+            ("Skipped", f"{run.skipped:,}"),
+            ("Failed", f"{run.failed:,}"),
+            ("Finished", say_instant(run.finished_at, organisation.timezone) if run.finished_at else ""),
+        ),
+        values={"counts": ", ".join(words), "title": run.title, "n_failed": run.failed},
+        link=f"{desk.public_url}/admin/runs/{run.reference}",
+        is_optional=True,
+    )
+    return _to_user("bulk_result", user, f"bulk_result:{run.id}", organisation, letter, desk)
+
+
+def import_result(import_id: int, *, desk: Desk) -> Email | None:
+    """Tell the person who imported a file what became of it; None when they do not want to know. Raises NotFound."""
+    file = db.session.get(ImportFile, import_id)
+    if file is None:
+        raise NotFound
+    user = db.session.get(User, file.created_by_id) if file.created_by_id else None
+    if user is None:
+        return None
+    organisation = db.session.get_one(Organisation, file.organisation_id)
+    is_failed = file.state == "failed"
+    stored = file.created + file.updated
+    counts = "Import stopped" if is_failed else f"{stored:,} stored, {file.refused:,} refused"
+    letter = Letter(
+        folder="import_result",
+        organisation=organisation.name,
+        name=user.name,
+        reference=file.reference,
+        rows=(
+            ("New", f"{file.created:,}"),
+            ("Changed", f"{file.updated:,}"),
+            ("As before", f"{file.unchanged:,}"),
+            ("Refused", f"{file.refused:,}"),
+        ),
+        values={
+            "counts": counts,
+            "file_name": file.file_name,
+            "is_failed": is_failed,
+            "reason": file.error or "no reason was written down.",
+            "n_refused": file.refused,
+        },
+        link=f"{desk.public_url}/admin/imports/{file.reference}",
+        is_optional=True,
+    )
+    return _to_user("import_result", user, f"import_result:{file.id}", organisation, letter, desk)
+
+
+def _rule(value: object) -> str:
+    return "none" if value in (None, "", [], {}) else str(value).replace("'", "")
+
+
+def _changed_rules(before: dict[str, object], after: dict[str, object]) -> tuple[str, ...]:
+    """The names of the rules that differ; what they say exactly stands on the page and in the audit trail."""
+    return tuple(label for key, label in _RULES.items() if _rule(before.get(key)) != _rule(after.get(key)))
+
+
+def policy_changed(policy_id: int, *, desk: Desk) -> list[Email]:
+    """Tell every admin that other approval rules are in force. Raises NotFound."""
+    row = db.session.get(ApprovalPolicy, policy_id)
+    if row is None:
+        raise NotFound
+    before = db.session.scalar(
+        select(ApprovalPolicy.rules).where(
+            ApprovalPolicy.organisation_id == row.organisation_id, ApprovalPolicy.version == row.version - 1
+        )
+    )
+    by = db.session.get(User, row.created_by_id) if row.created_by_id else None
+    rows = (
+        ("Version", str(row.version)),
+        ("Changed by", by.name if by else "The command line"),
+        (
+            "Rules that differ",
+            ", ".join(_changed_rules(before or {}, row.rules)) if before else "All of them",
+        ),
+    )
+    return _policy_mails(
+        "policy_changed", row, row.organisation_id, row.created_at, by, rows, str(row.version), desk
+    )
+
+
+def policy_proposed(proposal_id: int, *, desk: Desk) -> list[Email]:
+    """Tell every other admin that changed approval rules wait for one of them. Raises NotFound."""
+    row = db.session.get(PolicyProposal, proposal_id)
+    if row is None:
+        raise NotFound
+    if row.state != "pending":
+        return []
+    before = db.session.scalar(
+        select(ApprovalPolicy.rules).where(
+            ApprovalPolicy.organisation_id == row.organisation_id, ApprovalPolicy.version == row.base_version
+        )
+    )
+    by = db.session.get(User, row.proposed_by_id) if row.proposed_by_id else None
+    rows = (
+        ("Asked by", by.name if by else row.proposed_by_label),
+        ("Reason", row.note),
+        ("Rules that differ", ", ".join(_changed_rules(before or {}, row.rules)) if before else ""),
+    )
+    return _policy_mails("policy_proposed", row, row.organisation_id, row.proposed_at, by, rows, "", desk)
+
+
+def _policy_mails(
+    notice: str,
+    row: ApprovalPolicy | PolicyProposal,
+    organisation_id: int,
+    at: datetime,
+    by: User | None,
+    rows: tuple[tuple[str, str], ...],
+    version: str,
+    desk: Desk,
+) -> list[Email]:
+    organisation = db.session.get_one(Organisation, organisation_id)
+    left_out = by.id if by and notice == "policy_proposed" else None
+    made = []
+    for admin in recipients.admins(organisation_id, without=left_out):
+        letter = Letter(
+            folder=notice,
+            organisation=organisation.name,
+            name=admin.name,
+            rows=(*rows, ("When", say_instant(at, organisation.timezone))),
+            values={"who": by.name if by else "The command line", "version": version},
+            link=f"{desk.public_url}/admin/settings",
+        )
+        made.append(_to_user(notice, admin, f"{notice}:{row.id}", organisation, letter, desk))
+    return [email for email in made if email is not None]
+
+
+def queue_digests(organisation_id: int, due_at: datetime, now: datetime) -> None:
+    """Periodic, each morning: a digest for every admin; whether something waits is looked at when it is written."""
+    if now - due_at > DIGEST_LATE:
+        return
+    with transaction():
+        organisation = db.session.get_one(Organisation, organisation_id)
+        day = due_at.astimezone(ZoneInfo(organisation.timezone)).date()
+        for admin in recipients.admins(organisation_id):
+            outbox.add(
+                kind=DIGEST,
+                reference_id=admin.id,
+                dedupe_key=f"{DIGEST}:{organisation_id}:{admin.id}:{day}",
+                to_queue=queue.MAIL,
+                organisation_id=organisation_id,
+                now=now,
+            )
+
+
+tasks.register_task("notices.digest", queue_digests, cron=DIGEST_AT, per_organisation=True)
+
+
+def digests(user_id: int, *, desk: Desk) -> list[Email]:
+    """The digests that are due for a user, one for each organisation where payouts wait for them. Raises NotFound."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotFound
+    made = []
+    for message in queries.open_messages(DIGEST, user_id):
+        organisation = db.session.get(Organisation, message.organisation_id or 0)
+        is_admin = organisation is not None and user.id in {a.id for a in recipients.admins(organisation.id)}
+        if organisation is None or not is_admin:
+            continue
+        if letter := _digest(organisation, user, desk):
+            made.append(_to_user("digest", user, f"digest:{message.id}", organisation, letter, desk))
+    return [email for email in made if email is not None]
+
+
+def _digest(organisation: Organisation, user: User, desk: Desk) -> Letter | None:
+    """What waits for this person and can be approved by them now; None when nothing does."""
+    who = approval_queue.approver(organisation=organisation, user_id=user.id, now=desk.now)
+    ready = approval_queue.in_view(who, lists.PayoutFilter(), "ready").order_by(None)
+    columns = (Payout.currency, Payout.amount_minor, Payout.created_at)
+    totals: dict[str, int] = defaultdict(int)
+    count, oldest = 0, desk.now
+    for currency, amount_minor, created_at in db.session.execute(ready.with_only_columns(*columns)):
+        totals[currency] += amount_minor
+        count, oldest = count + 1, min(oldest, created_at)
+    if not count:
+        return None
+    largest = (
+        ready.options(joinedload(Payout.payee)).order_by(Payout.amount_minor.desc(), Payout.id).limit(TOP)
+    )
+    top = db.session.scalars(largest).unique().all()
+
+    def said(money: Money) -> str:
+        return say_money(money, home_currency=organisation.currency, locale=organisation.locale)
+
+    total = ", ".join(said(Money(totals[code], code)) for code in sorted(totals))
+    age = _age(oldest, desk.now)
+    return Letter(
+        folder="digest",
+        organisation=organisation.name,
+        name=user.name,
+        rows=(("Payouts", f"{count:,}"), ("Oldest", age or "today"), ("In total", total)),
+        values={
+            "count_words": _count(count, "payout waits", "payouts wait"),
+            "oldest": age,
+            "total": total,
+            "left_out": count - len(top),
+            "top": [
+                {
+                    "payee": p.payee.name,
+                    "reference": p.reference,
+                    "age": _age(p.created_at, desk.now) or "today",
+                    "amount": said(Money(p.amount_minor, p.currency)),
+                }
+                for p in top
+            ],
+        },
+        link=f"{desk.public_url}/admin/approvals",
+        is_optional=True,
+    )
+
+
+def _age(since: datetime, now: datetime) -> str:
+    days = (now - since).days
+    return _count(days, "day") if days > 0 else ""
+
+
+@dataclass(frozen=True)
+class StatementFacts:
+    """A monthly statement as its mail tells it. Balances in minor units of `currency`."""
+
+    document_id: int
+    organisation_id: int
+    payee_id: int
+    number: str
+    period_start: date
+    period_end: date
+    currency: str
+    closing_minor: int
+    is_reissue: bool = False
+
+
+def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
+    """Tell a payee that their monthly statement is ready; None when they do not want to know, or have no address."""
+    payee = db.session.get_one(Payee, facts.payee_id)
+    organisation = db.session.get_one(Organisation, facts.organisation_id)
+    to = recipients.of_payee(payee)
+    if to is None or not preferences.wants("statement", user_id=payee.user_id, payee_id=payee.id):
+        return None
+    closing = say_money(
+        Money(facts.closing_minor, facts.currency),
+        home_currency=organisation.currency,
+        locale=organisation.locale,
+    )
+    month = str(format_date(facts.period_start, "MMMM y", locale=WORDS))
+    letter = Letter(
+        folder="statement",
+        organisation=organisation.name,
+        contact=organisation.contact_email,
+        name=payee.name,
+        reference=facts.number,
+        rows=(
+            ("Statement", facts.number + (" (issued again)" if facts.is_reissue else "")),
+            ("Period", f"{say_day(facts.period_start)} – {say_day(facts.period_end)}"),
+            ("Closing balance", closing),
+        ),
+        values={"month": month, "closing_words": f"Closing balance {closing}."},
+        link=f"{desk.public_url}/{payee.kind}/statements" if payee.user_id else "",
+        is_optional=True,
+    )
+    return service.write(
+        notice="statement",
+        key=f"statement:{facts.document_id}",
+        letter=letter,
+        to=to,
+        desk=desk,
+        organisation_id=organisation.id,
+    )
