@@ -22,6 +22,13 @@ class OutboxMessage(Base):
             sqlite_where=text("done_at IS NULL AND gave_up_at IS NULL"),
             postgresql_where=text("done_at IS NULL AND gave_up_at IS NULL"),
         ),
+        Index(
+            "ix_outbox_gave_up",
+            "organisation_id",
+            "id",
+            sqlite_where=text("gave_up_at IS NOT NULL"),
+            postgresql_where=text("gave_up_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[PrimaryKey]
