@@ -32,6 +32,9 @@ CHUNK = 200
 # Longer than any single row takes; renewed with every row.
 LEASE = timedelta(seconds=60)
 _TITLE_LENGTH = 200
+# A run of more rows, or that took longer, is told by mail when it has finished.
+TOLD_ABOVE_ROWS = 20
+TOLD_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,7 @@ def _work_next(run_id: int, actor: Actor, now: datetime) -> bool | None:
             if row is None:
                 _end(run, RunState.FINISHED, now)
                 _record(run, "finished", actor, now, _counts(run))
+                _tell_result(run, now)
                 return True
             row_id = row.id
             result = _handlers[run.kind](run, row, actor, now)
@@ -283,6 +287,21 @@ def _work_next(run_id: int, actor: Actor, now: datetime) -> bool | None:
             except _RowTaken:
                 return False
     return None
+
+
+def _tell_result(run: Run, now: datetime) -> None:
+    """A run that its person has probably not waited for is told by mail; scheduled ones have nobody to tell."""
+    began = run.confirmed_at or run.started_at or run.created_at
+    if run.created_by_id is None or (run.total <= TOLD_ABOVE_ROWS and now - began <= TOLD_AFTER):
+        return
+    outbox.add(
+        kind="notice.bulk_result",
+        reference_id=run.id,
+        dedupe_key=f"notice.bulk_result:{run.id}",
+        to_queue=queue.MAIL,
+        organisation_id=run.organisation_id,
+        now=now,
+    )
 
 
 class _RowTaken(Exception):
