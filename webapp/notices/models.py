@@ -18,6 +18,7 @@ class Email(Base):
         CheckConstraint("state IN ('queued', 'sent', 'kept', 'failed')", name="state_is_known"),
         Index("ix_emails_organisation", "organisation_id", "id"),
         Index("ix_emails_payout", "payout_id"),
+        Index("ix_emails_user", "user_id", "id"),
         # What has not left, for whoever watches the installation.
         Index(
             "ix_emails_not_sent",
