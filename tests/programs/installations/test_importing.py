@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 from tests.factories import people
 from webapp.audit.models import AuditEvent
 from webapp.database import db
+from webapp.imports.reading import read
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation, Payee
 from webapp.programs.installations import importing
-from webapp.programs.installations.importing.reading import read
 from webapp.programs.installations.models import Installation, RateVersion
 
 SOLAR = Path(__file__).parents[2] / "data" / "solar"

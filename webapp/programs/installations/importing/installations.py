@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -9,6 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
+from webapp.imports.columns import Mapped, Row
+from webapp.imports.payees import key_of_name
+from webapp.imports.values import parse_currency, parse_day
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation, Payee, Role
@@ -20,12 +24,8 @@ from webapp.programs.installations.drafts import (
     ShareDraft,
     parse_decimal,
 )
-from webapp.programs.installations.importing.columns import Mapped, Row
-from webapp.programs.installations.importing.technicians import key_of_name
-from webapp.programs.installations.importing.values import parse_currency, parse_day, parse_minor
+from webapp.programs.installations.importing.values import parse_minor
 from webapp.programs.installations.models import Installation, InstallationStatus
-
-_STATUS_ORDER = list(InstallationStatus)
 
 
 class InstallationImport:
@@ -34,38 +34,32 @@ class InstallationImport:
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
         self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
         self.seen: dict[str, Row] = {}
-        self.rounded: list[int] = []
+        self.remarks: list[tuple[str, int]] = []
         self.types = set(dict(queries.types_of(organisation.id)))
         self.today = service.today_of(organisation.id, now)
-        self.stored = self._stored()
+        self.stored: dict[str, Installation] = {}
         self.technicians = _technicians(organisation.id)
 
-    def _stored(self) -> dict[str, Installation]:
-        wanted = sorted({row["external_ref"] for row in self.mapped.rows} - {""})
-        found: dict[str, Installation] = {}
-        for start in range(0, len(wanted), 500):
-            query = (
-                select(Installation)
-                .where(
-                    Installation.organisation_id == self.organisation.id,
-                    Installation.external_ref.in_(wanted[start : start + 500]),
-                )
-                .options(selectinload(Installation.shares))
+    def prepare(self, rows: Sequence[Row]) -> None:
+        """The stored installations that these rows are about, with their shares."""
+        wanted = {row["external_ref"] for row in rows} - {""}
+        query = (
+            select(Installation)
+            .where(
+                Installation.organisation_id == self.organisation.id,
+                Installation.external_ref.in_(wanted),
             )
-            found |= {row.external_ref or "": row for row in db.session.scalars(query)}
-        return found
+            .options(selectinload(Installation.shares))
+        )
+        self.stored = {row.external_ref or "": row for row in db.session.scalars(query)}
+
+    def remember(self, row: Row) -> None:
+        """Stored by an earlier turn."""
+        self.seen[row["external_ref"]] = row
 
     def is_repeat(self, row: Row) -> bool:
         """Every row is one of its own."""
         return False
-
-    def notes(self) -> list[str]:
-        """Sizes computed elsewhere come with nine decimals; that they were rounded is said, not hidden."""
-        if not self.rounded:
-            return []
-        lines = ", ".join(str(line) for line in self.rounded[:20])
-        more = f" and {len(self.rounded) - 20} more" if len(self.rounded) > 20 else ""
-        return [f"Sizes are kept to {PLACES} decimals; rounded on line {lines}{more}."]
 
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
@@ -165,7 +159,8 @@ class InstallationImport:
             return size  # refused with its reason when the draft is checked
         exact = round(size, PLACES)
         if exact != size:
-            self.rounded.append(row.line)
+            # Sizes computed elsewhere come with nine decimals; that they were rounded is said, not hidden.
+            self.remarks.append((f"Sizes are kept to {PLACES} decimals; rounded on line", row.line))
         return exact
 
     def _order_value(self, row: Row, existing: Installation | None, currency: str) -> int | None:
@@ -223,10 +218,11 @@ def percent_weights(texts: list[str], count: int) -> list[int]:
 def _technicians(organisation_id: int) -> dict[str, set[int]]:
     """Payee ids by everything a file may call a technician."""
     found: dict[str, set[int]] = {}
-    query = select(Payee).where(Payee.organisation_id == organisation_id, Payee.kind == Role.TECHNICIAN.value)
-    for payee in db.session.scalars(query):
-        names = (payee.reference, payee.external_ref or "", payee.email, key_of_name(payee.name))
-        for name in names:
-            if name:
-                found.setdefault(name.casefold(), set()).add(payee.id)
+    query = select(Payee.id, Payee.reference, Payee.external_ref, Payee.email, Payee.name).where(
+        Payee.organisation_id == organisation_id, Payee.kind == Role.TECHNICIAN.value
+    )
+    for ident, reference, external_ref, email, name in db.session.execute(query):
+        for called in (reference, external_ref or "", email, key_of_name(name)):
+            if called:
+                found.setdefault(called.casefold(), set()).add(ident)
     return found

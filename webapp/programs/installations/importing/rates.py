@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
 from sqlalchemy import select
 
 from webapp.database import db
+from webapp.imports.columns import Mapped, Row
+from webapp.imports.values import parse_currency, parse_day, parse_yes
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation
 from webapp.programs.installations import rate_service
 from webapp.programs.installations.drafts import RateDraft, parse_decimal
-from webapp.programs.installations.importing.columns import Mapped, Row
-from webapp.programs.installations.importing.values import (
-    parse_currency,
-    parse_day,
-    parse_minor,
-    parse_yes,
-)
+from webapp.programs.installations.importing.values import parse_minor
 from webapp.programs.installations.models import RateConfiguration
 
 
@@ -29,6 +26,7 @@ class RateImport:
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
         self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
         self.seen: dict[str, Row] = {}
+        self.remarks: list[tuple[str, int]] = []
         self.by_reference: dict[str, int] = {}
         for version in rate_service.list_rates(organisation.id):
             self.by_reference[version.name.casefold()] = version.configuration_id
@@ -44,9 +42,12 @@ class RateImport:
         """Every row is one of its own."""
         return False
 
-    def notes(self) -> list[str]:
-        """Nothing to say about the file as a whole."""
-        return []
+    def prepare(self, rows: Sequence[Row]) -> None:
+        """Which rates there are is known from the beginning; they are few."""
+
+    def remember(self, row: Row) -> None:
+        """Stored by an earlier turn."""
+        self.seen[row["external_ref"] or row["name"].casefold()] = row
 
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises Invalid."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from webapp.kernel.errors import Invalid, PaydeskError
 
+LINES_NAMED = 20
+
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that was not stored. `column` is the file's own name for it; line 1 is the header."""
+    """A cell (or a row) that was not stored. `column` is the file's own name for it; line 1 is the header."""
 
     line: int
     column: str
@@ -24,6 +27,16 @@ class Problem:
         where = f"Line {self.line}" + (f", column {self.column}" if self.column else "")
         said = f" ({self.value!r})" if self.value else ""
         return f"{where}{said}: {self.reason}" + (f" Example: {self.example}" if self.example else "")
+
+    @property
+    def short(self) -> str:
+        """The same beside its own row: column, what is wrong, what would be right."""
+        where = f"{self.column}: " if self.column else ""
+        return where + self.reason + (f" Example: {self.example}" if self.example else "")
+
+    def to_list(self) -> list[Any]:
+        """As it is kept."""
+        return list(astuple(self))
 
 
 @dataclass
@@ -62,9 +75,24 @@ class Report:
         return asdict(self)
 
 
-def problem_of(error: PaydeskError, line: int, columns: dict[str, str], cells: dict[str, str]) -> Problem:
+def problem_of(
+    error: PaydeskError, line: int, columns: Mapping[str, str], cells: Mapping[str, str]
+) -> Problem:
     """A refused row as a problem; the field of an Invalid is named as the file names it."""
     if isinstance(error, Invalid):
         column = columns.get(error.field, error.field)
         return Problem(line, column, cells.get(error.field, "")[:80], error.reason, error.example or "")
     return Problem(line, "", "", error.message)
+
+
+def say_remarks(remarks: Iterable[tuple[str, int]]) -> list[str]:
+    """Remarks on single rows as one sentence each: "Sizes are kept to 6 decimals; rounded on line 5, 6." """
+    lines: dict[str, list[int]] = {}
+    for sentence, line in remarks:
+        lines.setdefault(sentence, []).append(line)
+    said = []
+    for sentence, found in lines.items():
+        named = ", ".join(str(line) for line in found[:LINES_NAMED])
+        more = f" and {len(found) - LINES_NAMED} more" if len(found) > LINES_NAMED else ""
+        said.append(f"{sentence} {named}{more}.")
+    return said
