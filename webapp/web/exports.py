@@ -95,9 +95,16 @@ def csv_response(filename: str, headers: Sequence[str], rows: Iterable[Sequence[
     return _attachment(Response(stream_with_context(pieces()), mimetype="text/csv"), filename)
 
 
-def write_xlsx(stream: IO[bytes], headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+def write_xlsx(
+    stream: IO[bytes],
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    created: datetime | None = None,
+) -> int:
     """Write one sheet with a bold, frozen header row; returns the number of rows below it.
 
+    `created` is the instant in the file's properties; with it the same rows always give the same bytes.
     Memory stays constant: rows go to a temporary file as they come. Raises ValueError when there are
     more rows than a sheet can hold.
     """
@@ -111,6 +118,8 @@ def write_xlsx(stream: IO[bytes], headers: Sequence[str], rows: Iterable[Sequenc
             "default_date_format": "yyyy-mm-dd",
         },
     )
+    if created is not None:
+        workbook.set_properties({"created": created.astimezone(UTC).replace(tzinfo=None)})
     sheet = workbook.add_worksheet()
     bold = workbook.add_format({"bold": True})
     sheet.freeze_panes(1, 0)
