@@ -97,6 +97,9 @@ class Snapshot:
     paid_on: date | None = None
     reason: str = ""
     replaces_number: str = ""
+    # What a reader checks the document by; documents of old have none.
+    code: str = ""
+    verify_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ class Statement:
     net_in_words: str
     basis: tuple[str, ...]
     has_dates: bool
+    code: str
+    verify_url: str
 
 
 def clean(text: str) -> str:
@@ -220,6 +225,8 @@ def build(snapshot: Snapshot) -> Statement:
         net_in_words=in_words(net, snapshot.locale),
         basis=_basis(snapshot.lines),
         has_dates=any(line.occurred_on for line in snapshot.lines),
+        code=snapshot.code,
+        verify_url=snapshot.verify_url,
     )  # fmt: skip
 
 

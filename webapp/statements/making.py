@@ -6,17 +6,19 @@ same storage key, so a worker that dies between storing and recording leaves not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 
 import structlog
+from flask import current_app
 
 from webapp.database import db, transaction
 from webapp.kernel.errors import PaydeskError
 from webapp.payouts.models import Payout
 from webapp.providers import storage
-from webapp.statements import child, queries, render_pdf, service
-from webapp.statements.build import DoesNotAddUp, Snapshot, build
+from webapp.statements import child, queries, render_monthly, render_pdf, service, tie
+from webapp.statements.build import DoesNotAddUp, build
 from webapp.statements.models import Document
 
 log = structlog.get_logger()
@@ -27,14 +29,13 @@ def render(*, document_id: int, now: datetime) -> bool:
 
     Raises the error of the storage when the bytes cannot be kept: the caller tries again later.
     """
-    snapshot = _prepare(document_id, now)
-    if snapshot is None:
-        return _is_ready(document_id)
     try:
-        statement = build(snapshot)
+        drawing = _prepare(document_id, now)
+        if drawing is None:
+            return _is_ready(document_id)
         # Before the fork, so that every child of this process starts warm.
         render_pdf.warm()
-        content = child.run(lambda: render_pdf.render(statement))
+        content = child.run(drawing)
     except (DoesNotAddUp, render_pdf.EngineMissing, child.ChildFailed) as error:
         log.error("document.failed", document=document_id, reason=error.message)
         with transaction():
@@ -56,21 +57,36 @@ def render(*, document_id: int, now: datetime) -> bool:
     return True
 
 
-def _prepare(document_id: int, now: datetime) -> Snapshot | None:
-    """What the document says; None when there is nothing to draw. A queued one shows the payout as it is now."""
+def _prepare(document_id: int, now: datetime) -> Callable[[], bytes] | None:
+    """How to draw the document; None when there is nothing to draw. Raises DoesNotAddUp."""
+    public_url: str = current_app.config["SETTINGS"].public_url
     with transaction():
         document = db.session.get(Document, document_id)
-        if document is None or document.state != "queued" or document.payout_id is None:
+        if document is None or document.state != "queued":
             return None
-        payout = db.session.get_one(Payout, document.payout_id)
-        variant = service.variant_of(payout)
-        if document.variant != variant:
-            if any(row.document.variant == variant for row in queries.documents_for(payout.id)):
-                reason = "The payout has moved on; a later statement shows it."
-                service.record_problem(document_id=document_id, reason=reason, is_final=True, now=now)
-                return None
-            document.variant = variant
-        return queries.snapshot_of(document, payout)
+        if document.kind == tie.MONTHLY:
+            facts = tie.checked(document)
+            return lambda: render_monthly.render(facts, public_url)
+        payout = _payout_of(document, now)
+        if payout is None:
+            return None
+        statement = build(queries.snapshot_of(document, payout, public_url))
+    return lambda: render_pdf.render(statement)
+
+
+def _payout_of(document: Document, now: datetime) -> Payout | None:
+    """The payout that a queued document shows as it is now; None when a later document shows it already."""
+    if document.payout_id is None:
+        return None
+    payout = db.session.get_one(Payout, document.payout_id)
+    variant = service.variant_of(payout)
+    if document.variant != variant:
+        if any(row.document.variant == variant for row in queries.documents_for(payout.id)):
+            reason = "The payout has moved on; a later statement shows it."
+            service.record_problem(document_id=document.id, reason=reason, is_final=True, now=now)
+            return None
+        document.variant = variant
+    return payout
 
 
 def _is_ready(document_id: int) -> bool:

@@ -14,6 +14,7 @@ from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee
+from webapp.statements import codes
 from webapp.statements.build import LineFacts, Snapshot
 from webapp.statements.models import Document
 
@@ -79,8 +80,8 @@ def payout_id_for(organisation_id: int, reference: str) -> int:
     return payout_id
 
 
-def snapshot_of(document: Document, payout: Payout) -> Snapshot:
-    """Everything that the statement says, copied out of the database."""
+def snapshot_of(document: Document, payout: Payout, public_url: str = "") -> Snapshot:
+    """Everything that the statement says, copied out of the database. `public_url` begins its own address."""
     organisation: Organisation = payout.organisation
     payee: Payee = payout.payee
     method = payout.method or payee.current_method
@@ -128,6 +129,8 @@ def snapshot_of(document: Document, payout: Payout) -> Snapshot:
         paid_on=payout.paid_on,
         reason=payout.reason,
         replaces_number=replaced.number if replaced else "",
+        code=document.code or "",
+        verify_url=codes.address(public_url, document.code or ""),
     )
 
 

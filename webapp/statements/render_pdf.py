@@ -1,57 +1,38 @@
-"""A statement as PDF that is both an archive file (PDF/A-3a) and accessible (PDF/UA-1).
-
-WeasyPrint lays the page out and tags it; `pdf_accessible` adds what the second standard asks for. The same
-statement gives the same bytes: dates and identifiers come from it, never from the clock. Nothing is fetched:
-the template has no addresses, and the fetcher refuses everything but data: and the packaged style sheet.
-"""
+"""The statement of a payout as PDF, with its lines attached as CSV; see `engine` for what such a file is."""
 
 from __future__ import annotations
 
 import csv
-import gc
 import io
-import logging
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from babel import Locale
-from babel.dates import format_date
-from babel.numbers import format_currency
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
 
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Unavailable
-from webapp.kernel.money import Money
-from webapp.statements import pdf_accessible
+from webapp.statements import codes
 from webapp.statements.build import Statement
+from webapp.statements.engine import PANGO_MISSING, EngineMissing, Sheet, draw, engine, environment, warm
 from webapp.web.exports import defuse
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "statements"
-STYLE_SHEET = "remittance.css"
-# The words of a statement are English, its months too; grouping and symbols of amounts follow the locale.
-WORDS = "en"
-PANGO_MISSING = (
-    "The PDF engine's libraries are missing on the worker's machine. "
-    "Install them with: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
-)
-
-
-class EngineMissing(Unavailable):
-    """Pango is not installed: no try will succeed until somebody installs it."""
+__all__ = [
+    "PANGO_MISSING",
+    "EngineMissing",
+    "engine",
+    "environment",
+    "lines_csv",
+    "render",
+    "to_html",
+    "warm",
+]
 
 
 @dataclass(frozen=True)
 class _View:
-    """A statement with the one value that needs its time zone."""
+    """A statement with the one value that needs its time zone, and where it can be checked."""
 
     statement: Statement
     issued_on: date
+    qr: str
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.statement, name)
@@ -59,77 +40,26 @@ class _View:
 
 def render(statement: Statement) -> bytes:
     """The bytes of the PDF. Raises EngineMissing without Pango; any other error is a fault of the template."""
-    html = to_html(statement)
-    raw, missing = _draw(statement, html)
-    if missing:
-        # An archive file must not hold the box of a missing character. Fonts for more scripts: fonts-noto-core.
-        raw, _ = _draw(statement, html.translate(dict.fromkeys(map(ord, missing), "?")))
-    return pdf_accessible.finish(raw, title=f"Payout statement {statement.number} – {statement.payer.name}")
-
-
-def _draw(statement: Statement, html: str) -> tuple[bytes, set[str]]:
-    """The engine's PDF, and the characters that no installed font has."""
-    engine = _engine()
-    at = statement.issued_at.astimezone(UTC)
-    lines = engine.weasyprint.Attachment(
-        string=lines_csv(statement).encode(),
-        name=f"{statement.number}-lines.csv",
-        description=f"Lines of payout {statement.reference}",
-        created=at,
-        modified=at,
-        relationship="Data",
-        url_fetcher=engine.fetcher,
-    )
-    page = engine.weasyprint.HTML(string=html, url_fetcher=engine.fetcher)
-    identifier = sha256(f"{statement.number}/{statement.reference}".encode()).digest()[:16]
-    watcher = _MissingCharacters()
-    engine.log.addHandler(watcher)
-    try:
-        raw = page.write_pdf(
-            font_config=engine.fonts,
-            stylesheets=engine.style_sheets[statement.page_size],
-            pdf_variant="pdf/a-3a",
-            pdf_identifier=identifier,
-            attachments=[lines],
+    return draw(
+        Sheet(
+            html=to_html(statement),
+            page_size=statement.page_size,
+            title=f"Payout statement {statement.number} – {statement.payer.name}",
+            identity=f"{statement.number}/{statement.reference}",
+            issued_at=statement.issued_at,
+            attachment_name=f"{statement.number}-lines.csv",
+            attachment_words=f"Lines of payout {statement.reference}",
+            attachment=lines_csv(statement).encode(),
         )
-    finally:
-        engine.log.removeHandler(watcher)
-    return raw, watcher.found
-
-
-class _MissingCharacters(logging.Handler):
-    """Listens for the engine's word that a character is in none of the fonts."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.found: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
-            self.found.add(str(record.args[0]))
-
-
-@cache
-def warm() -> None:
-    """Pay the costs of the first document in advance, once: imports, fonts, style sheet, template.
-
-    Workers call it before they fork, so that each child starts warm. Raises EngineMissing without Pango.
-    """
-    engine = _engine()
-    sample = "<title>.</title><p>Warm 0123456789 – ₹ € $</p>"
-    engine.weasyprint.HTML(string=sample, url_fetcher=engine.fetcher).render(
-        font_config=engine.fonts, stylesheets=engine.style_sheets["A4"]
-    ).write_pdf()
-    environment().get_template("remittance.html")
-    gc.collect()
-    # Later collections then skip what lives as long as the process.
-    gc.freeze()
+    )
 
 
 def to_html(statement: Statement) -> str:
     """The page that is laid out; every value is escaped."""
     issued_on = local_date(statement.issued_at, statement.timezone)
-    return str(environment().get_template("remittance.html").render(statement=_View(statement, issued_on)))
+    qr = codes.picture(statement.verify_url) if statement.verify_url else ""
+    view = _View(statement, issued_on, qr)
+    return str(environment().get_template("remittance.html").render(statement=view))
 
 
 def lines_csv(statement: Statement) -> str:
@@ -142,125 +72,3 @@ def lines_csv(statement: Statement) -> str:
         texts = [defuse(text) for text in (row.item, row.source, row.calculation)]
         writer.writerow([statement.reference, day, *texts, row.amount.plain, statement.currency])
     return out.getvalue()
-
-
-class _Engine:
-    """WeasyPrint with the things that are the same for every statement."""
-
-    def __init__(self) -> None:
-        try:
-            import weasyprint
-        except OSError as error:
-            raise EngineMissing(PANGO_MISSING) from error
-        from weasyprint.text.fonts import FontConfiguration
-        from weasyprint.urls import URLFetcher, URLFetcherResponse
-
-        class ClosedFetcher(URLFetcher):
-            """Opens data: addresses and the packaged style sheet; everything else is refused."""
-
-            def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:
-                if url == (TEMPLATES / STYLE_SHEET).as_uri():
-                    return URLFetcherResponse(
-                        url, (TEMPLATES / STYLE_SHEET).read_bytes(), {"Content-Type": "text/css"}
-                    )
-                if not url[:5].lower() == "data:":
-                    raise ValueError("statements load nothing from outside")
-                return super().fetch(url, headers)
-
-        self.weasyprint = weasyprint
-        self.log = logging.getLogger("weasyprint")
-        self.fetcher = ClosedFetcher(allowed_protocols=("data",), allow_redirects=False)
-        self.fonts = FontConfiguration()
-        shared = self._css(url=(TEMPLATES / STYLE_SHEET).as_uri())
-        self.style_sheets = {
-            size: [shared, self._css(string=f"@page {{ size: {size} }}")] for size in ("A4", "Letter")
-        }
-
-    def _css(self, **source: str) -> Any:
-        return self.weasyprint.CSS(url_fetcher=self.fetcher, font_config=self.fonts, **source)
-
-
-@cache
-def _engine() -> _Engine:
-    return _Engine()
-
-
-@cache
-def environment() -> Environment:
-    """The templates of documents, with filters that write figures as a file keeps them."""
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(
-        money=_money, figure=_figure, day=_day, period=_period, facts=_facts, w3c=_w3c, zone=_zone
-    )
-    return made
-
-
-def _of(context: Context) -> Statement:
-    view: _View = context["statement"]
-    return view.statement
-
-
-@pass_context
-def _money(context: Context, value: Money) -> str:
-    statement = _of(context)
-    text = value.format(statement.locale)
-    is_clear = value.currency == statement.home_currency or value.currency in text
-    return text if is_clear else f"{text} {value.currency}"
-
-
-@pass_context
-def _figure(context: Context, value: Money) -> str:
-    """An amount without its symbol: the head of the column names the currency."""
-    locale = Locale.parse(_of(context).locale)
-    pattern = locale.currency_formats["standard"].pattern.replace("¤", "")
-    pattern = ";".join(part.strip("\u00a0\u202f\u200f\u200e ") for part in pattern.split(";"))
-    text = format_currency(value.decimal, value.currency, format=pattern, locale=locale)
-    return str(text).replace("-", "\N{MINUS SIGN}")
-
-
-def _day(value: date | None) -> str:
-    return "" if value is None else str(format_date(value, "d MMM y", locale=WORDS))
-
-
-@pass_context
-def _period(context: Context, value: Any) -> str:
-    """1–31 Oct 2026; what both ends share is said once."""
-    statement = _of(context)
-    first, last = statement.period_start, statement.period_end
-    if first == last:
-        return _day(last)
-    if first.year != last.year:
-        return f"{_day(first)} – {_day(last)}"
-    if first.month != last.month:
-        return f"{format_date(first, 'd MMM', locale=WORDS)} – {_day(last)}"
-    return f"{first.day}–{_day(last)}"
-
-
-@pass_context
-def _facts(context: Context, value: Any) -> str:
-    """Where, when and under which reference the money went."""
-    statement = _of(context)
-    paid = statement.paid_on is not None
-    parts = [f"On {_day(statement.paid_on)}"] if paid else []
-    if statement.destination:
-        where = statement.destination if statement.destination == "by hand" else f"to {statement.destination}"
-        parts.append(where if paid else where[:1].upper() + where[1:])
-    if statement.payment_reference:
-        parts.append(f"payment reference {statement.payment_reference}")
-    return " · ".join(parts)
-
-
-def _w3c(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _zone(name: str) -> str:
-    """ "America/New York time": the zone that decides which day something belongs to."""
-    ZoneInfo(name)
-    return name.replace("_", " ") + ("" if name == "UTC" else " time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -16,10 +17,12 @@ from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
 from webapp.people.numbers import next_number
+from webapp.statements import codes
 from webapp.statements.models import Document
 
 REMITTANCE = "remittance"
 RENDER = "document.render"
+READY_NOTICE = "notice.statement"
 
 
 def request_remittance(*, payout_id: int, actor: Actor, now: datetime) -> Document:
@@ -45,9 +48,7 @@ def request_remittance(*, payout_id: int, actor: Actor, now: datetime) -> Docume
     if document is None:
         document = _add(payout, variant, actor, now)
     elif document.state == "failed" or (document.state == "queued" and document.error and actor.is_person):
-        document.state, document.error = "queued", ""
-        _audit(document, "retried", actor, now)
-        _queue(document, now, again=True)
+        queue_again(document, actor, now, f"Statement of {payout.reference}")
     return document
 
 
@@ -57,7 +58,10 @@ def variant_of(payout: Payout) -> str:
 
 
 def record_ready(*, document_id: int, storage_key: str, content: bytes, sha256: str, now: datetime) -> bool:
-    """Freeze a document: its bytes are stored under `storage_key`. False when it is not queued any more."""
+    """Freeze a document: its bytes are stored under `storage_key`. False when it is not queued any more.
+
+    The payee of a monthly statement is told, unless it says otherwise.
+    """
     result = db.session.execute(
         update(Document)
         .where(Document.id == document_id, Document.state == "queued")
@@ -71,7 +75,23 @@ def record_ready(*, document_id: int, storage_key: str, content: bytes, sha256: 
         )
         .execution_options(synchronize_session=False)
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    is_now_ready = bool(result.rowcount)  # type: ignore[attr-defined]
+    if is_now_ready:
+        _tell(document_id, now)
+    return is_now_ready
+
+
+def _tell(document_id: int, now: datetime) -> None:
+    document = db.session.get_one(Document, document_id)
+    if document.facts is not None and document.facts.get("tells"):
+        outbox.add(
+            kind=READY_NOTICE,
+            reference_id=document.id,
+            dedupe_key=f"{READY_NOTICE}:{document.id}",
+            to_queue=queue.MAIL,
+            organisation_id=document.organisation_id,
+            now=now,
+        )
 
 
 def record_problem(*, document_id: int, reason: str, is_final: bool, now: datetime) -> None:
@@ -110,17 +130,39 @@ def _add(payout: Payout, variant: str, actor: Actor, now: datetime) -> Document:
         payee_id=payout.payee_id,
         payout_id=payout.id,
         variant=variant,
+        code=codes.new_code(),
         replaces_id=previous,
         created_at=now,
     )
     db.session.add(document)
     db.session.flush()
-    _audit(document, "requested", actor, now)
-    _queue(document, now)
+    queue_new(document, actor, now, f"Statement of {payout.reference}")
     return document
 
 
-def _audit(document: Document, action: str, actor: Actor, now: datetime) -> None:
+def queue_new(
+    document: Document, actor: Actor, now: datetime, note: str, changes: dict[str, Any] | None = None
+) -> None:
+    """Have a worker draw a document that was just added, and remember who asked for it."""
+    _audit(document, "requested", actor, now, note, changes)
+    _queue(document, now)
+
+
+def queue_again(document: Document, actor: Actor, now: datetime, note: str) -> None:
+    """Have a worker try once more to draw a document that could not be drawn."""
+    document.state, document.error = "queued", ""
+    _audit(document, "retried", actor, now, note)
+    _queue(document, now, again=True)
+
+
+def _audit(
+    document: Document,
+    action: str,
+    actor: Actor,
+    now: datetime,
+    note: str,
+    changes: dict[str, Any] | None = None,
+) -> None:
     audit.record(
         tag=f"statements:document:{action}",
         actor=actor,
@@ -129,9 +171,8 @@ def _audit(document: Document, action: str, actor: Actor, now: datetime) -> None
         subject_type="document",
         subject_id=document.id,
         subject_label=document.number,
-        note=f"Statement of {payout.reference}"
-        if (payout := db.session.get(Payout, document.payout_id))
-        else "",
+        note=note,
+        changes=changes,
     )
 
 

@@ -15,7 +15,7 @@ import pypdf
 import pytest
 
 from tests.rooms.statements.samples import DEDUCTIONS, earning, snapshot
-from webapp.statements import render_pdf
+from webapp.statements import engine, render_pdf
 from webapp.statements.build import LineFacts, Snapshot, build
 
 
@@ -200,7 +200,7 @@ def test_hostile_text_in_every_field_is_only_text(canary: tuple[str, list[str]],
 
 
 def test_the_fetcher_refuses_everything_from_outside() -> None:
-    fetcher = render_pdf._engine().fetcher
+    fetcher = render_pdf.engine().fetcher
     refused = (
         "http://localhost/",
         "https://localhost/",
@@ -236,7 +236,7 @@ def test_a_missing_pango_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(render_pdf.EngineMissing, match="apt-get install libpango"):
-        render_pdf._Engine()
+        engine.Engine()
 
 
 def test_a_period_says_once_what_both_ends_share() -> None:

@@ -1,0 +1,45 @@
+"""A monthly statement as a table: the same rows as CSV and as XLSX, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from webapp.kernel.money import Money
+from webapp.statements.facts import CATEGORIES, Line, MonthlyFacts
+from webapp.web.exports import csv_rows, write_xlsx
+
+HEADERS = (
+    "statement", "date", "type", "item", "payout", "source", "done on", "calculation", "amount", "balance", "currency",
+)  # fmt: skip
+MARK = b"\xef\xbb\xbf"
+
+
+def rows(facts: MonthlyFacts) -> Iterator[tuple[Any, ...]]:
+    """The opening balance, every line with the balance after it, the closing balance."""
+    yield _row(
+        facts, Line(facts.period_start, "", "Opening balance", 0, facts.opening_minor), "Opening", None
+    )
+    for line in facts.lines:
+        yield _row(facts, line, CATEGORIES[line.category], Money(line.amount_minor, facts.currency))
+    yield _row(facts, Line(facts.period_end, "", "Closing balance", 0, facts.closing_minor), "Closing", None)
+
+
+def _row(facts: MonthlyFacts, line: Line, kind: str, amount: Money | None) -> tuple[Any, ...]:
+    balance = Money(line.balance_minor, facts.currency)
+    return (facts.number, line.day, kind, line.item, line.payout, line.source, line.occurred_on or "",
+            line.calculation, amount, balance, facts.currency)  # fmt: skip
+
+
+def csv_file(facts: MonthlyFacts) -> bytes:
+    """UTF-8 with its mark, ISO days, plain decimals; no cell can become a formula."""
+    return MARK + "".join(csv_rows(HEADERS, rows(facts))).encode()
+
+
+def xlsx_file(facts: MonthlyFacts) -> bytes:
+    """The same rows in a workbook; the instant in its properties is that of the statement."""
+    out = io.BytesIO()
+    cells = (tuple("" if cell is None else cell for cell in row) for row in rows(facts))
+    write_xlsx(out, HEADERS, cells, created=facts.issued_at)
+    return out.getvalue()
