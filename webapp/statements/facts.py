@@ -141,7 +141,7 @@ class MonthlyFacts:
         for category, label in CATEGORIES.items():
             amount = self.totals[category]
             if amount or category in (EARNED, PAID):
-                sign = "\N{MINUS SIGN}" if amount < 0 or (not amount and category == PAID) else "+"
+                sign = ("\N{MINUS SIGN}" if amount < 0 else "+") if amount else ""
                 figures.append(Figure(label, Money(abs(amount), self.currency), sign))
         return (*figures, Figure("Closing balance", self.closing, "="))
 

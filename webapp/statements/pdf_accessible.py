@@ -12,6 +12,8 @@ from typing import Any
 
 UA_NAMESPACE = "http://www.aiim.org/pdfua/ns/id/"
 PRINT_FLAG = 4
+# A sign that neither shows nor parts words: what a glyph means that only completes another one.
+WORD_JOINER = b"<2060>"
 UA_CLAIM = f"""
 <rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about=""
  xmlns:pdfuaid="{UA_NAMESPACE}" pdfuaid:part="1"/>
@@ -48,6 +50,7 @@ def finish(raw: bytes, *, title: str) -> bytes:
         for page in pdf.pages:
             for annotation in page.get("/Annots", []):
                 annotation.F = PRINT_FLAG
+        _name_every_glyph(pikepdf, pdf)
         metadata = root.Metadata.read_bytes().replace(b"</rdf:RDF>", UA_CLAIM.encode() + b"</rdf:RDF>")
         stream = pikepdf.Stream(pdf, metadata)
         stream.Type, stream.Subtype = pikepdf.Name.Metadata, pikepdf.Name.XML
@@ -86,6 +89,17 @@ def _end_streams_clearly(pikepdf: Any, pdf: Any) -> None:
                 base64.a85encode(raw) + b"~>",
                 filter=pikepdf.Array([pikepdf.Name.ASCII85Decode, *inner]),
             )
+
+
+def _name_every_glyph(pikepdf: Any, pdf: Any) -> None:
+    """Give a meaning to glyphs that have none: in scripts such as Devanagari several glyphs draw one cluster, and
+    the engine writes its letters beside the first of them and nothing beside the others.
+    """
+    for item in pdf.objects:
+        if isinstance(item, pikepdf.Dictionary) and item.get("/Type") == "/Font" and "/ToUnicode" in item:
+            words = item.ToUnicode.read_bytes()
+            if b"<>" in words:
+                item.ToUnicode.write(words.replace(b"<>", WORD_JOINER))
 
 
 def _scope_headers(pikepdf: Any, tree: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from webapp.statements import facts
 from webapp.statements.build import LineFacts, Snapshot
+from webapp.statements.facts import MonthlyFacts
 
 ISSUED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -66,3 +68,48 @@ DEDUCTIONS = (
     LineFacts("tax", "Withholding", -1_000, formula="2 % × 500.00 USD = 10.00 USD"),
     LineFacts("adjustment", "Rounding of last month", -5),
 )
+
+
+def monthly(n_lines: int = 4, **values: Any) -> MonthlyFacts:
+    """A monthly statement of October with a payment after every tenth line, sealed."""
+    lines, payments, owed = [], [], 12_300
+    for n in range(n_lines):
+        day = date(2026, 10, 1) + timedelta(days=n * 30 // max(n_lines, 1))
+        if n % 10 == 9:
+            lines.append(facts.Line(day, facts.PAID, "Payment of PO-2026-000123", -owed, 0, payout="PO-2026-000123",
+                                    calculation="To bank account ••4821 · SBX20261003000042"))  # fmt: skip
+            payments.append(facts.Payment(day, "PO-2026-000123", "SBX20261003000042", "bank account ••4821", owed, "Paid"))  # fmt: skip
+            owed = 0
+            continue
+        kind = (facts.EARNED, facts.EARNED, facts.EARNED, facts.DEDUCTION)[n % 4]
+        amount = 49_950 if kind == facts.EARNED else -10_000
+        owed += amount
+        lines.append(facts.Line(day, kind, f"ISR-{n:04d} Solar, {n} Elm Street", amount, 0, occurred_on=date(2026, 9, 28),
+                                payout="PO-2026-000123", calculation="9.99 kW × 50.00 USD = 499.50 USD"))  # fmt: skip
+    balanced = facts.with_balances(lines, 12_300)
+    defaults: dict[str, Any] = {
+        "number": "ST-2026-000042",
+        "code": "7KQ2-M9XA-BCDE-FGHJ-2345",
+        "issued_at": ISSUED,
+        "payer_name": "Solaria Field Services Inc.",
+        "payer_address": "1200 Harbor Way\nOakland, CA 94607",
+        "payer_tax_id": "12-3456789",
+        "payer_email": "payouts@solaria.example",
+        "payee_name": "Maya Okafor",
+        "payee_reference": "TE-0007",
+        "payee_address": "44 Juniper Road\nSacramento, CA 95814",
+        "country": "US",
+        "locale": "en_US",
+        "timezone": "America/Los_Angeles",
+        "home_currency": "USD",
+        "currency": "USD",
+        "period_start": date(2026, 10, 1),
+        "period_end": date(2026, 10, 31),
+        "opening_minor": 12_300,
+        "closing_minor": owed,
+        "totals": facts.totals_of(balanced),
+        "lines": balanced,
+        "payments": tuple(payments),
+        "basis": ("Solar national (version 3)",),
+    }
+    return facts.sealed(MonthlyFacts(**{**defaults, **values}))
