@@ -17,6 +17,7 @@ from webapp.payouts import policy_changes
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import default_rules
 from webapp.people import sessions
+from webapp.people.access import saved_views
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
 from webapp.providers import storage
@@ -235,3 +236,18 @@ def policy_proposal(house: House, kind: str) -> list[Arguments]:
         now=WHEN,
     )
     return [{"proposal_id": row.id}]
+
+
+@example("admin.saved_views.remove")
+def saved_view(house: House, kind: str) -> list[Arguments]:
+    """A view that the admin saved."""
+    view = saved_views.save(
+        user_id=house.users["admin"].id,
+        organisation_id=house.organisation.id,
+        endpoint="admin.payouts.index",
+        name="Failed ones",
+        query="status=failed",
+        now=WHEN,
+    )
+    db.session.flush()
+    return [{"view_id": view.id}]

@@ -8,7 +8,7 @@ from webapp.payouts.views import approvals, policy
 from webapp.people.models import Role
 from webapp.people.views import admin as people
 from webapp.portals.base import NavigationItem, portal
-from webapp.portals.views import admin_home
+from webapp.portals.views import admin_home, saved_views
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
 from webapp.runs.views import admin as runs
@@ -33,5 +33,5 @@ blueprint = portal(
     ],
 )
 for room in (admin_home, approvals, payouts, installations, rates, people, runs, notices, statements, ledger, audit,
-             policy):  # fmt: skip
+             policy, saved_views):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)

@@ -12,6 +12,7 @@ from webapp.config import Settings
 from webapp.payouts import policies
 from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
+from webapp.portals.views import saved_views
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def _variables() -> dict[str, Any]:
         "portal": portal,
         "navigation": _navigation(portal) if signed_in else [],
         "banners": _banners(portal) if signed_in else [],
+        "saved": saved_views.for_this_page() if signed_in else None,
         "demo_mode": settings.is_demo,
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",

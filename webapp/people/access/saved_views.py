@@ -1,0 +1,80 @@
+"""Lists that a person keeps under a name: the filters of one page, theirs alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.database import db
+from webapp.kernel.errors import Invalid, NotFound
+from webapp.people.access.models import SavedView
+
+MOST = 12
+LONGEST_NAME = 60
+
+
+def saved_views(*, user_id: int, organisation_id: int, endpoint: str) -> list[SavedView]:
+    """The person's views of one list, by name."""
+    return list(
+        db.session.scalars(
+            select(SavedView)
+            .where(
+                SavedView.user_id == user_id,
+                SavedView.organisation_id == organisation_id,
+                SavedView.endpoint == endpoint,
+            )
+            .order_by(SavedView.name)
+        )
+    )
+
+
+def save(
+    *, user_id: int, organisation_id: int, endpoint: str, name: str, query: str, now: datetime
+) -> SavedView:
+    """Keep a list's filters under a name; a name that is there already gets the new filters. Raises Invalid."""
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise Invalid("name", f"Give the view a name of at most {LONGEST_NAME} characters.", "Late in Texas")
+    if not query or len(query) > 2000:
+        raise Invalid("name", "Filter the list first, then save it as a view.")
+    mine = saved_views(user_id=user_id, organisation_id=organisation_id, endpoint=endpoint)
+    same = next((view for view in mine if view.name == name), None)
+    if same is not None:
+        same.query = query
+        return same
+    if len(mine) >= MOST:
+        raise Invalid("name", f"A list has at most {MOST} views. Remove one first.")
+    view = SavedView(
+        user_id=user_id,
+        organisation_id=organisation_id,
+        endpoint=endpoint,
+        name=name,
+        query=query,
+        created_at=now,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(view)
+    except IntegrityError as error:
+        raise Invalid("name", "You have just saved a view of this name.") from error
+    return view
+
+
+def remove(*, user_id: int, organisation_id: int, view_id: int) -> str:
+    """Forget one of the person's views; returns the endpoint of its list. Raises NotFound for anybody else's."""
+    view = db.session.scalar(
+        select(SavedView).where(
+            SavedView.id == view_id,
+            SavedView.user_id == user_id,
+            SavedView.organisation_id == organisation_id,
+        )
+    )
+    if view is None:
+        raise NotFound
+    endpoint = view.endpoint
+    db.session.delete(view)
+    return endpoint
+
+
