@@ -25,7 +25,7 @@ from webapp.outbox import service as outbox
 from webapp.outbox.service import Later
 from webapp.payouts import creation, payment, policies, queries, records, settlement
 from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.policy import why_not_paid
+from webapp.payouts.policy import details_wait, why_not_paid
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
 from webapp.people.queries import details_of
 from webapp.providers import registry
@@ -97,7 +97,7 @@ def _refuse_open_transaction() -> None:
 
 
 def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | None:
-    """Take the transfer by one conditional UPDATE, after a last look at halt and fingerprint, and commit."""
+    """Take the transfer by one conditional UPDATE, after a last look at what could stop it, and commit."""
     refused = _refused_by_balance(transfer_row_id)
     with transaction():
         payout, transfer = settlement.lock_transfer(transfer_row_id)
@@ -108,6 +108,9 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
         if refused:
             settlement.halt_rail(transfer, refused, now)
             return Later(now + _WAIT, refused)
+        if (pending := queries.details_pending(payout.payee)) is not None:
+            zone = payout.organisation.timezone
+            return Later(now + _WAIT, details_wait(payout.payee.name, pending, zone))
         if payout.method is not None and not payout.method.is_current:
             changed = "The payment details changed before it was sent; nothing was sent."
             settlement.apply(

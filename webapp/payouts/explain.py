@@ -16,6 +16,8 @@ from webapp.payouts.states import (
     TransferState,
     possible_actions,
 )
+from webapp.people.changes.models import MethodChange
+from webapp.people.changes.queries import change_behind
 from webapp.people.models import PayoutMethod
 from webapp.people.queries import email_of
 
@@ -61,6 +63,8 @@ class DetailsChange:
     # How often they were changed since the approval.
     n_changes: int
     cool_off_until: datetime | None
+    # Who verified the new ones when, and whom they called; None for details that needed nobody.
+    verified: MethodChange | None = None
     # Why this person cannot confirm the new ones; without reasons they can.
     reasons: tuple[str, ...] = ()
 
@@ -81,6 +85,7 @@ def changed_details(payout: Payout, user_id: int | None, now: datetime) -> Detai
         new_by=_entered_by(new),
         n_changes=new.version - (old.version if old else 0),
         cool_off_until=new.cool_off_until,
+        verified=change_behind(new),
         reasons=tuple(rules.why_not_this_person(policy, facts.person, now)),
     )
 
@@ -126,6 +131,9 @@ def why_not_paid(payout: Payout, now: datetime, user_id: int | None = None, rail
 def _processing(payout: Payout) -> str:
     transfer = payout.transfers[-1]
     state = TransferState(transfer.state)
+    pending = queries.details_pending(payout.payee)
+    if state is TransferState.QUEUED and pending is not None:
+        return rules.details_wait(payout.payee.name, pending, payout.organisation.timezone)
     if state is TransferState.UNKNOWN and transfer.next_check_at is not None:
         when = instant_text(transfer.next_check_at, payout.organisation.timezone)
         return f"The bank's answer did not arrive. We ask again on {when}; nothing is sent twice meanwhile."

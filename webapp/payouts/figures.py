@@ -15,6 +15,8 @@ from webapp.kernel.clock import add_months
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.payouts.states import OPEN_STATES, PayoutState
+from webapp.people.changes.models import MethodChange
+from webapp.people.changes.rules import ChangeState
 from webapp.people.models import Payee, PayoutMethod
 
 _S = PayoutState
@@ -65,17 +67,25 @@ def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
     return found
 
 
-def stopped_counts(organisation_id: int) -> tuple[int, int]:
-    """(approved payouts whose payee has no payout method, payouts on hold)."""
+def stopped_counts(organisation_id: int) -> tuple[int, int, int]:
+    """(approved payouts whose payee has no payout method, payouts on hold, changed details to verify)."""
+    changes = (
+        select(func.count())
+        .where(
+            MethodChange.organisation_id == organisation_id, MethodChange.state == ChangeState.PENDING.value
+        )
+        .scalar_subquery()
+    )
     has_method = exists().where(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
     open_states = [_S.PENDING_APPROVAL.value, _S.APPROVED.value]
     row = db.session.execute(
         select(
             func.coalesce(func.sum(case((and_(Payout.state.in_(open_states), ~has_method), 1), else_=0)), 0),
             func.coalesce(func.sum(case((Payout.is_held, 1), else_=0)), 0),
+            changes,
         ).where(Payout.organisation_id == organisation_id, Payout.state.in_([s.value for s in OPEN_STATES]))
     ).one()
-    return int(row[0]), int(row[1])
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def approval_ages(organisation_id: int, now: datetime) -> list[tuple[str, int]]:
@@ -161,7 +171,9 @@ def _own(organisation_id: int, payee_id: int, states: list[str], limit: int) -> 
     else:
         query = query.order_by(Payout.id.desc())
     loaded = query.limit(limit).options(
-        joinedload(Payout.payee, innerjoin=True).joinedload(Payee.current_method), joinedload(Payout.method)
+        joinedload(Payout.payee, innerjoin=True).joinedload(Payee.current_method),
+        joinedload(Payout.payee, innerjoin=True).joinedload(Payee.pending_change),
+        joinedload(Payout.method),
     )
     return db.session.scalars(loaded).unique().all()
 

@@ -144,7 +144,9 @@ def pending(*, organisation_id: int, currency: str, now: datetime, filters: Payo
 def with_list_columns(query: Select[Any]) -> Select[Any]:
     """Load what a row of a list shows, so that no row asks the database again."""
     return query.options(
-        contains_eager(Payout.payee).joinedload(Payee.current_method), joinedload(Payout.method)
+        contains_eager(Payout.payee).joinedload(Payee.current_method),
+        contains_eager(Payout.payee).joinedload(Payee.pending_change),
+        joinedload(Payout.method),
     )
 
 

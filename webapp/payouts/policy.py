@@ -213,6 +213,8 @@ class PaymentFacts:
     method_kind: str = ""
     is_fingerprint_valid: bool = True
     cool_off_until: datetime | None = None
+    # Reference and instant of new payment details that wait for a second person.
+    details_pending: tuple[str, datetime] | None = None
     halt_reasons: tuple[str, ...] = ()
     last_approver_id: int | None = None
     approved_at: datetime | None = None
@@ -321,15 +323,27 @@ def _destination_reasons(policy: Policy, facts: PaymentFacts) -> list[str]:
         reasons.append(f"{facts.payee_name} is paid by hand. Pay outside Paydesk, then mark it as paid.")
     if facts.rail not in policy.rails:
         reasons.append(f"The rail “{facts.rail}” is switched off in the settings of this organisation.")
+    if facts.details_pending is not None:
+        reasons.append(details_wait(facts.payee_name, facts.details_pending, facts.timezone))
     if facts.method_kind and not facts.is_fingerprint_valid:
         reasons.append(
             "The payment details changed after the approval. Somebody who did not enter them "
-            "must confirm them when paying."
+            "must confirm them when paying: the approval was for the old ones."
         )
     if facts.cool_off_until is not None and facts.now < facts.cool_off_until:
         when = instant_text(facts.cool_off_until, facts.timezone)
         reasons.append(f"The payment details of {facts.payee_name} changed; nothing is paid before {when}.")
     return reasons
+
+
+def details_wait(payee_name: str, pending: tuple[str, datetime], timezone: str) -> str:
+    """Why nothing is paid to a payee while new payment details (reference, asked at) wait."""
+    reference, asked_at = pending
+    return (
+        f"New payment details of {payee_name} wait for a second person "
+        f"({reference}, asked for on {instant_text(asked_at, timezone)}). "
+        "An admin who did not ask for them must verify or refuse them."
+    )
 
 
 def _payer_reasons(policy: Policy, facts: PaymentFacts) -> list[str]:

@@ -14,7 +14,8 @@ from webapp.payouts.models import Approval, Payout, SourceClaim, Transfer
 from webapp.payouts.policies import halt_reasons
 from webapp.payouts.policy import ApprovalFacts, PaymentFacts, PersonFacts, Policy, fingerprint
 from webapp.payouts.states import TransferState
-from webapp.people.models import PayoutMethod
+from webapp.people.changes import models as changes  # noqa: F401 - what `pending_change` reads
+from webapp.people.models import Payee, PayoutMethod
 
 
 def get_payout(organisation_id: int, reference: str, payee_id: int | None = None) -> Payout:
@@ -158,6 +159,7 @@ def payment_facts(payout: Payout, user_id: int | None, rail: str, now: datetime)
         method_kind=method.kind if method else "",
         is_fingerprint_valid=payout.fingerprint == fingerprint_of(payout, method),
         cool_off_until=method.cool_off_until if method else None,
+        details_pending=details_pending(payout.payee),
         halt_reasons=halt_reasons(payout.organisation_id, rail),
         last_approver_id=people[-1].approver_id if people else None,
         approved_at=payout.approved_at,
@@ -165,6 +167,12 @@ def payment_facts(payout: Payout, user_id: int | None, rail: str, now: datetime)
         has_review=any(t.state == TransferState.REVIEW for t in payout.transfers),
         is_payee_active=payout.payee.is_active,
     )
+
+
+def details_pending(payee: Payee) -> tuple[str, datetime] | None:
+    """Reference and instant of new payment details that wait for a second person; loaded with lists."""
+    change = payee.pending_change
+    return None if change is None else (change.reference, change.requested_at)
 
 
 def default_rail(policy: Policy, method_kind: str) -> str:

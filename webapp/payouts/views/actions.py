@@ -115,6 +115,7 @@ def _change(plan: plans.Plan, payout: Payout) -> dict[str, Any] | None:
         ("Name at the bank", [(m.name_at_bank if m else "") or "–" for m, _ in sides]),
         ("Bank", [(m.bank_name if m else "") or "–" for m, _ in sides]),
         ("Entered by", [by if m else "–" for m, by in sides]),
+        ("Verified by", ["–", change.verified.decided_by_label if change.verified else "Nobody"]),
         ("Entered on", [filters.instant(m.created_at) if m else "–" for m, _ in sides]),
     ]
     until = change.cool_off_until

@@ -8,10 +8,12 @@ from typing import Any
 
 from flask import g
 
-from webapp.kernel.clock import local_date
+from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine
+from webapp.payouts.policy import instant_text
 from webapp.payouts.states import PayoutState, TransferState
+from webapp.people.changes.models import MethodChange
 from webapp.web import charts, filters
 
 _S = PayoutState
@@ -48,6 +50,19 @@ def _waiting(label: str, sentence: str, who: str) -> Status:
     return Status("waiting", label, "waiting", sentence, who)
 
 
+def _details_wait(payout: Payout) -> tuple[MethodChange | None, str] | None:
+    """What keeps an approved or failed payout waiting: details asked for, or too new ones and until when."""
+    if PayoutState(payout.state) not in (_S.APPROVED, _S.FAILED, _S.RETRY_SCHEDULED):
+        return None
+    if payout.payee.pending_change is not None:
+        return payout.payee.pending_change, ""
+    method = payout.payee.current_method
+    until = method.cool_off_until if method else None
+    if until is None or until <= utc_now():
+        return None
+    return None, instant_text(until, g.organisation.timezone)
+
+
 _WHO = {
     _S.PENDING_APPROVAL: "An approver",
     _S.APPROVED: "An admin",
@@ -59,7 +74,7 @@ _WHO = {
 
 
 def admin_status(payout: Payout) -> Status:
-    """The status for admins; reads `payee.current_method`, so have it loaded in lists."""
+    """The status for admins; reads the payee's `current_method` and `pending_change`: load them in lists."""
     state = PayoutState(payout.state)
     if payout.is_held:
         return _waiting("On hold", f"On hold: {payout.hold_reason or 'no reason was written'}.".replace("..", "."),
@@ -70,6 +85,15 @@ def admin_status(payout: Payout) -> Status:
             f"{payout.payee.name} has no payment details. Add them, then pay it.",
             "The payee or an admin",
         )
+    if waits := _details_wait(payout):
+        change, until = waits
+        if change is not None:
+            return _waiting(
+                "Waiting",
+                f"New payment details wait for a second person ({change.reference}); it is paid after that.",
+                "An admin who did not ask for them",
+            )
+        return _waiting("Waiting", f"The payment details are new; it can be paid from {until}.", "Nobody")
     sentence = state.sentence
     if state == _S.PENDING_APPROVAL and payout.payee.current_method is None:
         sentence += " The payee has no payment details yet; it cannot be paid before they are there."
@@ -99,6 +123,12 @@ def payee_status(payout: Payout, payer: str) -> Status:
         return _waiting("On hold", f"{payer} has put it on hold and looks into it.", payer)
     if state in (_S.PENDING_APPROVAL, _S.APPROVED) and method is None:
         return _waiting("Waiting", "There are no payment details. Add them and it can be paid.", "You")
+    if waits := _details_wait(payout):
+        change, until = waits
+        if change is None:
+            return _waiting("Waiting", f"Your payment details are new. {payer} pays it from {until}.", payer)
+        text = f"New payment details ({change.masked}) wait until {payer} has verified them. It is paid after that."
+        return _waiting("Waiting", text, payer)
     masked = method.masked if method and method.masked else ""
     to = f" to {masked}" if masked else ""
     sentences = {
