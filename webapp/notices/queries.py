@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from webapp.database import db
 from webapp.kernel.errors import NotFound
@@ -15,6 +15,7 @@ from webapp.notices import catalogue
 from webapp.notices.models import Email
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
+from webapp.people.models import Membership
 
 
 class EmailState(Label):
@@ -68,6 +69,15 @@ def emails(organisation_id: int, chosen: EmailFilter | None = None) -> Select[An
         columns = (Email.to_address, Email.to_name, Email.subject)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     return query.order_by(Email.id.desc())
+
+
+def inbox(organisation_id: int, *, with_accounts: bool) -> Select[Any]:
+    """The mails of an organisation; `with_accounts` adds those about the accounts of its people."""
+    clause: ColumnElement[bool] = Email.organisation_id == organisation_id
+    if with_accounts:
+        people = select(Membership.user_id).where(Membership.organisation_id == organisation_id)
+        clause = or_(clause, and_(Email.organisation_id.is_(None), Email.user_id.in_(people)))
+    return select(Email).where(clause).order_by(Email.id.desc())
 
 
 def get_email(organisation_id: int, email_id: int) -> Email:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 POLICY = "; ".join(
     (
@@ -18,6 +18,28 @@ POLICY = "; ".join(
         "object-src 'none'",
     )
 )
+# A page that shows an e-mail in a frame, and the e-mail in it: styles alone, in a sandbox, for our own pages.
+FRAMING_POLICY = POLICY + "; frame-src 'self'"
+LETTER_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "sandbox",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "base-uri 'none'",
+    )
+)
+
+
+def show_letters() -> None:
+    """Let the page of this request show an e-mail in a frame."""
+    g.content_policy = FRAMING_POLICY
+
+
+def answer_letter() -> None:
+    """The answer to this request is an e-mail as its recipient sees it: nothing in it runs, loads or leads away."""
+    g.content_policy = LETTER_POLICY
 
 
 def init_app(app: Flask) -> None:
@@ -26,7 +48,8 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _set(response: Response) -> Response:
         headers = response.headers
-        headers["Content-Security-Policy"] = POLICY
+        is_error = response.status_code >= 400
+        headers["Content-Security-Policy"] = POLICY if is_error else g.get("content_policy", POLICY)
         headers["X-Content-Type-Options"] = "nosniff"
         # Not no-referrer: the CSRF check needs the referrer of our own pages.
         headers["Referrer-Policy"] = "same-origin"

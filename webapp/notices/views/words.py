@@ -30,6 +30,7 @@ class FilterForm(Form):
     notice = SelectField(
         "About", choices=_choices("Everything", list(NOTICES.items())), validators=[Optional()]
     )
+    payout = StringField("Payout", validators=[Optional(), Length(max=40)])
     state = SelectField(
         "State", choices=_choices("Every state", EmailState.choices()), validators=[Optional()]
     )
@@ -40,6 +41,7 @@ class FilterForm(Form):
             text=self.q.data or "",
             state=self.state.data if self.state.data in list(EmailState) else "",
             notice=self.notice.data if self.notice.data in NOTICES else "",
+            payout=self.payout.data or "",
         )
 
 
@@ -51,6 +53,7 @@ class Shown:
     state: EmailState
     about: str
     href: str
+    html_href: str
 
 
 def shown(email: Email, endpoint: str = "admin.notices.show") -> Shown:
@@ -60,18 +63,23 @@ def shown(email: Email, endpoint: str = "admin.notices.show") -> Shown:
         state=EmailState(email.state),
         about=NOTICES.get(email.notice, email.notice.replace("_", " ").capitalize()),
         href=url_for(endpoint, email_id=email.id),
+        html_href=url_for(endpoint.replace(".show", ".html"), email_id=email.id),
     )
+
+
+def filter_values(values: Mapping[str, str]) -> dict[str, Any]:
+    """The filter in an address or a form, without the rest of it."""
+    return {name: values[name] for name in ("q", "notice", "payout", "state") if values.get(name)}
 
 
 def chips(form: FilterForm, endpoint: str) -> list[dict[str, str]]:
     """The filters in use, each with the address of the list without it."""
-    values = {
-        name: value for name, value in request.args.items() if name in ("q", "notice", "state") and value
-    }
+    values = filter_values(request.args)
     chosen = form.chosen()
     labels = {
         "q": f"Contains “{chosen.text}”" if chosen.text else "",
         "notice": NOTICES.get(chosen.notice, ""),
+        "payout": f"About {chosen.payout}" if chosen.payout else "",
         "state": EmailState(chosen.state).label if chosen.state else "",
     }
 
