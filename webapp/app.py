@@ -47,4 +47,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     errors.init_app(app)
     context.init_app(app)
     registry.init_app(app, settings)
+    # Mail programs switch optional mail off by themselves; the signed address is their proof.
+    csrf.exempt(app.view_functions["public.notices.unsubscribe_now"])
     return app

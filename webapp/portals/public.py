@@ -2,9 +2,11 @@
 
 from flask import Blueprint
 
+from webapp.notices.views import own as notices
 from webapp.people.views import public as people
 from webapp.portals.views import health
 
 blueprint = Blueprint("public", __name__)
 for room in (people, health):
     blueprint.register_blueprint(room.blueprint)
+blueprint.register_blueprint(notices.blueprint)
