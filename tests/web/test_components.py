@@ -149,12 +149,13 @@ def test_first_load_is_light(app: Flask) -> None:
     sizes = {name: len(asset.compressed) for name, asset in app.extensions["assets"].items()}
     assert sizes["app.css"] <= 12 * 1024
     assert sizes["app.js"] <= 12 * 1024
-    assert sum(sizes.values()) <= 60 * 1024, "a page of 4 KiB must fit into 64 KiB with everything it needs"
+    first = sum(size for name, size in sizes.items() if name not in assets.LATER_FILES)
+    assert first <= 60 * 1024, "a page of 4 KiB must fit into 64 KiB with everything it needs"
 
 
 def test_own_files_can_be_squeezed_without_harm() -> None:
     style = (assets.STATIC_FOLDER / "app.css").read_text()
-    script = (assets.STATIC_FOLDER / "app.js").read_text()
+    script = "".join((assets.STATIC_FOLDER / name).read_text() for name in ("app.js", "passkeys.js"))
     assert "`" not in script, "a template literal could lose its indentation"
     for quoted in re.findall(r'"[^"\n]*"', style + script):
         assert "/*" not in quoted

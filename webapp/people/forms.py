@@ -51,6 +51,37 @@ class SignInForm(FlaskForm):
     next = HiddenField()
 
 
+_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+
+
+class ProofForm(FlaskForm):
+    """Who is there? Any one of the fields is enough. What was typed is never shown again."""
+
+    proof_password = PasswordField("Password", render_kw={"autocomplete": "current-password"})
+    proof_code = StringField("Code from your authenticator app", render_kw=_CODE)
+
+
+class CodeForm(FlaskForm):
+    """The first code of an authenticator app that is being set up."""
+
+    code = StringField(
+        "Code from the app",
+        [InputRequired("Enter the six digits that the app shows."), Length(max=40)],
+        render_kw=_CODE,
+    )
+
+
+class PasskeyForm(FlaskForm):
+    """The name of a new passkey; the answer of the browser comes with it."""
+
+    name = StringField(
+        "Name of the passkey",
+        [InputRequired("Enter a name, so that you know it later."), Length(max=60)],
+        render_kw={"autocomplete": "off"},
+    )
+    answer = HiddenField()
+
+
 class PayeeFilterForm(FlaskForm):
     """Filter of the list of payees; sent with GET, so it carries no token."""
 

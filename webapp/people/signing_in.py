@@ -12,26 +12,52 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import NotFound
 from webapp.people import queries, service, sessions
+from webapp.people.access import devices, second_factor
 from webapp.people.models import Membership, User, UserSession
 
 
 def sign_in(
-    *, email: str, password: str, origin: Actor, old_session_id: int | None, demo_mode: bool, now: datetime
+    *,
+    email: str,
+    password: str,
+    origin: Actor,
+    old_session_id: int | None,
+    demo_mode: bool,
+    now: datetime,
+    device: str = "",
 ) -> str | None:
     """Try to sign in; the token for the cookie, or None. `origin` carries the address and browser.
 
+    `device` is the browser's own token: of a sign-in from an unknown one the person is told.
+
     A success always opens a new session and ends the browser's old one, so that a planted cookie is worth
-    nothing.
+    nothing. The session of somebody who has a second factor is pending: it opens no door until `prove` was right.
     """
     user = service.authenticate(email=email, password=password, now=now, demo_mode=demo_mode)
     if user is None:
         _record_failure(email, origin, now)
         return None
-    return open_session(user=user, origin=origin, old_session_id=old_session_id, now=now)
+    is_pending = second_factor.factors_of(user.id).has_any
+    return open_session(
+        user=user,
+        origin=origin,
+        old_session_id=old_session_id,
+        now=now,
+        how="password_accepted" if is_pending else "signed_in",
+        is_pending=is_pending,
+        device=device,
+    )
 
 
 def open_session(
-    *, user: User, origin: Actor, old_session_id: int | None, now: datetime, how: str = "signed_in"
+    *,
+    user: User,
+    origin: Actor,
+    old_session_id: int | None,
+    now: datetime,
+    how: str = "signed_in",
+    is_pending: bool = False,
+    device: str = "",
 ) -> str:
     """Open a session for a user whose identity is settled; returns the token for the cookie."""
     if old_session_id is not None:
@@ -43,6 +69,7 @@ def open_session(
         ip=origin.ip,
         user_agent=origin.user_agent,
         now=now,
+        is_pending=is_pending,
     )
     audit.record(
         tag=f"people:session:{how}",
@@ -53,6 +80,8 @@ def open_session(
         subject_id=row.id,
         subject_label=user.email,
     )
+    if device and not row.is_pending:
+        devices.note(session=row, token=device, now=now)
     return token
 
 

@@ -35,7 +35,10 @@ OWN_FILES: Mapping[str, str] = {
     "app.css": "app.css",
     "app.js": "app.js",
     "favicon.svg": "favicon.svg",
+    "passkeys.js": "passkeys.js",
 }
+#: not part of the first load: the few pages that need them ask for them
+LATER_FILES = frozenset({"passkeys.js"})
 CONTENT_TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

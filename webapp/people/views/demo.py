@@ -11,8 +11,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
 from webapp.people import queries, signing_in
-from webapp.people.views.public import begin
-from webapp.people.views.session import origin
+from webapp.people.views.session import begin, origin
 from webapp.web.guards import public
 from webapp.web.htmx import see_other
 

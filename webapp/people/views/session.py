@@ -29,6 +29,8 @@ class SignedIn(UserMixin):
         self.email = user.email
         self.session_id = row.id
         self.reauthenticated_at = row.reauthenticated_at
+        self.factor = row.factor
+        self.holds_money = any(m.role in sessions.MONEY_ROLES for m in user.memberships)
 
 
 def actor() -> Actor:
@@ -61,6 +63,18 @@ def origin() -> Actor:
     return Actor(None, "not signed in", request.remote_addr or "", str(request.user_agent)[:300])
 
 
+def begin(token: str) -> None:
+    """Put a new session's token into an emptied cookie: nothing from before sign-in survives."""
+    session.clear()
+    session[COOKIE_KEY] = token
+
+
+def pending() -> UserSession | None:
+    """The session of this browser whose password was right and whose second factor is still to come."""
+    token = session.get(COOKIE_KEY)
+    return sessions.find_pending(token=token, now=utc_now()) if token else None
+
+
 def may_change() -> bool:
     """Whether the signed-in person may change records here: an admin may, an accountant looks."""
     return Role.ADMIN in g.roles
@@ -87,7 +101,7 @@ def _load() -> SignedIn | None:
         g.database_is_away = True
         raise
     if row is None:
-        session.clear()
+        # The cookie stays as it is: it may wait for its second factor, or another request may have renewed it.
         return None
     roles = frozenset(m.role for m in row.user.memberships if m.organisation_id == row.organisation_id)
     g.organisation, g.roles = (row.organisation, roles) if roles else (None, frozenset())
