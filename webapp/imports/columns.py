@@ -189,7 +189,8 @@ def header_digest(table: Table) -> str:
 def guess_reading(mapped: Mapped, default: Reading, rows: int = 500) -> Reading:
     """How a file writes days and numbers, by its first rows; the default where they leave it open."""
     plain = list(Mapped(mapped.kind, mapped.table, mapped.found).rows(0, rows))
-    days, numbers = [], []
+    days: list[str] = []
+    numbers: list[str] = []
     for field in mapped.kind.fields:
         if field.name in mapped.found and field.cell is not Cell.TEXT:
             texts = [row[field.name] for row in plain if row[field.name]]

@@ -1,0 +1,247 @@
+"""What the pages of imports show: a file as it will be read, progress, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from flask import g, url_for
+from flask_login import current_user
+
+from webapp.database import db
+from webapp.imports import queries, service
+from webapp.imports.columns import Mapped, Reading, Row, guess, guess_reading, header_digest, map_exactly
+from webapp.imports.forms import PREFIX, MappingForm, RunForm, mapping_form, reading_of_locale
+from webapp.imports.kinds import Cell, Kind, get_kind
+from webapp.imports.models import ImportFile, ImportState, Phase
+from webapp.imports.reading import PROBLEM, WINDOWS, Table, encoding_of, read
+from webapp.imports.report import Problem
+from webapp.imports.values import parse_day
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Invalid
+from webapp.providers import storage
+from webapp.web import filters
+from webapp.web.exports import csv_response
+
+SHOWN = 200
+PREVIEWED = 5
+_AT_WORK = (ImportState.CHECKING.value, ImportState.RUNNING.value)
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """An uploaded file as it lies in the storage, read."""
+
+    row: ImportFile
+    kind: Kind
+    table: Table
+    needs_encoding: bool
+
+
+def open_file(reference: str) -> OpenFile:
+    """The file of an import. Raises NotFound, Unavailable."""
+    row = queries.get_import(organisation_id=g.organisation.id, reference=reference)
+    key, chosen = row.storage_key, row.reading.get("encoding", "")
+    # The storage may be another host that is slow: no transaction waits for it.
+    db.session.rollback()
+    data = storage.read(key)
+    needs_encoding = not encoding_of(data)
+    table = read(data, chosen or (WINDOWS if needs_encoding else ""))
+    return OpenFile(row, get_kind(row.kind), table, needs_encoding)
+
+
+def form_of(file: OpenFile) -> MappingForm:
+    """The mapping form, filled with what was chosen for this file, for such files before, or what names tell."""
+    row, table = file.row, file.table
+    mapping, reading = row.mapping, row.reading
+    if not mapping:
+        kept = queries.find_mapping(
+            organisation_id=row.organisation_id, kind=row.kind, header_digest=header_digest(table)
+        )
+        if kept is not None:
+            mapping, reading = kept.mapping, kept.reading
+    if not mapping:
+        mapping = guess(file.kind, table)
+        found = {name: table.header.index(theirs) for name, theirs in mapping.items()}
+        guessed = guess_reading(Mapped(file.kind, table, found), reading_of_locale(g.organisation.locale))
+        reading = {"dates": guessed.dates, "decimal": guessed.decimal}
+    data = {PREFIX + name: theirs for name, theirs in mapping.items()}
+    return mapping_form(
+        file.kind, table, needs_encoding=file.needs_encoding, data={**data, **reading, "version": row.version}
+    )
+
+
+def mapped_by(file: OpenFile, form: MappingForm) -> Mapped | None:
+    """The rows by what the form says; None, with the reason at its field, where it cannot be."""
+    try:
+        return map_exactly(file.kind, file.table, form.mapping(), form.reading())
+    except Invalid as error:
+        field = form[PREFIX + error.field]
+        field.errors = [*field.errors, error.message]
+        return None
+
+
+def preview(mapped: Mapped) -> dict[str, Any]:
+    """The first rows as they will be read, with what is wrong in them."""
+    fields = [field for field in mapped.kind.fields if field.name in mapped.columns]
+    headers: list[dict[str, Any]] = [{"label": "Line", "numeric": True}]
+    headers += [{"label": field.label, "numeric": field.cell is Cell.NUMBER} for field in fields]
+    rows = []
+    for row in islice(mapped.rows(), PREVIEWED):
+        cells = [
+            {
+                "text": _read(row, field.name, field.cell),
+                "wrong": _wrong(row, mapped, field.name, field.cell),
+                "is_number": field.cell is Cell.NUMBER,
+            }
+            for field in fields
+        ]
+        rows.append(
+            {"line": row.line, "cells": cells, "wrong": [p.reason for p in row.problems if not p.column]}
+        )
+    return {"headers": headers, "rows": rows, "notes": mapped.notes(), "total": len(mapped)}
+
+
+def _read(row: Row, name: str, cell: Cell) -> str:
+    text = row[name]
+    if cell is Cell.DAY:
+        try:
+            return filters.day(parse_day(name, text))
+        except Invalid:
+            return text
+    return text
+
+
+def _wrong(row: Row, mapped: Mapped, name: str, cell: Cell) -> str:
+    for problem in row.problems:
+        if problem.column == mapped.columns[name]:
+            return f"{problem.value}: {problem.reason}"
+    if cell is Cell.DAY:
+        try:
+            parse_day(name, row[name])
+        except Invalid as error:
+            return error.reason
+    return ""
+
+
+def mapping_context(file: OpenFile, form: MappingForm, mapped: Mapped | None) -> dict[str, Any]:
+    """What the mapping page draws."""
+    row = file.row
+    return {
+        "row": row,
+        "kind": file.kind,
+        "form": form,
+        "preview": preview(mapped) if mapped is not None else None,
+        "same": queries.same_file(
+            organisation_id=row.organisation_id, kind=row.kind, sha256=row.sha256, before_id=row.id
+        ),
+        "is_own": row.created_by_id == current_user.id,
+        "has_errors": bool(form.errors),
+    }
+
+
+def start_check(file: OpenFile, form: MappingForm, who: Actor, now: Any) -> None:
+    """Keep the choices of a form that was read and queue the check; inside the view's transaction."""
+    chosen = form.encoding.data if "encoding" in form else ""
+    service.start_check(
+        organisation_id=g.organisation.id,
+        reference=file.row.reference,
+        mapping=form.mapping(),
+        reading=Reading(form.reading().dates, form.reading().decimal),
+        encoding=chosen or "",
+        header_digest=header_digest(file.table),
+        actor=who,
+        now=now,
+        expected_version=form.seen_version,
+    )
+
+
+def _counts(row: ImportFile) -> list[dict[str, Any]]:
+    is_stored = queries.phase_of(row) is Phase.RUN
+    repeats = row.done - row.created - row.updated - row.unchanged - row.refused
+    counts: list[dict[str, Any]] = [
+        {"label": "new", "n": row.created, "tone": "done" if is_stored else "ok"},
+        {"label": "changed", "n": row.updated, "tone": "done" if is_stored else "ok"},
+        {"label": "as they were", "n": row.unchanged, "tone": "cancelled"},
+        {"label": "to fix", "n": row.refused, "tone": "failed"},
+        {"label": "the same as an earlier row", "n": repeats, "tone": "cancelled"},
+        {
+            "label": "waiting" if row.state in _AT_WORK else "not done",
+            "n": row.rows - row.done,
+            "tone": "waiting",
+        },
+    ]
+    return [count for count in counts if count["n"]]
+
+
+def _progress(row: ImportFile) -> dict[str, Any]:
+    state = ImportState(row.state)
+    is_over = row.state not in _AT_WORK
+    sentence = row.error if is_over and row.error else state.sentence
+    if row.is_stop_requested and not is_over:
+        sentence = "Stopping after the rows at hand."
+    return {
+        "id": "import-progress",
+        "label": f"{row.file_name}: {state.label.lower()}",
+        "done": row.done,
+        "total": row.rows,
+        "is_finished": is_over,
+        "href": url_for("admin.imports.progress", reference=row.reference),
+        "sentence": sentence,
+        "counts": _counts(row),
+    }
+
+
+def run_form(row: ImportFile) -> RunForm:
+    """The confirmation of what the check found."""
+    names = ("version", "sha256", "created", "updated", "refused")
+    return RunForm(formdata=None, data={name: str(getattr(row, name)) for name in names})
+
+
+def result_context(row: ImportFile) -> dict[str, Any]:
+    """What the page of an import draws: progress, and once it is over what was found."""
+    kind, phase, state = get_kind(row.kind), queries.phase_of(row), ImportState(row.state)
+    is_own = row.created_by_id == current_user.id
+    is_over = row.state not in _AT_WORK
+    shown = list(islice(queries.problems(row.id, phase), SHOWN + 1)) if is_over and row.refused else []
+    return {
+        "row": row,
+        "kind": kind,
+        "state": state,
+        "progress_data": _progress(row),
+        "problems": shown[:SHOWN],
+        "has_more": len(shown) > SHOWN,
+        "remarks": queries.remarks(row.id, phase) if is_over else [],
+        "good": row.created + row.updated,
+        "is_own": is_own,
+        "run_form": run_form(row) if state is ImportState.CHECKED and is_own else None,
+        "is_run": phase is Phase.RUN,
+        "following": {"href": url_for(kind.following[0]), "label": kind.following[1]}
+        if kind.following and state is ImportState.DONE
+        else None,
+    }
+
+
+def problem_file(file: OpenFile) -> Any:
+    """The bad rows with the columns that they had, and one that says what is wrong; to correct and upload again."""
+    row, table = file.row, file.table
+    said: dict[int, list[Problem]] = {}
+    for problem in queries.problems(row.id, queries.phase_of(row)):
+        said.setdefault(problem.line, []).append(problem)
+    at = next((i for i, name in enumerate(table.header) if name.casefold() == PROBLEM), len(table.header))
+    headers = [*table.header[:at], PROBLEM, *table.header[at + 1 :]]
+    return csv_response(f"{row.reference}-to-fix.csv", headers, _bad_rows(table, said, at))
+
+
+def _bad_rows(table: Table, said: dict[int, list[Problem]], at: int) -> Iterator[list[str]]:
+    width = len(table.header)
+    for line, cells in table.rows:
+        if line in said:
+            fitting = list(cells[:width]) + [""] * (width - len(cells))
+            if len(cells) > width:
+                # An unquoted delimiter made cells too many: their text stays, in the last column.
+                fitting[-1] = ", ".join(cells[width - 1 :])
+            words = " ".join(problem.short for problem in said[line])
+            yield [*fitting[:at], words, *fitting[at + 1 :]]
