@@ -16,6 +16,7 @@ HANDLERS: dict[str, str] = {
     "payout.retry": "jobs.payouts.retry_payout",
     # bulk
     "run.step": "jobs.runs.step_run",
+    "import.step": "jobs.imports.step",
     # mail
     "notice.payout.approved": "jobs.mail.payout_approved",
     "notice.payout.rejected": "jobs.mail.payout_rejected",
