@@ -1,6 +1,7 @@
 """The admins' portal (accountants may look)."""
 
 from webapp.audit.views import admin as audit
+from webapp.imports.views import admin as imports
 from webapp.ledger.views import admin as ledger
 from webapp.notices.views import admin as notices
 from webapp.payouts.views import admin as payouts
