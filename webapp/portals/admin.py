@@ -26,6 +26,7 @@ blueprint = portal(
         NavigationItem("Installations", "admin.installations.index"),
         NavigationItem("Rates", "admin.rates.index"),
         NavigationItem("Payees", "admin.payees.index"),
+        NavigationItem("Imports", "admin.imports.index"),
         NavigationItem("Runs", "admin.runs.index"),
         NavigationItem("E-mails", "admin.notices.index"),
         NavigationItem("Ledger", "admin.ledger.index"),
