@@ -34,6 +34,6 @@ blueprint = portal(
         NavigationItem("Settings", "admin.policy.show"),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, people, runs, notices, statements, ledger, audit,
+for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements, ledger, audit,
              policy, saved_views):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
