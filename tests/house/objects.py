@@ -87,10 +87,28 @@ def formats(house: House, kind: str) -> list[Arguments]:
     return [{"format": "csv"}, {"format": "xlsx"}]
 
 
-@example("admin.installations.template")
+@example("admin.imports.template", "admin.imports.upload")
 def templates(house: House, kind: str) -> list[Arguments]:
-    """Every file that can be imported."""
-    return [{"kind": kind} for kind in ("technicians", "rates", "installations")]
+    """Every kind of list that can be imported."""
+    return [{"kind": kind} for kind in ("payees", "technicians", "rates", "installations")]
+
+
+@example("admin.imports")
+def an_import(house: House, kind: str) -> list[Arguments]:
+    """A list that the admin uploaded."""
+    data, key = b"name,email\nAna Souza,ana@example.com\n", f"imports/{house.organisation.id}/house.csv"
+    storage.save(key, data)
+    row = imports.add_file(
+        organisation_id=house.organisation.id,
+        kind="technicians",
+        file_name="technicians.csv",
+        storage_key=key,
+        data=data,
+        rows=1,
+        actor=actor_of(house.users["admin"]),
+        now=WHEN,
+    )
+    return [{"reference": row.reference}]
 
 
 @example("admin.installations", "payee.installations")
