@@ -11,6 +11,7 @@ from tests.factories import FACTORY, actor_of, installations, ledger
 from tests.factories.payouts import WHEN, payout
 from tests.house.town import Arguments, House, example
 from webapp.database import db
+from webapp.imports import service as imports
 from webapp.kernel.clock import utc_now
 from webapp.notices.models import Email
 from webapp.payouts import policy_changes
