@@ -9,9 +9,10 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import config, database, logs, queue
+from webapp.operations import metrics
 from webapp.people import throttle
 from webapp.people.views import session as people_session
-from webapp.portals import context, registry
+from webapp.portals import api, context, registry
 from webapp.web import assets, errors, filters, guards, headers, read_only_requests, request_log
 from webapp.web.htmx import htmx
 
@@ -32,6 +33,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     logs.configure(settings)
     request_log.init_app(app)
+    metrics.init_app(app, settings)
     database.init_app(app)
     queue.init_app(app)
     headers.init_app(app)
@@ -46,7 +48,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     guards.init_app(app)
     errors.init_app(app)
     context.init_app(app)
+    api.init_app(app)
     registry.init_app(app, settings)
+    # Calls of the API carry a token in a header, and no cookie counts there: form tokens have nothing to guard.
+    for blueprint in api.blueprints():
+        csrf.exempt(blueprint)
     # Mail programs switch optional mail off by themselves; the signed address is their proof.
     csrf.exempt(app.view_functions["public.notices.unsubscribe_now"])
     return app

@@ -11,6 +11,8 @@ def gunicorn_arguments(settings: config.Settings) -> list[str]:
         "-m",
         "gunicorn",
         "wsgi:app",
+        # Where the processes keep their counts of requests.
+        "--config=python:webapp.operations.gunicorn",
         f"--bind={settings.host}:{settings.port}",
         f"--workers={settings.web_processes}",
         f"--threads={settings.web_threads}",

@@ -2,11 +2,12 @@
 
 from flask import Blueprint
 
+from webapp.people.views import factors, fresh, passkeys
 from webapp.notices.views import own as notices
 from webapp.people.views import public as people
-from webapp.portals.views import health
+from webapp.portals.views import health, metrics
 
 blueprint = Blueprint("public", __name__)
-for room in (people, health):
+for room in (people, factors, passkeys, fresh, health, metrics):
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(notices.blueprint)
