@@ -13,6 +13,8 @@
   // ---- Dialog and drawer -------------------------------------------------------------------
 
   function openDialog(dialog) {
+    // One level: a check step that is opened from the drawer takes its place.
+    $$("dialog[open]").forEach((other) => { if (other !== dialog) other.close(); });
     if (!dialog.open) dialog.showModal();
     const summary = $("[data-error-summary]", dialog);
     const heading = $("h2[tabindex], h1[tabindex]", dialog);
@@ -441,6 +443,10 @@
     if (stored) hideAmounts(amounts, true);
   }
   prepare(document);
+  // A page whose address names an open record opens its drawer, as the link beside it would.
+  const wanted = new URLSearchParams(location.search).get("open");
+  const drawn = wanted && $$("a[data-hx-target='#drawer']").find((link) => link.textContent.trim() === wanted);
+  if (drawn) htmx.ajax("GET", drawn.href, { source: drawn, target: "#drawer", swap: "innerHTML", push: "false" });
   let resizing;
   addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(measure, 150); });
 })();

@@ -127,7 +127,7 @@ def test_accountant_looks_and_changes_nothing(place: Place) -> None:
 
 def test_page_of_a_payout_says_who_can_approve_it(place: Place) -> None:
     payout = place.payout()
-    html = place.client(place.maker).get(f"/admin/payouts/{payout.reference}/approvers").text
+    html = place.client(place.maker).get(f"/admin/payouts/{payout.reference}/who-can-approve").text
     assert "They created this payout" in html
     assert place.approver.name in html
 

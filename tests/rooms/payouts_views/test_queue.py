@@ -309,3 +309,25 @@ def test_ids_of_another_organisation_are_not_there(place: Place) -> None:
     answer = place.client(stranger, elsewhere).post(CHECK, data={"act": "approve", "ids": payout.id})
     assert answer.status_code == 422
     assert payout.reference not in answer.text
+
+
+# ---- The drawer ------------------------------------------------------------------------------------
+
+
+def test_drawer_is_a_fragment_of_few_facts(place: Place) -> None:
+    payout = place.payout()
+    client = place.client(place.approver)
+    html = client.get(
+        f"/admin/payouts/{payout.reference}", headers={"HX-Request": "true", "HX-Target": "drawer"}
+    ).text
+    assert "<!doctype" not in html.lower()
+    assert 'id="drawer-heading"' in html
+    assert html.count("<dt>") <= 6
+    assert f'href="/admin/payouts/{payout.reference}"' in html
+
+
+def test_rows_open_in_the_drawer_and_keep_their_place_in_the_address(place: Place) -> None:
+    payout = place.payout()
+    html = place.client(place.approver).get("/admin/approvals?view=ready&size=25").text
+    assert 'data-hx-target="#drawer"' in html
+    assert f"view=ready&amp;size=25&amp;open={payout.reference}" in html

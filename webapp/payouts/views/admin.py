@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
@@ -89,6 +90,7 @@ def index() -> ResponseReturnValue:
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
         **(_paying(form) if is_valid else {"can_pay": False}),
         "more_filters": form.uses(*MORE),
+        "drawer_href": partial(listing.drawer_address, "admin.payouts.index"),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
         "totals_href": listing.address("admin.payouts.totals"),
@@ -129,10 +131,12 @@ def export(format: str) -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """One payout with everything about it."""
     payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)
+    if request.headers.get("HX-Target") == "drawer":
+        return render_template("payouts/drawer.html", **detail.drawer(payout, utc_now()))
     return render_template("payouts/show.html", **detail.context(payout, utc_now()))
 
 
-@blueprint.get("/<reference>/approvers")
+@blueprint.get("/<reference>/who-can-approve")
 def approvers_of(reference: str) -> ResponseReturnValue:
     """Who can approve this payout, admin by admin, and why the others cannot."""
     payout = lists.get_for_page(organisation_id=g.organisation.id, reference=reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
@@ -90,6 +91,7 @@ def index() -> ResponseReturnValue:
         "expected": bulk.expectation(totals),
         "n_blocked": counts.blocked,
         "blocked_href": listing.address("admin.approvals.index", view="blocked"),
+        "drawer_href": partial(listing.drawer_address, "admin.approvals.index"),
         "chips": listing.chips(form, "admin.approvals.index"),
         "clear_href": url_for("admin.approvals.index", view=view),
         "filter_values": listing.filter_values(form),

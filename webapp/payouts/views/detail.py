@@ -233,6 +233,14 @@ def _facts(payout: Payout, payee_href: str) -> list[tuple[str, Any]]:
     return facts
 
 
+def drawer(payout: Payout, now: datetime) -> dict[str, Any]:
+    """The few facts beside a list: what, to whom, how the amount comes about, what this person can do."""
+    whole = context(payout, now)
+    kept = ("payout", "status", "net", "gross", "deductions", "lines", "actions", "approvals_sentence", "period",
+            "not_approve", "show_href", "flags")  # fmt: skip
+    return {**{name: whole[name] for name in kept}, "facts": whole["facts"][:2], "dialog_id": "drawer"}
+
+
 def _approvals_sentence(payout: Payout, rules: policy.Policy) -> str:
     given = sum(1 for a in payout.approvals if a.round == payout.round and a.decision == "approved")
     if payout.state != PayoutState.PENDING_APPROVAL.value:
