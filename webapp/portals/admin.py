@@ -34,6 +34,6 @@ blueprint = portal(
         NavigationItem("Settings", "admin.policy.show"),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements, ledger, audit,
-             policy, saved_views):  # fmt: skip
+for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements,
+             ledger, audit, policy, saved_views):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
