@@ -1,8 +1,8 @@
-"""Bringing lists in, and the organisation's choices for this program."""
+"""The organisation's choices for this program."""
 
 from __future__ import annotations
 
-from flask import Response, flash, g, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.database import transaction
@@ -11,51 +11,20 @@ from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money
 from webapp.people.forms import attach
 from webapp.people.views.session import actor, require_change
-from webapp.programs.installations import importing, queries, service
-from webapp.programs.installations.forms import ImportForm, SettingsForm, TypeForm
+from webapp.programs.installations import (
+    importing,  # noqa: F401 - registers the lists that can be imported
+    queries,
+    service,
+)
+from webapp.programs.installations.forms import SettingsForm, TypeForm
 from webapp.programs.installations.pricing import settings_of
 from webapp.web.htmx import see_other
 
-SHOWN = 200
-
 
 def import_() -> ResponseReturnValue:
-    """Check a file, or bring it in; checking stores nothing."""
+    """The former address of imports; lists of every program are brought in at one place now."""
     require_change()
-    form = ImportForm()
-    report: importing.Report | None = None
-    code = 200
-    if form.validate_on_submit():
-        file = request.files.get("file")
-        try:
-            if file is None or not file.filename:
-                raise Invalid("file", "Choose a file.", "installations.csv")
-            report = importing.perform(
-                kind=form.kind.data,
-                data=file.stream.read(),
-                organisation=g.organisation,
-                actor=actor(),
-                now=utc_now(),
-                is_dry_run=form.action.data != "import",
-            )
-        except Invalid as error:
-            attach(form, error)
-    if form.errors:
-        code = 422
-    return (
-        render_template(
-            "installations/import.html", form=form, report=report, shown=SHOWN, kinds=importing.KINDS,
-            has_errors=code == 422,
-        ),
-        code,
-    )  # fmt: skip
-
-
-def template(kind: str) -> Response:
-    """A CSV file with the columns of a kind and one example row."""
-    response = Response(importing.template(kind), mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{kind}.csv")
-    return response
+    return redirect(url_for("admin.imports.new"), 303)
 
 
 def _settings_form() -> SettingsForm:
