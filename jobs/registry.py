@@ -42,6 +42,7 @@ HANDLERS: dict[str, str] = {
     "notice.digest": "jobs.mail.digest",
     "notice.statement": "jobs.mail.statement",
     "email.send": "jobs.mail.send_email",
+    "account.reset_asked": "jobs.accounts.reset_asked",
     # documents
     "document.remittance": "jobs.statements.remittance",
     "document.render": "jobs.statements.render",

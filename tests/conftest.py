@@ -18,6 +18,7 @@ from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.people.throttle import limiter
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -120,7 +121,8 @@ def app(_store: object, settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def database(app: Flask, _store: object) -> Iterator[Flask]:
-    """An empty database inside an application context."""
+    """An empty database inside an application context; tries are counted only where a test asks for it."""
+    limiter.enabled = False
     with app.app_context():
         _store.reset()  # type: ignore[attr-defined]
         yield app

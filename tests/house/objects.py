@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 
+from flask import current_app
 from sqlalchemy import select
 
 from tests.factories import FACTORY, actor_of, installations, ledger
@@ -13,12 +14,15 @@ from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.imports import service as imports
 from webapp.kernel.clock import utc_now
+from webapp.kernel.ids import new_uid
+from webapp.notices.marks import Subscription, token_of
 from webapp.notices.models import Email
 from webapp.payouts import policy_changes
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import default_rules
-from webapp.people import sessions
+from webapp.people import sessions, users
 from webapp.people.access import saved_views
+from webapp.people.access.models import AccountLink, Passkey
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
 from webapp.providers import storage
@@ -33,6 +37,21 @@ def payees(house: House, kind: str) -> list[Arguments]:
     return [{"reference": house.payees["technician"].reference}]
 
 
+@example("public.passkeys.remove")
+def own_passkey(house: House, kind: str) -> list[Arguments]:
+    """A passkey of the admin."""
+    row = Passkey(
+        user_id=house.users["admin"].id,
+        credential_id=new_uid(),
+        public_key="AA",
+        name="Laptop",
+        created_at=WHEN,
+    )
+    db.session.add(row)
+    db.session.flush()
+    return [{"passkey_id": row.id}]
+
+
 @example("public.people.end_session")
 def own_session(house: House, kind: str) -> list[Arguments]:
     """A session of the admin in another browser."""
@@ -44,6 +63,43 @@ def own_session(house: House, kind: str) -> list[Arguments]:
         select(UserSession.id).where(UserSession.user_id == admin).order_by(UserSession.id.desc()).limit(1)
     )
     return [{"session_id": db.session.scalar(newest)}]
+
+
+@example("public.people.reset", "public.people.accept")
+def no_link(house: House, kind: str) -> list[Arguments]:
+    """A token that nobody signed."""
+    return [{"token": "made-up"}]
+
+
+@example("admin.users")
+def a_colleague(house: House, kind: str) -> list[Arguments]:
+    """The accountant, as the admin sees them."""
+    return [{"user_id": house.users["accountant"].id}]
+
+
+@example("admin.users.end_session")
+def a_colleague_s_session(house: House, kind: str) -> list[Arguments]:
+    """A session of the accountant in this organisation."""
+    colleague = house.users["accountant"].id
+    _, row = sessions.start(
+        user_id=colleague, organisation_id=house.organisation.id, ip="", user_agent="other", now=utc_now()
+    )
+    return [{"user_id": colleague, "session_id": row.id}]
+
+
+@example("admin.users.resend", "admin.users.revoke")
+def an_invitation(house: House, kind: str) -> list[Arguments]:
+    """An invitation that was not accepted."""
+    invited = users.invite(
+        organisation_id=house.organisation.id,
+        email=f"invited@{house.organisation.slug}.example",
+        name="Ira Vance",
+        roles=["accountant"],
+        actor=actor_of(house.users["admin"]),
+        now=utc_now(),
+    )
+    link = db.session.scalars(select(AccountLink).where(AccountLink.user_id == invited.id)).one()
+    return [{"link_id": link.id}]
 
 
 def _payout(house: House, kind: str = "") -> Payout:
@@ -204,6 +260,33 @@ def an_email(house: House, kind: str) -> list[Arguments]:
     db.session.add(email)
     db.session.flush()
     return [{"email_id": email.id}]
+
+
+@example("public.notices")
+def own_mail(house: House, kind: str) -> list[Arguments]:
+    """An e-mail to the admin about their own account."""
+    admin = house.users["admin"]
+    email = Email(
+        dedupe_key=f"house:account:{admin.id}",
+        notice="security_password_changed",
+        to_address=admin.email,
+        user_id=admin.id,
+        subject="Your password was changed",
+        body_text="It was changed.",
+        body_html="<p>It was changed.</p>",
+        message_id="<house-account@x.example>",
+        created_at=WHEN,
+    )
+    db.session.add(email)
+    db.session.flush()
+    return [{"email_id": email.id}]
+
+
+@example("public.notices.unsubscribe", "public.notices.unsubscribe_now")
+def own_choice(house: House, kind: str) -> list[Arguments]:
+    """The link that switches the admin's digest off."""
+    digest = Subscription("digest", user_id=house.users["admin"].id)
+    return [{"token": token_of(digest, current_app.config["SETTINGS"])}]
 
 
 @example("admin.statements.download", "payee.statements")

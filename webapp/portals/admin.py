@@ -8,6 +8,7 @@ from webapp.payouts.views import admin as payouts
 from webapp.payouts.views import approvals, policy
 from webapp.people.models import Role
 from webapp.people.views import admin as people
+from webapp.people.views import users
 from webapp.portals.base import NavigationItem, portal
 from webapp.portals.views import admin_home, saved_views
 from webapp.programs.installations.views import admin as installations
@@ -31,9 +32,10 @@ blueprint = portal(
         NavigationItem("E-mails", "admin.notices.index"),
         NavigationItem("Ledger", "admin.ledger.index"),
         NavigationItem("Audit trail", "admin.audit.index"),
+        NavigationItem("Users", "admin.users.index"),
         NavigationItem("Settings", "admin.policy.show"),
     ],
 )
 for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements,
-             ledger, audit, policy, saved_views):  # fmt: skip
+             ledger, audit, policy, users, saved_views):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)

@@ -11,14 +11,17 @@ from webapp.payouts import bulk, check, panels, policies, proof, stuck
 from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.views import bulk as bulk_pages
 from webapp.people import methods
+from webapp.people.views import users
 from webapp.portals import (
     admin,
+    api,
     demo,
     driver,
     owner,
     partner,
     practitioner,
     public,
+    separation,
     technician,
 )
 from webapp.programs.installations import work
@@ -45,12 +48,14 @@ def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:
 def init_app(app: Flask, settings: Settings) -> None:
     """Mount the portals; the demo portal only in demo mode."""
     bulk_pages.register()
+    if separation.warnings not in users.warnings:
+        users.warnings.append(separation.warnings)
     panels.register_source_link("installation", _installation_page)
     source_links["payout"] = _payout_page
     methods.register_cool_off(
         lambda organisation_id: policies.current_policy(organisation_id)[0].cool_off_hours
     )
-    for portal in (public, admin, technician, owner, practitioner, driver, partner):
+    for portal in (public, admin, technician, owner, practitioner, driver, partner, api):
         app.register_blueprint(portal.blueprint)
     if settings.environment in ("demo", "test"):
         app.register_blueprint(demo.blueprint)

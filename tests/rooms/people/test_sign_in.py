@@ -21,7 +21,7 @@ from webapp.people import sessions
 from webapp.people.models import Membership, Organisation, User, UserSession
 from webapp.people.passwords import DEMO_PASSWORD
 from webapp.people.throttle import limiter
-from webapp.people.views.public import local_path
+from webapp.people.views.paths import local_path
 
 GENERIC = "The e-mail address or the password is not right."
 

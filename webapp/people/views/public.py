@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import (
     Blueprint,
     Response,
@@ -26,30 +24,20 @@ from webapp.people import queries, signing_in
 from webapp.people.forms import SignInForm
 from webapp.people.models import Membership, Role
 from webapp.people.throttle import limiter
+from webapp.people.views import links, own_password
+from webapp.people.views.device_cookie import device_token
 from webapp.people.views.numbers import number
-from webapp.people.views.session import COOKIE_KEY, actor, origin
+from webapp.people.views.paths import local_path
+from webapp.people.views.session import actor, begin, origin, pending
 from webapp.web.guards import public
 from webapp.web.htmx import see_other
 
 blueprint = Blueprint("people", __name__)
+links.add_to(blueprint)
+own_password.add_to(blueprint)
 
 # What a role's portal is called; an accountant looks at the admins' one.
 PORTAL_OF = {**{role.value: role.value for role in Role}, Role.ACCOUNTANT.value: Role.ADMIN.value}
-
-
-def local_path(address: str | None) -> str | None:
-    """The address if it is a path of this site that a page may lead back to, else None.
-
-    Browsers read "//host", "/\\host" and paths with tabs or line breaks as other sites.
-    """
-    if not address or not address.startswith("/") or address[1:2] in ("/", "\\"):
-        return None
-    if any(ord(sign) < 32 or ord(sign) == 127 or sign == "\\" for sign in address):
-        return None
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or parts.path in ("/sign-in", "/sign-out"):
-        return None
-    return address
 
 
 def _email_key() -> str:
@@ -62,12 +50,6 @@ def _ip_key() -> str:
 
 def _has_failed(response: Response) -> bool:
     return response.status_code == 422
-
-
-def begin(token: str) -> None:
-    """Put a new session's token into an emptied cookie: nothing from before sign-in survives."""
-    session.clear()
-    session[COOKIE_KEY] = token
 
 
 @blueprint.get("/")
@@ -91,10 +73,17 @@ def sign_in() -> ResponseReturnValue:
     if form.validate_on_submit():
         if token := _try(form):
             begin(token)
-            return see_other(target or url_for(".me"))
+            return see_other(_next_step(target))
         form.form_errors.append("The e-mail address or the password is not right.")
     code = 422 if request.method == "POST" else 200
     return render_template("people/sign_in.html", form=form, has_errors=bool(form.errors)), code
+
+
+def _next_step(target: str | None) -> str:
+    """Where a right password leads: to the second factor for those who have one."""
+    if pending():
+        return url_for("public.second_factor.prove", next=target)
+    return target or url_for(".me")
 
 
 def _try(form: SignInForm) -> str | None:
@@ -107,6 +96,7 @@ def _try(form: SignInForm) -> str | None:
             old_session_id=current_user.session_id if current_user.is_authenticated else None,
             demo_mode=settings.is_demo,
             now=utc_now(),
+            device=device_token(),
         )
 
 

@@ -1,0 +1,54 @@
+"""The page on which people change their own password."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.database import transaction
+from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import Invalid
+from webapp.people import throttle
+from webapp.people.access import own_password
+from webapp.people.account_forms import ChangePasswordForm
+from webapp.people.forms import attach
+from webapp.people.views.session import actor
+from webapp.web.htmx import see_other
+
+
+def add_to(blueprint: Blueprint) -> None:
+    """Mount the page on the public blueprint of people."""
+    blueprint.add_url_rule("/account/password", "password", password, methods=["GET", "POST"])
+
+
+def password() -> ResponseReturnValue:
+    """Change one's own password; the present one is asked for, and few wrong tries are allowed."""
+    form = ChangePasswordForm()
+    if form.validate_on_submit():
+        if not throttle.may_try(current_user.id):
+            abort(429)
+        try:
+            is_right = _change(form)
+        except Invalid as error:
+            attach(form, error)
+        else:
+            if is_right:
+                flash("Your password is changed. Your other sessions are ended.", "success")
+                return see_other(url_for(".account"))
+            throttle.note_failure(current_user.id)
+            form.present.errors = ["This is not your present password."]
+    code = 422 if form.errors else 200
+    return render_template("people/password.html", form=form, has_errors=code == 422), code
+
+
+def _change(form: ChangePasswordForm) -> bool:
+    with transaction():
+        return own_password.change(
+            user_id=current_user.id,
+            present=form.present.data or "",
+            password=form.password.data or "",
+            session_id=current_user.session_id,
+            actor=actor(),
+            now=utc_now(),
+        )
