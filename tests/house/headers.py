@@ -15,11 +15,27 @@ POLICY = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "object
           "frame-ancestors 'none'", "form-action 'self'")  # fmt: skip
 
 
-def check_headers(response: Response, *, is_asset: bool = False) -> None:
-    """The headers that no answer may lack."""
+# Pages that show an e-mail in a frame may frame our own addresses; the e-mail itself is answered under a policy that
+# lets its styles be drawn and nothing else happen. These addresses, and no others.
+FRAMING = ("admin.notices.show", "demo.outbox.show", "public.notices.show")
+LETTERS = ("admin.notices.html", "demo.outbox.html", "public.notices.html")
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; form-action 'none'; frame-ancestors 'self'; "
+    "base-uri 'none'"
+)
+
+
+def check_headers(response: Response, *, is_asset: bool = False, endpoint: str = "") -> None:
+    """The headers that no answer may lack; `endpoint` tells those apart that may show e-mails."""
     headers = response.headers
     for name, value in EXACT.items():
         assert headers.get(name) == value, name
+    if endpoint in LETTERS and response.status_code == 200:
+        assert headers["Content-Security-Policy"] == LETTER_POLICY
+        assert "no-store" in headers["Cache-Control"]
+        return
+    may_frame = endpoint in FRAMING and response.status_code == 200
+    assert may_frame == ("frame-src" in headers["Content-Security-Policy"])
     directives = [part.strip() for part in headers["Content-Security-Policy"].split(";")]
     assert set(POLICY) <= set(directives)
     assert "unsafe" not in headers["Content-Security-Policy"]

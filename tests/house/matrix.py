@@ -27,6 +27,8 @@ class Entry:
     names_a_record: bool
     overrides: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
+    # Sent by mail programs without a session or a form's token: a signature in the address is the proof.
+    has_signed_address: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.endpoint}"
@@ -120,6 +122,7 @@ def entries(app: Flask) -> list[Entry]:
                         named,
                         overrides,
                         dict(row.get("form", {})),
+                        bool(row.get("signed_address", False)),
                     )
                 )  # type: ignore[call-overload]
     return made

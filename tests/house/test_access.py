@@ -47,7 +47,7 @@ def test_everybody_gets_what_the_matrix_says(
         for target in targets:
             response = client.open(target, method=entry.method, data=entry.form if entry.is_unsafe else None)
             assert response.status_code in entry.expected(person), f"{entry.method} {target} as {person}"
-            check_headers(response, is_asset=entry.endpoint == "assets.serve")
+            check_headers(response, is_asset=entry.endpoint == "assets.serve", endpoint=entry.endpoint)
     if before:
         assert fingerprint() == before, f"{entry}: reading, or being refused, changed something"
 

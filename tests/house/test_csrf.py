@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.factories import PASSWORD, organisation, user
-from tests.house.matrix import Entry
+from tests.house.matrix import Entry, entries
 from tests.house.test_access import addresses
 from tests.house.town import Town, portal_kind
 
@@ -16,6 +17,8 @@ from tests.house.town import Town, portal_kind
 def test_without_a_token_nothing_happens(
     town: Town, unsafe_entry: Entry, with_csrf: None, fingerprint: Callable[[], str]
 ) -> None:
+    if unsafe_entry.has_signed_address:
+        pytest.skip("the signed address is the proof; see the tests of those below")
     targets = addresses(town, unsafe_entry)
     client = town.client(portal_kind(unsafe_entry.endpoint) or "admin")
     before = fingerprint()
@@ -28,6 +31,27 @@ def test_without_a_token_nothing_happens(
             client.open(target, method=unsafe_entry.method, headers={"HX-Request": "true"}).status_code == 400
         )
     assert fingerprint() == before
+
+
+def test_without_a_token_only_signed_addresses_are_taken(
+    town: Town, with_csrf: None, fingerprint: Callable[[], str]
+) -> None:
+    signed = [entry for entry in entries(town.app) if entry.has_signed_address]
+    assert [(entry.method, entry.endpoint) for entry in signed] == [
+        ("POST", "public.notices.unsubscribe_now")
+    ]
+    (entry,) = signed
+    (address,) = addresses(town, entry)
+    before = fingerprint()
+    damaged = address[:-5] + ("A" if address[-5] != "A" else "B") + address[-4:]
+    made_up = (damaged, address.rpartition("/")[0] + "/digest", address + ".x")
+    for target in made_up:
+        assert town.client("admin").post(target).status_code == 404
+        assert town.client("anonymous").post(target).status_code == 404
+    assert fingerprint() == before
+    # The signature is all it takes, and it does one thing: a kind of mail of one person goes off.
+    assert town.client("anonymous").post(address).status_code == 200
+    assert fingerprint() != before
 
 
 def test_other_sites_are_refused(town: Town, unsafe_entry: Entry, fingerprint: Callable[[], str]) -> None:
