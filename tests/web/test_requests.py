@@ -22,6 +22,9 @@ PUBLIC = {
     "public.people.index",
     "public.people.sign_in",
     "public.people.sign_out",
+    # Both only for a browser whose password was right.
+    "public.second_factor.prove",
+    "public.passkeys.challenge_to_sign_in",
     "demo.people.switch",
 }
 
