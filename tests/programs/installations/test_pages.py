@@ -87,12 +87,12 @@ PAGES: list[Callable[[SimpleNamespace], str]] = [
     lambda w: "/admin/rates",
     lambda w: f"/admin/rates/{w.rates[0].id}",
     lambda w: f"/admin/rates/{w.rates[0].id}/rehearse?months=12",
-    lambda w: "/admin/installations/import/template-rates.csv",
+    lambda w: "/admin/imports/templates/rates.csv",
 ]
 FORMS: list[Callable[[SimpleNamespace], str]] = [
     lambda w: "/admin/installations/new",
     lambda w: f"/admin/installations/{w.due.reference}/edit",
-    lambda w: "/admin/installations/import",
+    lambda w: "/admin/imports/new/installations",
     lambda w: "/admin/installations/settings",
     lambda w: "/admin/rates/new",
     lambda w: f"/admin/rates/{w.rates[1].id}/revise",
@@ -410,24 +410,9 @@ def test_a_rehearsal_shows_the_difference_and_stores_nothing(
 # ---------------------------------------------------------------- set-up
 
 
-def test_a_list_is_checked_then_brought_in(world: SimpleNamespace, admin: FlaskClient) -> None:
-    def send(kind: str, action: str, data: bytes | None = None) -> Any:
-        content = (SOLAR / "installations.csv").read_bytes() if data is None else data
-        values = {"kind": kind, "action": action, "file": (io.BytesIO(content), "list.csv")}
-        return admin.post("/admin/installations/import", data=values)
-
-    assert "Checked: nothing is stored yet" in send("technicians", "check").text
-    assert "Every row is good" in send("technicians", "check").text
-    before = count(Installation)
-    assert "Brought in" in send("technicians", "import").text
-    assert "See what is due" in send("installations", "import").text
-    assert count(Installation) == before + 60
-    bad = send("installations", "check", b"external_ref,installation_type,size\nJ1,solar,big\n")
-    assert bad.status_code == 200
-    assert "&#39;big&#39; is not a number." in bad.text
-    refused = send("installations", "import", b"PK\x03\x04")
-    assert refused.status_code == 422
-    assert "Excel workbook" in refused.text
+def test_the_former_address_of_imports_leads_to_the_new_one(admin: FlaskClient) -> None:
+    answer = admin.get("/admin/installations/import")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/imports/new")
 
 
 def test_settings_and_types(world: SimpleNamespace, admin: FlaskClient) -> None:

@@ -310,17 +310,6 @@ class TypeForm(FlaskForm):
     label = StringField("Name", filters=[strip], validators=[InputRequired("Enter a name."), Length(max=120)])
 
 
-class ImportForm(FlaskForm):
-    """A list to bring in; a dry run unless the person says otherwise."""
-
-    kind = SelectField(
-        "What is in the file",
-        choices=options((kind, kind.capitalize()) for kind in ("technicians", "rates", "installations")),
-    )
-    file = FileField("CSV file")
-    action = HiddenField()
-
-
 class ManualPayoutForm(FlaskForm):
     """Installations chosen for one technician."""
 
