@@ -20,10 +20,13 @@ from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import detail, plans, review, words
 from webapp.people.models import MethodKind
+from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor, require_change
 from webapp.web import filters
 from webapp.web.htmx import see_other
 
+# These let money go, or say where it went: whoever does them proves who they are first.
+MONEY_ACTIONS = frozenset({"approve", "pay", "retry", "mark-paid", "reissue", "settle-review", "release"})
 RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand"}
 
 
@@ -51,6 +54,8 @@ def act(reference: str, action: str) -> ResponseReturnValue:
     """Check an action on a payout (GET), do it (POST). 422 and 409 keep what was written."""
     require_change()
     plan, payout = plans.plan_for(action), _load(reference)
+    if action in MONEY_ACTIONS and (question := require_fresh()) is not None:
+        return question
     form = _form(plan, payout)
     if request.method != "POST":
         form.version.data = str(payout.version)

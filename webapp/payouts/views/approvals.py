@@ -17,6 +17,7 @@ from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
 from webapp.payouts.views import bulk, listing, words
 from webapp.payouts.views.admin import filter_form as payouts_filter
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
@@ -106,6 +107,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/check")
+@needs_fresh_sign_in
 def check() -> ResponseReturnValue:
     """Make the draft of a bulk approval, rejection or payment from what was ticked, and show its check step."""
     now = utc_now()
@@ -138,6 +140,7 @@ def draft(reference: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/check/<reference>")
+@needs_fresh_sign_in
 def confirm(reference: str) -> ResponseReturnValue:
     """Start the draft as a run. 409 when a payout changed since it was checked: check again."""
     run = bulk.own_draft(reference)

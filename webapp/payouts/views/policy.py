@@ -16,6 +16,7 @@ from webapp.payouts.forms import HaltForm
 from webapp.payouts.policy import RAILS
 from webapp.payouts.views import policy_editor, policy_words
 from webapp.payouts.views.actions import RAIL_WORDS
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
 from webapp.web.htmx import see_other
 
@@ -95,12 +96,14 @@ def _switch(change: Any, done: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/halt")
+@needs_fresh_sign_in
 def halt() -> ResponseReturnValue:
     """Stop sending over a rail, or all payments; what is approved waits."""
     return _switch(service.halt, "Payments are halted. Approved payouts wait until somebody resumes them.")
 
 
 @blueprint.post("/resume")
+@needs_fresh_sign_in
 def resume() -> ResponseReturnValue:
     """Let payments flow again."""
     return _switch(service.lift_halt, "Payments flow again.")

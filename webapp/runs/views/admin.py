@@ -11,6 +11,7 @@ from flask_login import current_user
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
 from webapp.runs import lists, service
 from webapp.runs.forms import RunFilterForm, kind_words
@@ -147,6 +148,7 @@ def _back(run: Run) -> str:
 
 
 @blueprint.post("/<reference>/confirm")
+@needs_fresh_sign_in
 def confirm(reference: str) -> ResponseReturnValue:
     """Start a draft that has no check step of its own. Only the person who made it may."""
     run = lists.get_run(organisation_id=g.organisation.id, reference=reference)

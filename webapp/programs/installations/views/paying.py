@@ -13,6 +13,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
 from webapp.people.forms import attach
 from webapp.people.queries import get_payee
+from webapp.people.views.fresh import needs_fresh_sign_in, require_fresh
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.installations import creation, queries, service, work
 from webapp.programs.installations.forms import ManualPayoutForm, PeriodForm, SettleForm
@@ -111,6 +112,7 @@ def pay() -> ResponseReturnValue:
     )
 
 
+@needs_fresh_sign_in
 def pay_all() -> ResponseReturnValue:
     """Start the run that creates a payout for each technician."""
     require_change()
@@ -126,6 +128,8 @@ def pay_all() -> ResponseReturnValue:
 def pay_one(payee_reference: str) -> ResponseReturnValue:
     """Choose installations of one technician, see the calculation, create the payout."""
     payee = get_payee(g.organisation.id, payee_reference)
+    if may_change() and (question := require_fresh()) is not None:
+        return question
     form = ManualPayoutForm()
     chosen = request.form.getlist("ids")
     problem, code = "", 200
