@@ -13,7 +13,8 @@ from webapp.people import throttle
 from webapp.people.access import own_password
 from webapp.people.account_forms import ChangePasswordForm
 from webapp.people.forms import attach
-from webapp.people.views.session import actor
+from webapp.people.views.fresh import open_without_factor
+from webapp.people.views.session import actor, begin
 from webapp.web.htmx import see_other
 
 
@@ -22,6 +23,7 @@ def add_to(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/account/password", "password", password, methods=["GET", "POST"])
 
 
+@open_without_factor
 def password() -> ResponseReturnValue:
     """Change one's own password; the present one is asked for, and few wrong tries are allowed."""
     form = ChangePasswordForm()
@@ -29,11 +31,12 @@ def password() -> ResponseReturnValue:
         if not throttle.may_try(current_user.id):
             abort(429)
         try:
-            is_right = _change(form)
+            token = _change(form)
         except Invalid as error:
             attach(form, error)
         else:
-            if is_right:
+            if token:
+                begin(token)
                 flash("Your password is changed. Your other sessions are ended.", "success")
                 return see_other(url_for(".account"))
             throttle.note_failure(current_user.id)
@@ -42,7 +45,7 @@ def password() -> ResponseReturnValue:
     return render_template("people/password.html", form=form, has_errors=code == 422), code
 
 
-def _change(form: ChangePasswordForm) -> bool:
+def _change(form: ChangePasswordForm) -> str | None:
     with transaction():
         return own_password.change(
             user_id=current_user.id,

@@ -21,11 +21,13 @@ from webapp.config import Settings
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.people import queries, signing_in
+from webapp.people.access import second_factor
 from webapp.people.forms import SignInForm
 from webapp.people.models import Membership, Role
 from webapp.people.throttle import limiter
 from webapp.people.views import links, own_password
 from webapp.people.views.device_cookie import device_token
+from webapp.people.views.fresh import open_without_factor
 from webapp.people.views.numbers import number
 from webapp.people.views.paths import local_path
 from webapp.people.views.session import actor, begin, origin, pending
@@ -167,17 +169,20 @@ def switch_organisation() -> ResponseReturnValue:
 
 
 @blueprint.get("/account")
+@open_without_factor
 def account() -> ResponseReturnValue:
     """Name, roles, and where one is signed in."""
     return render_template(
         "people/account.html",
         memberships=queries.memberships_of(current_user.id),
+        factors=second_factor.factors_of(current_user.id),
         sessions=queries.live_sessions(current_user.id, utc_now()),
         Role=Role,
     )
 
 
 @blueprint.post("/account/sessions/<int:session_id>/end")
+@open_without_factor
 def end_session(session_id: int) -> ResponseReturnValue:
     """Sign one browser out; this one, too."""
     with transaction():
@@ -189,6 +194,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/account/sessions/end-others")
+@open_without_factor
 def end_other_sessions() -> ResponseReturnValue:
     """Sign every other browser out."""
     with transaction():
