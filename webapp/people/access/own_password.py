@@ -9,18 +9,18 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
-from webapp.people import passwords, service
+from webapp.people import passwords, service, sessions
 from webapp.people.access import links
 from webapp.people.models import User
 
 
 def change(
     *, user_id: int, present: str, password: str, session_id: int, actor: Actor, now: datetime
-) -> bool:
-    """Give oneself a new password; False when the present one is not right (remembered in the audit trail).
+) -> str | None:
+    """Give oneself a new password; the session's new token, or None when the present password is not right.
 
-    The other sessions end, links to set the password stop working, and the person is told by mail. Raises
-    Invalid, and Conflict for demo accounts, whose password everybody knows.
+    The other sessions end, links to set the password stop working, and the person is told by mail. Wrong tries
+    are in the audit trail. Raises Invalid, and Conflict for demo accounts, whose password everybody knows.
     """
     user = db.session.get_one(User, user_id)
     if user.is_demo:
@@ -35,7 +35,7 @@ def change(
             subject_id=user_id,
             subject_label=user.email,
         )
-        return False
+        return None
     if passwords.verify(password, user.password_hash):
         raise Invalid("password", "This is your present password. Choose another one.")
     service.set_password(
@@ -43,4 +43,4 @@ def change(
     )
     links.revoke(user_id=user_id, kind=links.RESET, now=now)
     links.tell_password_changed(user_id=user_id, extra=new_uid(), now=now)
-    return True
+    return sessions.renew(session_id=session_id, now=now)
