@@ -19,6 +19,7 @@ from jobs import registry
 from webapp.app import create_app
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
+from webapp.logs import scrub_text
 from webapp.outbox import service as outbox
 from webapp.outbox.service import Claimed, Later
 
@@ -72,7 +73,9 @@ def _run(claimed: Claimed) -> None:
     except Exception as error:
         db.session.rollback()
         with transaction():
-            gave_up = outbox.fail(claimed=claimed, error=f"{type(error).__name__}: {error}", now=utc_now())
+            gave_up = outbox.fail(
+                claimed=claimed, error=scrub_text(f"{type(error).__name__}: {error}"), now=utc_now()
+            )
         say = log.error if gave_up else log.warning
         say(
             "outbox.gave_up" if gave_up else "outbox.failed",

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -196,6 +197,26 @@ def hasten(*, kind: str, organisation_id: int, now: datetime) -> None:
         .values(not_before=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def try_again(*, organisation_id: int, now: datetime, message_id: int | None = None) -> list[str]:
+    """Let messages that gave up begin anew: one, or all of an organisation. Returns the kind of each.
+
+    Its effect is safe to repeat: a handler that finds it done does nothing.
+    """
+    query = (
+        update(OutboxMessage)
+        .where(OutboxMessage.organisation_id == organisation_id, OutboxMessage.gave_up_at.is_not(None))
+        .values(gave_up_at=None, attempts=0, not_before=now, lease_until=None, leased_by="")
+        .returning(OutboxMessage.kind, OutboxMessage.queue)
+        .execution_options(synchronize_session=False)
+    )
+    if message_id is not None:
+        query = query.where(OutboxMessage.id == message_id)
+    rows = db.session.execute(query).all()
+    for name in sorted({row.queue for row in rows}):
+        after_commit(db.session(), partial(_ring, name))
+    return [row.kind for row in rows]
 
 
 def has_open(*, kind: str, reference_id: int) -> bool:
