@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, and_, case, func, or_, select
 
@@ -49,7 +49,8 @@ def _standings(organisation_id: int, first: date, last: date) -> Select[Any]:
     opening = func.sum(case((JournalEntry.effective_on < first, amount), else_=0))
     closing = func.sum(amount)
     movements = func.sum(case((JournalEntry.effective_on >= first, 1), else_=0))
-    return (
+    query = cast(
+        Select[Any],
         select(Account.id, Account.payee_id, Account.currency, opening, closing, movements)
         .join(Posting, Posting.account_id == Account.id)
         .join(JournalEntry, JournalEntry.id == Posting.entry_id)
@@ -61,13 +62,16 @@ def _standings(organisation_id: int, first: date, last: date) -> Select[Any]:
         )
         .group_by(Account.id, Account.payee_id, Account.currency)
         .having(or_(opening != 0, movements > 0))
-        .order_by(Account.payee_id, Account.currency)
+        .order_by(Account.payee_id, Account.currency),
     )
+    return query
 
 
 def _read(query: Select[Any]) -> list[Standing]:
+    # PostgreSQL answers sums as decimals.
     return [
-        Standing(*(int(v) if not isinstance(v, str) else v for v in row)) for row in db.session.execute(query)
+        Standing(account_id, payee_id, currency, int(opening), int(closing), int(count))
+        for account_id, payee_id, currency, opening, closing, count in db.session.execute(query)
     ]
 
 
@@ -85,6 +89,24 @@ def standing_of(
     )
     found = _read(query)
     return found[0] if found else None
+
+
+def hold(organisation_id: int, payee_id: int, currency: str) -> None:
+    """Keep a payee's account as it is until the end of the transaction: several readings then agree.
+
+    Whoever posts to it meanwhile waits. On SQLite the writing transaction alone does this.
+    """
+    db.session.execute(
+        select(Account.id)
+        .where(
+            Account.organisation_id == organisation_id,
+            Account.payee_id == payee_id,
+            Account.currency == currency,
+            Account.code.startswith(PAYABLE, autoescape=True),
+        )
+        .order_by(Account.id)
+        .with_for_update(key_share=True)
+    ).all()
 
 
 def balances(organisation_id: int, payee_id: int, currency: str, first: date, last: date) -> tuple[int, int]:

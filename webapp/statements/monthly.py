@@ -78,7 +78,7 @@ def create(
     there = _newest(payee.id, currency, first)
     if there is not None:
         return _there_already(there, actor, now)
-    document = _add(organisation, payee, currency, (first, last), None, "", tells, actor, now)
+    document = _add(_Order(organisation, payee, currency, first, last, tells), actor, now)
     return Made(
         document, True, f"{document.number}, closing with {_say(document.closing_minor or 0, currency)}."
     )
@@ -103,10 +103,18 @@ def reissue(*, organisation_id: int, number: str, reason: str, actor: Actor, now
         raise Conflict(f"{newest.number if newest else 'Another'} was issued since. Issue that one again.")
     if document.state == "queued":
         raise Conflict(f"{number} is being made. Wait until it is there.")
-    period = (document.period_start, document.period_end)
-    # Nobody has seen one that failed: what is replaced is what it was to replace.
-    replaced = document if document.state == "ready" else _replaced_by(document)
-    return _add(organisation, payee, document.currency, period, replaced, reason, True, actor, now, document)
+    order = _Order(
+        organisation,
+        payee,
+        document.currency,
+        document.period_start,
+        document.period_end,
+        last_issue=document,
+        # Nobody has seen one that failed: what is replaced is what it was to replace.
+        replaces=document if document.state == "ready" else _replaced_by(document),
+        reason=reason,
+    )
+    return _add(order, actor, now)
 
 
 def try_again(*, organisation_id: int, number: str, actor: Actor, now: datetime) -> Document:
@@ -138,7 +146,7 @@ def _locked(organisation_id: int, payee_id: int) -> tuple[Organisation, Payee]:
     payee = db.session.scalar(
         select(Payee)
         .where(Payee.id == payee_id, Payee.organisation_id == organisation_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     if payee is None:
@@ -147,12 +155,13 @@ def _locked(organisation_id: int, payee_id: int) -> tuple[Organisation, Payee]:
 
 
 def _newest(payee_id: int, currency: str, first: date) -> Document | None:
-    return db.session.scalar(
+    found: Document | None = db.session.scalar(
         tie.issues(payee_id, currency)
         .where(Document.period_start == first)
         .order_by(Document.id.desc())
         .limit(1)
     )
+    return found
 
 
 def _replaced_by(document: Document) -> Document | None:
@@ -167,71 +176,66 @@ def _there_already(document: Document, actor: Actor, now: datetime) -> Made:
     return Made(document, False, f"{document.number} is there already.{stale}")
 
 
-def _add(
-    organisation: Organisation,
-    payee: Payee,
-    currency: str,
-    period: tuple[date, date],
-    replaces: Document | None,
-    reason: str,
-    tells: bool,
-    actor: Actor,
-    now: datetime,
-    last_issue: Document | None = None,
-) -> Document:
-    standing = account.standing_of(organisation.id, payee.id, currency, *period)
-    if standing is None and last_issue is None:
+@dataclass(frozen=True)
+class _Order:
+    """What is to be made, and what it follows."""
+
+    organisation: Organisation
+    payee: Payee
+    currency: str
+    first: date
+    last: date
+    tells: bool = True
+    last_issue: Document | None = None
+    replaces: Document | None = None
+    reason: str = ""
+
+
+def _add(order: _Order, actor: Actor, now: datetime) -> Document:
+    scope = (order.organisation.id, order.payee.id, order.currency)
+    account.hold(*scope)
+    standing = account.standing_of(*scope, order.first, order.last)
+    if standing is None and order.last_issue is None:
         raise Conflict(
-            f"{payee.name} has no {currency} balance and no activity in {month_name(period[0])}: "
+            f"{order.payee.name} has no {order.currency} balance and no activity in {month_name(order.first)}: "
             "there is nothing to state."
         )
-    year = local_date(now, organisation.timezone).year
-    number = next_number(organisation.id, f"ST-{year}", 6)
-    frozen = _frozen(organisation, payee, currency, period, standing, number, replaces, reason, tells, now)
+    frozen = _frozen(order, standing, now)
     facts.check(frozen)
     document = Document(
-        organisation_id=organisation.id,
+        organisation_id=order.organisation.id,
         kind=MONTHLY,
-        number=number,
-        payee_id=payee.id,
-        variant=str(int(last_issue.variant) + 1 if last_issue else 1),
-        period_start=period[0],
-        period_end=period[1],
-        currency=currency,
+        number=frozen.number,
+        payee_id=order.payee.id,
+        variant=str(int(order.last_issue.variant) + 1 if order.last_issue else 1),
+        period_start=order.first,
+        period_end=order.last,
+        currency=order.currency,
         opening_minor=frozen.opening_minor,
         closing_minor=frozen.closing_minor,
         code=frozen.code,
         facts=facts.to_json(frozen),
-        reissue_reason=reason,
-        replaces_id=replaces.id if replaces else None,
+        reissue_reason=order.reason,
+        replaces_id=order.replaces.id if order.replaces else None,
         created_at=now,
     )
     db.session.add(document)
     db.session.flush()
-    service.queue_new(document, actor, now, _note(document), _changes(document, frozen, replaces))
+    service.queue_new(document, actor, now, _note(document), _changes(order, frozen))
     return document
 
 
-def _frozen(
-    organisation: Organisation,
-    payee: Payee,
-    currency: str,
-    period: tuple[date, date],
-    standing: account.Standing | None,
-    number: str,
-    replaces: Document | None,
-    reason: str,
-    tells: bool,
-    now: datetime,
-) -> MonthlyFacts:
+def _frozen(order: _Order, standing: account.Standing | None, now: datetime) -> MonthlyFacts:
     """What the ledger, the payouts and the records of payer and payee say at this moment."""
-    movements = account.movements(standing.account_id, *period) if standing else []
-    found = collecting.collect(movements, currency)
+    organisation, payee = order.organisation, order.payee
+    movements = account.movements(standing.account_id, order.first, order.last) if standing else []
+    found = collecting.collect(movements, order.currency)
     opening = standing.opening_minor if standing else 0
     lines = facts.with_balances(found.lines, opening)
+    year = local_date(now, organisation.timezone).year
     return facts.sealed(
         MonthlyFacts(
-            number=number,
+            number=next_number(organisation.id, f"ST-{year}", 6),
             code=codes.new_code(),
             issued_at=now,
             payer_name=clean(organisation.legal_name),
@@ -245,18 +249,18 @@ def _frozen(
             locale=organisation.locale,
             timezone=organisation.timezone,
             home_currency=organisation.currency,
-            currency=currency,
-            period_start=period[0],
-            period_end=period[1],
+            currency=order.currency,
+            period_start=order.first,
+            period_end=order.last,
             opening_minor=opening,
             closing_minor=standing.closing_minor if standing else 0,
             totals=facts.totals_of(lines),
             lines=lines,
             payments=found.payments,
             basis=found.basis,
-            replaces_number=replaces.number if replaces else "",
-            reason=reason if replaces else "",
-            tells=tells,
+            replaces_number=order.replaces.number if order.replaces else "",
+            reason=order.reason if order.replaces else "",
+            tells=order.tells,
         )
     )
 
@@ -270,13 +274,12 @@ def _note(document: Document) -> str:
     return f"Statement of {month_name(document.period_start)} in {document.currency}"
 
 
-def _changes(document: Document, frozen: MonthlyFacts, replaces: Document | None) -> dict[str, object]:
+def _changes(order: _Order, frozen: MonthlyFacts) -> dict[str, object]:
     changes: dict[str, object] = {
         "opening": [None, _say(frozen.opening_minor, frozen.currency)],
         "closing": [None, _say(frozen.closing_minor, frozen.currency)],
         "content": [None, frozen.seal],
     }
-    if document.reissue_reason:
-        changes |= {"replaces": [None, replaces.number if replaces else None],
-                    "reason": [None, document.reissue_reason]}  # fmt: skip
+    if order.reason:
+        changes |= {"replaces": [None, frozen.replaces_number or None], "reason": [None, order.reason]}
     return changes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Select, select
 
@@ -60,15 +61,16 @@ def newest_of_month_before(document: Document) -> Document | None:
     """The statement of the month before, as it stands: its newest issue that did not fail."""
     assert document.period_start is not None  # noqa: S101 - monthly documents have their period
     day = document.period_start - timedelta(days=1)
-    return db.session.scalar(
+    found: Document | None = db.session.scalar(
         issues(document.payee_id, document.currency)
         .where(Document.period_end == day, Document.state != "failed")
         .order_by(Document.id.desc())
         .limit(1)
     )
+    return found
 
 
-def issues(payee_id: int, currency: str) -> Select[tuple[Document]]:
+def issues(payee_id: int, currency: str) -> Select[Any]:
     """The monthly statements of a payee in one currency."""
     return select(Document).where(
         Document.payee_id == payee_id, Document.kind == MONTHLY, Document.currency == currency

@@ -18,6 +18,10 @@ from webapp.statements import queries, service
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentRow
 
+KINDS = {"monthly": "Monthly statement", "remittance": "Payout statement"}
+STATES = {"ready": "Ready", "queued": "Being made", "failed": "Not made", queries.REPLACED: "Replaced"}
+FORMATS = ("csv", "xlsx")
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -28,6 +32,13 @@ class Shown:
     tone: str
     label: str
     sentence: str
+    # Files of the same content: (word, address).
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return KINDS.get(self.row.document.kind, self.row.document.kind)
 
 
 def portal() -> str:
@@ -40,14 +51,22 @@ def shown(row: DocumentRow, where: str) -> Shown:
     document = row.document
     if document.state == "ready":
         href = url_for(f"{where}.statements.download", document_id=document.id)
+        others = tuple((name.upper(), _lines_href(row, where, name)) for name in FORMATS if row.is_monthly)
         if row.replaced_by:
-            return Shown(row, href, "cancelled", "Replaced", f"Replaced by {row.replaced_by}.")
-        return Shown(row, href, "done", "Ready", "")
+            sentence = f"Replaced by {row.replaced_by}."
+            return Shown(row, href, "cancelled", "Replaced", sentence, others)
+        return Shown(row, href, "done", "Ready", "", others)
     if document.state == "failed":
         reason = document.error if where == Role.ADMIN else f"Ask {g.organisation.name} for it."
         return Shown(row, "", "failed", "Not made", reason)
     waits = document.error if where == Role.ADMIN else ""
     return Shown(row, "", "progress", "Being made", waits or "A worker makes it within a minute.")
+
+
+def _lines_href(row: DocumentRow, where: str, format: str) -> str:
+    if where == Role.ADMIN:
+        return url_for("admin.statements.lines", number=row.document.number, format=format)
+    return url_for(f"{where}.statements.lines", document_id=row.document.id, format=format)
 
 
 def panel(payout: Payout, now: datetime) -> Mapping[str, Any] | None:

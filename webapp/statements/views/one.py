@@ -1,0 +1,54 @@
+"""What the page of one statement shows beside its state: figures, lines, whether the ledger still agrees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.kernel.money import Money
+from webapp.statements import facts, monthly, tie
+from webapp.statements.build import DoesNotAddUp
+from webapp.statements.models import Document
+from webapp.statements.queries import DocumentRow, issues_of
+
+# Lines on the page; all of them are in the files.
+SHOWN = 100
+
+
+def content(row: DocumentRow) -> dict[str, Any]:
+    """Figures and lines of a monthly statement; nothing of these for the statement of a payout."""
+    if not row.is_monthly:
+        return {"frozen": None, "problem": "", "ledger": None, "lines": [], "n_more": 0, "is_newest": False}
+    frozen, problem = None, ""
+    try:
+        frozen = facts.from_json(row.document.facts)
+        facts.check(frozen)
+    except DoesNotAddUp as error:
+        problem = error.message
+    lines = frozen.lines if frozen else ()
+    return {
+        "frozen": frozen,
+        "problem": problem,
+        "ledger": tie.ledger_of(row.document),
+        "lines": [
+            {
+                "line": line,
+                "amount": Money(line.amount_minor, row.document.currency),
+                "balance": Money(line.balance_minor, row.document.currency),
+            }
+            for line in lines[:SHOWN]
+        ],
+        "n_more": max(0, len(lines) - SHOWN),
+        "is_newest": issues_of(row.document)[0].document.id == row.document.id,
+    }
+
+
+def reissue_context(document: Document) -> dict[str, Any]:
+    """What the form of a new issue says: what the statement says, and what the ledger says now."""
+    assert document.period_start is not None  # noqa: S101 - monthly documents have their period
+    return {
+        "document": document,
+        "month": monthly.month_name(document.period_start),
+        "opening": Money(document.opening_minor or 0, document.currency),
+        "closing": Money(document.closing_minor or 0, document.currency),
+        "ledger": tie.ledger_of(document),
+    }
