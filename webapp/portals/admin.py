@@ -28,6 +28,7 @@ blueprint = portal(
         NavigationItem("Rates", "admin.rates.index"),
         NavigationItem("Payees", "admin.payees.index"),
         NavigationItem("Imports", "admin.imports.index"),
+        NavigationItem("Statements", "admin.statements.index"),
         NavigationItem("Runs", "admin.runs.index"),
         NavigationItem("E-mails", "admin.notices.index"),
         NavigationItem("Ledger", "admin.ledger.index"),

@@ -25,9 +25,10 @@ from webapp.portals import (
     technician,
 )
 from webapp.programs.installations import work
+from webapp.statements import month_runs
 
 # Modules that register with lower rooms when they are imported: handlers of runs, checks, periodic tasks.
-REGISTERED = (bulk, check, proof, work, stuck)
+REGISTERED = (bulk, check, proof, work, stuck, month_runs)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:
