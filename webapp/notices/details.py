@@ -66,7 +66,7 @@ def _change(change_id: int) -> MethodChange:
 
 def _own_page(payee: Payee, to: Recipient, desk: Desk) -> str:
     """The payee's page of payment details; empty for who cannot sign in, or for an address of before."""
-    return f"{desk.public_url}/{payee.kind}/details" if payee.user_id and to.user_id else ""
+    return f"{desk.public_url}/{payee.kind}/payment-details" if payee.user_id and to.user_id else ""
 
 
 def _rows(change: MethodChange, organisation: Organisation) -> tuple[tuple[str, str], ...]:

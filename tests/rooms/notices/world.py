@@ -1,0 +1,204 @@
+"""One organisation in which everything has happened that is told by mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from tests.factories import payouts as factory
+from tests.factories import people
+from tests.factories.people import stored
+from webapp import queue
+from webapp.database import db
+from webapp.imports.models import ImportFile
+from webapp.kernel.ids import new_uid
+from webapp.notices import catalogue
+from webapp.notices.models import Email
+from webapp.outbox import service as outbox
+from webapp.payouts import policies, policy
+from webapp.payouts.models import PolicyProposal
+from webapp.people import service as people_service
+from webapp.people import sessions
+from webapp.people.access.models import AccountLink
+from webapp.people.changes.models import CoolOffRelease, MethodChange
+from webapp.people.models import Organisation, Payee, PayoutMethod, User, UserSession
+from webapp.runs.models import Run
+from webapp.statements.models import Document
+
+OLD_ACCOUNT, NEW_ACCOUNT = "123456784821", "987654329174"
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
+
+
+@dataclass
+class World:
+    """The people and the ids of what happened to them."""
+
+    organisation: Organisation
+    ana: User
+    ben: User
+    maya: User
+    payee: Payee
+    now: datetime
+    text: str
+    ids: dict[str, int] = field(default_factory=dict)
+
+
+def build(now: datetime, text: str = "") -> World:
+    """Everything once; with `text` in every field that people write."""
+    with stored():
+        organisation = people.organisation("solaria", contact_email="payouts@solaria.example")
+        ana = people.user("ana@solaria.example", organisation=organisation, role="admin", name="Ana Ruiz")
+        ben = people.user("ben@solaria.example", organisation=organisation, role="admin", name="Ben Yeo")
+        maya = people.user("maya@example.com", name="Maya Okafor")
+        payee = people.payee(organisation, user=maya, name="Maya Okafor", email="maya@example.com")
+        world = World(organisation, ana, ben, maya, payee, now, text)
+        _accounts(world)
+        _details(world)
+        _work(world)
+        if text:
+            organisation.name = text[:120]
+            for user in (ana, ben, maya):
+                user.name = text[:120]
+            payee.name = text[:200]
+    return world
+
+
+def _or(world: World, words: str, length: int = 2000) -> str:
+    return world.text[:length] or words
+
+
+def _accounts(world: World) -> None:
+    for kind, hours in (("invitation", 168), ("reset", 1)):
+        link = AccountLink(
+            uid=new_uid(), kind=kind, user_id=world.maya.id, organisation_id=world.organisation.id,
+            created_by_id=world.ana.id, created_at=world.now, expires_at=world.now + timedelta(hours=hours),
+        )  # fmt: skip
+        world.ids[kind] = _added(link)
+    sessions.start(
+        user_id=world.maya.id, organisation_id=world.organisation.id, ip="203.0.113.7",
+        user_agent=_or(world, AGENT, 300), now=world.now,
+    )  # fmt: skip
+    world.ids["new_device"] = db.session.scalars(
+        select(UserSession.id).where(UserSession.user_id == world.maya.id)
+    ).one()
+    for event in ("password_changed", "factor_added", "factor_removed", "recovery_used"):
+        _message(world, f"notice.security.{event}", world.maya.id)
+        world.ids[f"security_{event}"] = world.maya.id
+
+
+def _details(world: World) -> None:
+    old = people.method(world.payee, people.destination(OLD_ACCOUNT))
+    people_service.update_payee(
+        organisation_id=world.organisation.id, payee_id=world.payee.id, changes={"email": "new@example.com"},
+        actor=people.actor_of(world.ana), now=world.now - timedelta(days=3),
+    )  # fmt: skip
+    new = people.method(world.payee, people.destination(NEW_ACCOUNT), now=world.now - timedelta(hours=1))
+    new.cool_off_until = world.now + timedelta(hours=47)
+    for number, (name, state) in enumerate(
+        (("asked", "pending"), ("verified", "verified"), ("refused", "refused"))
+    ):
+        world.ids[f"details_{name}"] = _added(_change(world, number, state, old, new))
+    world.ids["details_changed"] = world.ids["cool_off_released"] = new.id
+    for user in (world.ana, world.ben):
+        _added(
+            CoolOffRelease(
+                organisation_id=world.organisation.id, method_id=new.id, user_id=user.id,
+                reason=_or(world, "She is at the counter."), at=world.now,
+            )
+        )  # fmt: skip
+
+
+def _change(world: World, number: int, state: str, old: PayoutMethod, new: PayoutMethod) -> MethodChange:
+    is_decided = state != "pending"
+    return MethodChange(
+        reference=f"BC-{number + 1:04d}", organisation_id=world.organisation.id, payee_id=world.payee.id,
+        uid=new_uid(), old_method_id=old.id, kind="bank_account", scheme="aba", masked="••9174",
+        details_encrypted="sealed", source="payee", findings={}, state=state,
+        requested_by_id=world.maya.id, requested_by_label=_or(world, "maya@example.com", 254),
+        requested_at=world.now, decided_by_id=world.ana.id if is_decided else None,
+        decided_at=world.now if is_decided else None, note=_or(world, "She did not ask for it."),
+        method_id=new.id if state == "verified" else None,
+    )  # fmt: skip
+
+
+def _work(world: World) -> None:
+    organisation, ana, now = world.organisation, world.ana, world.now
+    rules = policies.current_policy(organisation.id)[0].rules
+    for hours in (24, 72):
+        row = policies.change_policy(
+            organisation_id=organisation.id, rules={**rules, "cool_off_hours": hours},
+            actor=people.actor_of(ana), now=now,
+        )  # fmt: skip
+    world.ids["policy_changed"] = row.id
+    proposal = PolicyProposal(
+        organisation_id=organisation.id, base_version=row.version, rules=policy.strict_rules("USD"),
+        note=_or(world, "We grew."), proposed_by_id=ana.id, proposed_by_label=ana.email, proposed_at=now,
+    )  # fmt: skip
+    world.ids["policy_proposed"] = _added(proposal)
+    run = Run(
+        organisation_id=organisation.id, reference="BA-0192", kind="payouts.approve",
+        title=_or(world, "Approve 47 payouts", 200), state="finished", parameters={}, total=47, done=44,
+        skipped=0, failed=3, created_by_id=ana.id, created_by_label=ana.email, created_at=now, finished_at=now,
+    )  # fmt: skip
+    world.ids["bulk_result"] = _added(run)
+    world.ids["import_result"] = _added(_import(world))
+    world.ids["statement"] = _added(_statement(world))
+    for n in range(7):
+        other = people.payee(organisation, name=_or(world, f"Payee {n}", 200))
+        people.method(other)
+        factory.payout(organisation, other, now=now - timedelta(days=n, hours=1))
+    _message(world, "notice.digest", ana.id)
+    world.ids["digest"] = ana.id
+    made = factory.payout(organisation, world.payee)
+    for event in ("approved", "rejected", "paid", "failed", "reversed"):
+        world.ids[f"payout_{event}"] = made.id
+
+
+def _import(world: World) -> ImportFile:
+    return ImportFile(
+        reference="IM-0007", organisation_id=world.organisation.id, kind="payees",
+        file_name=_or(world, "technicians.csv", 200), storage_key="x", sha256="0" * 64, size_bytes=1, mapping={},
+        reading={}, state="done", rows=10, done=10, created=6, updated=2, unchanged=1, refused=1,
+        created_by_id=world.ana.id, created_by_label=world.ana.email, created_at=world.now,
+    )  # fmt: skip
+
+
+def _statement(world: World) -> Document:
+    return Document(
+        organisation_id=world.organisation.id, kind="monthly", number="MS-2026-000001", payee_id=world.payee.id,
+        variant="1", period_start=date(2026, 10, 1), period_end=date(2026, 10, 31), currency="USD",
+        opening_minor=0, closing_minor=123_456, created_at=world.now,
+    )  # fmt: skip
+
+
+def _added(row: Any) -> int:
+    db.session.add(row)
+    db.session.flush()
+    return int(row.id)
+
+
+def _message(world: World, kind: str, reference_id: int) -> None:
+    outbox.add(
+        kind=kind, reference_id=reference_id, dedupe_key=f"{kind}:{reference_id}", to_queue=queue.MAIL,
+        organisation_id=world.organisation.id if kind == "notice.digest" else None, now=world.now,
+    )  # fmt: skip
+
+
+def kind_of(name: str) -> str:
+    """The kind of the message that asks for a mail."""
+    for area in ("payout", "security", "details", "cool_off", "policy"):
+        if name.startswith(f"{area}_"):
+            return f"notice.{area}.{name.removeprefix(f'{area}_')}"
+    return f"notice.{name}"
+
+
+def mails() -> list[Email]:
+    """Every mail that was written, oldest first."""
+    return list(db.session.scalars(select(Email).order_by(Email.id)))
+
+
+#: Every kind of mail that is asked for by a message of its own; "details_to_verify" comes with "details_asked".
+NAMES = [name for name in catalogue.KINDS if name != "details_to_verify"]
