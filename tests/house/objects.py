@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from tests.factories import FACTORY, actor_of, installations, ledger
 from tests.factories.payouts import WHEN, payout
+from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.imports import service as imports
@@ -294,6 +295,47 @@ def a_document(house: House, kind: str) -> list[Arguments]:
     """A remittance advice that has not been drawn yet."""
     document = statements.request_remittance(payout_id=_payout(house, kind).id, actor=FACTORY, now=WHEN)
     return [{"document_id": document.id}]
+
+
+@example("admin.statements")
+def a_statement(house: House, kind: str) -> list[Arguments]:
+    """A monthly statement of the technician."""
+    return [{"number": ready_statement(house.organisation, house.payees["technician"]).number}]
+
+
+@example("admin.statements.lines")
+def a_statements_files(house: House, kind: str) -> list[Arguments]:
+    """The lines of a monthly statement in both formats."""
+    (found,) = a_statement(house, kind)
+    return [{**found, "format": "csv"}, {**found, "format": "xlsx"}]
+
+
+@example("payee.statements.lines")
+def own_statements_files(house: House, kind: str) -> list[Arguments]:
+    """The lines of one's own monthly statement in both formats."""
+    document_id = ready_statement(house.organisation, house.payees[kind]).id
+    return [{"document_id": document_id, "format": name} for name in ("csv", "xlsx")]
+
+
+@example("admin.statements.year_archive", "payee.statements.year_archive")
+def a_year(house: House, kind: str) -> list[Arguments]:
+    """The year of a payee's statement."""
+    payee = house.payees[kind or "technician"]
+    ready_statement(house.organisation, payee)
+    return [{"year": 2026} if kind else {"reference": payee.reference, "year": 2026}]
+
+
+@example("admin.statements.month_archive")
+def a_month(house: House, kind: str) -> list[Arguments]:
+    """A month with a statement."""
+    ready_statement(house.organisation, house.payees["technician"])
+    return [{"month": "2026-10"}]
+
+
+@example("public.verification.show")
+def a_code(house: House, kind: str) -> list[Arguments]:
+    """The code of an issued statement."""
+    return [{"code": ready_statement(house.organisation, house.payees["technician"]).code}]
 
 
 def _entry(house: House) -> tuple[int, int]:
