@@ -8,7 +8,7 @@ from datetime import date
 from flask import current_app
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, installations, ledger
+from tests.factories import FACTORY, actor_of, destination, installations, ledger
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
@@ -18,12 +18,16 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_uid
 from webapp.notices.marks import Subscription, token_of
 from webapp.notices.models import Email
+from webapp.outbox import service as outbox
+from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policy_changes
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import default_rules
 from webapp.people import sessions, users
 from webapp.people.access import saved_views
 from webapp.people.access.models import AccountLink, Passkey
+from webapp.people.changes import queries as bank_queries
+from webapp.people.changes import service as bank_changes
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
 from webapp.providers import storage
@@ -51,6 +55,23 @@ def own_passkey(house: House, kind: str) -> list[Arguments]:
     db.session.add(row)
     db.session.flush()
     return [{"passkey_id": row.id}]
+
+
+@example("admin.bank_changes")
+def a_bank_change(house: House, kind: str) -> list[Arguments]:
+    """New payment details of the technician that wait for a second person."""
+    payee = house.payees["technician"]
+    waiting = bank_queries.pending_for(payee.id)
+    # Whoever asked again as somebody else would be refused: the example is made once and found after that.
+    change = waiting or bank_changes.ask(
+        organisation_id=house.organisation.id,
+        payee_id=payee.id,
+        destination=destination(),
+        source="admin",
+        actor=actor_of(house.users["accountant"]),
+        now=WHEN,
+    )
+    return [{"reference": change.reference}]
 
 
 @example("public.people.end_session")
@@ -395,3 +416,16 @@ def saved_view(house: House, kind: str) -> list[Arguments]:
     )
     db.session.flush()
     return [{"view_id": view.id}]
+
+
+@example("admin.jobs.retry")
+def a_message_that_gave_up(house: House, kind: str) -> list[Arguments]:
+    """A message of the organisation that failed every time."""
+    outbox.add(
+        kind="email.send", reference_id=1, dedupe_key=f"gave up {house.organisation.id}", to_queue="mail",
+        organisation_id=house.organisation.id, now=WHEN,
+    )  # fmt: skip
+    message = db.session.scalars(select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(1)).one()
+    message.gave_up_at = WHEN
+    db.session.flush()
+    return [{"message_id": message.id}]

@@ -46,6 +46,12 @@ def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:
     return SourceLink(payout.reference, url_for("admin.payouts.show", reference=payout.reference))
 
 
+def _hours_alone(organisation_id: int) -> int | None:
+    """Hours that replace the second person of a one-person company; None where two people are needed."""
+    rules = policies.current_policy(organisation_id)[0].single_operator
+    return rules.delay_hours if rules.is_on else None
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Mount the portals; the demo portal only in demo mode."""
     bulk_pages.register()
@@ -56,6 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     methods.register_cool_off(
         lambda organisation_id: policies.current_policy(organisation_id)[0].cool_off_hours
     )
+    methods.register_single_operator(_hours_alone)
     for portal in (public, admin, technician, owner, practitioner, driver, partner, api):
         app.register_blueprint(portal.blueprint)
     if settings.environment in ("demo", "test"):

@@ -7,11 +7,15 @@ from flask.typing import ResponseReturnValue
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Invalid, StaleVersion
+from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.people import queries, service
+from webapp.people.changes import service as changes
+from webapp.people.changes.forms import ReleaseForm, RevealForm
+from webapp.people.changes.reveal import reveal_method
 from webapp.people.forms import PAYEE_FIELDS, PayeeEditForm, PayeeFilterForm, PayeeForm, attach, typed
 from webapp.people.models import MethodKind, Payee, Role
-from webapp.people.views import methods
+from webapp.people.views import details, methods
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.numbers import number
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.web.htmx import is_fragment, see_other
@@ -48,20 +52,80 @@ def _count_words(query: object) -> str:
 def show(reference: str) -> ResponseReturnValue:
     """One payee: what is known, where the money goes, and what was before."""
     payee = queries.get_payee(g.organisation.id, reference)
-    history = queries.method_history(g.organisation.id, payee.id)
-    current = next((method for method in history if method.is_current), None)
-    return render_template(
+    return _payee_page(payee, 200)
+
+
+def _payee_page(
+    payee: Payee, code: int, release_form: ReleaseForm | None = None, conflict: str | None = None
+) -> ResponseReturnValue:
+    facts = details.facts(payee, utc_now())
+    current = facts["current"]
+    page = render_template(
         "people/payees/show.html",
-        payee=payee,
-        history=history,
-        current=current,
+        **facts,
         twins=queries.payees_with_same_account(current) if current else [],
+        release=details.release_facts(current, facts["now"], release_form) if facts["is_cooling"] else None,
+        reveal_form=RevealForm(formdata=None),
+        conflict=conflict,
+        has_errors=code == 422,
         sign_in_email=queries.email_of(payee.user_id),
         may_change=may_change(),
-        now=utc_now(),
         Role=Role,
         MethodKind=MethodKind,
     )
+    return page, code
+
+
+@blueprint.post("/<reference>/method/release")
+@needs_fresh_sign_in
+def release_cool_off(reference: str) -> ResponseReturnValue:
+    """One of two words that new details may be paid to before their cool-off is over."""
+    payee = queries.get_payee(g.organisation.id, reference)
+    form = ReleaseForm()
+    if not form.validate():
+        return _payee_page(payee, 422, form)
+    current = queries.current_method(payee.id)
+    if current is None or current.id != number(form.method_id.data):
+        return _payee_page(payee, 409, form, "The payment details changed meanwhile. Look at them again.")
+    try:
+        with transaction():
+            done = changes.release_cool_off(
+                organisation_id=g.organisation.id,
+                method_id=current.id,
+                reason=form.reason.data or "",
+                actor=actor(),
+                now=utc_now(),
+            )
+    except Invalid as error:
+        attach(form, error)
+        return _payee_page(queries.get_payee(g.organisation.id, reference), 422, form)
+    except Conflict as error:
+        return _payee_page(queries.get_payee(g.organisation.id, reference), 409, form, error.message)
+    flash(done.message, "info" if done.is_repeat else "success")
+    return see_other(url_for(".show", reference=reference))
+
+
+@blueprint.post("/<reference>/method/reveal")
+@details.limited
+@needs_fresh_sign_in
+def reveal(reference: str) -> ResponseReturnValue:
+    """The payee's present account in full, for half a minute, with a reason."""
+    payee = queries.get_payee(g.organisation.id, reference)
+    form, back = RevealForm(), url_for(".show", reference=reference)
+    where = {"box": "reveal-current", "heading": f"The account of {payee.name} in full"}
+    method = queries.current_method(payee.id)
+    if method is None or method.kind == MethodKind.MANUAL:
+        raise Conflict("There is no account to show.")
+    try:
+        if not form.validate():
+            raise Invalid("", "")
+        with transaction():
+            values = reveal_method(method=method, reason=form.reason.data or "", actor=actor(), now=utc_now())
+    except Invalid as error:
+        if error.field:
+            attach(form, error)
+        return details.refused(form, action=url_for(".reveal", reference=reference), back_href=back, **where)
+    return details.shown(values, hide_href=back, **where)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

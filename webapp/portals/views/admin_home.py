@@ -95,7 +95,7 @@ def _tasks(now: datetime) -> list[Task]:
     if changes:
         title = f"{_many(changes, 'change', 'changes')} of payment details to verify"
         tasks.append(Task(title, "Payouts to these payees wait. Call the payee, then verify or refuse.",
-                          url_for("admin.payees.index"), f"{changes:,}", "todo"))  # fmt: skip
+                          url_for("admin.bank_changes.index"), f"{changes:,}", "todo"))  # fmt: skip
     if without_method:
         href = url_for("admin.payouts.index", status="no_method")
         title = f"{_many(without_method, 'payout waits', 'payouts wait')} for payment details"
