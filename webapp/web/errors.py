@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -48,6 +50,8 @@ MESSAGES = {
     "you try again.",
 }
 log = structlog.get_logger()
+# Parts of the site that say in their own form what went wrong: beginning of the path -> who renders it.
+renderers: dict[str, Callable[[int, str, Exception], Response]] = {}
 
 
 def status_of(error: PaydeskError) -> int:
@@ -58,8 +62,11 @@ def status_of(error: PaydeskError) -> int:
     return 500
 
 
-def _page(code: int, message: str) -> Response:
+def _page(code: int, message: str, error: Exception) -> Response:
     db.session.rollback()
+    for beginning, render in renderers.items():
+        if request.path.startswith(beginning):
+            return render(code, message, error)
     title = TITLES.get(code, "Error")
     # The script shows the page's sentence beside what the person typed; it never swaps an error in.
     reference = request_log.current_id() if code >= 500 else None
@@ -72,13 +79,14 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(PaydeskError)
     def _paydesk(error: PaydeskError) -> Response:
-        return _page(status_of(error), error.message)
+        return _page(status_of(error), error.message, error)
 
     @app.errorhandler(CSRFError)
     def _csrf(error: CSRFError) -> Response:
         return _page(
             400,
             "This form is no longer valid. Go back, reload the page, and send it again.",
+            error,
         )
 
     @app.errorhandler(RedisError)
@@ -87,6 +95,7 @@ def init_app(app: Flask) -> None:
         return _page(
             503,
             "The job store does not answer. Nothing was changed. Try again in a minute.",
+            error,
         )
 
     @app.errorhandler(OperationalError)
@@ -95,6 +104,7 @@ def init_app(app: Flask) -> None:
         return _page(
             503,
             "The database is busy or away. Look at the record before you try again.",
+            error,
         )
 
     @app.errorhandler(HTTPException)
@@ -103,10 +113,10 @@ def init_app(app: Flask) -> None:
         if code < 400:
             return error.get_response()  # type: ignore[return-value]
         written = error.description if code in (400, 403, 409, 422) else None
-        return _page(code, written or MESSAGES.get(code, "Go back and try again."))
+        return _page(code, written or MESSAGES.get(code, "Go back and try again."), error)
 
     @app.errorhandler(Exception)
     def _last_resort(error: Exception) -> Response:
         # The rule and not the path, which may hold the token of a link.
         log.exception("unhandled", rule=str(request.url_rule))
-        return _page(500, MESSAGES[500])
+        return _page(500, MESSAGES[500], error)

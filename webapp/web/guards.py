@@ -12,6 +12,9 @@ from werkzeug.routing import IntegerConverter, ValidationError
 
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Parts of the site that let people in by something else than a session: blueprint -> its gate, which gets the view
+# and raises for whoever may not come in.
+gates: dict[str, Callable[[Callable[..., Any] | None], None]] = {}
 
 
 def public(view: View) -> View:
@@ -24,6 +27,9 @@ def _require_sign_in() -> ResponseReturnValue | None:
     if request.endpoint is None:
         return None
     view = current_app.view_functions.get(request.endpoint)
+    if gate := gates.get(request.endpoint.partition(".")[0]):
+        gate(view)
+        return None
     if getattr(view, "is_public", False) or current_user.is_authenticated:
         return None
     if request.method in SAFE_METHODS and not request.headers.get("HX-Request"):

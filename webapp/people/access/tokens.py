@@ -126,7 +126,7 @@ def _scopes(wanted: list[str], allowed: frozenset[Scope], email: str) -> frozens
     return frozenset(known[word] for word in wanted) or allowed
 
 
-def _living(organisation_id: int, now: datetime) -> Select[tuple[ApiToken]]:
+def _living(organisation_id: int, now: datetime) -> Select[ApiToken]:
     return select(ApiToken).where(
         ApiToken.organisation_id == organisation_id,
         ApiToken.revoked_at.is_(None),
@@ -177,7 +177,7 @@ def own(user_id: int, organisation_id: int, now: datetime) -> list[ApiToken]:
     return list(db.session.scalars(query.order_by(ApiToken.id.desc())))
 
 
-def of_organisation(organisation_id: int, now: datetime) -> Select[tuple[ApiToken]]:
+def of_organisation(organisation_id: int, now: datetime) -> Select[ApiToken]:
     """Everybody's living tokens in an organisation."""
     return _living(organisation_id, now)
 

@@ -1,0 +1,64 @@
+"""Example records for the addresses of the API; all of them are the technician's."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from tests.factories import FACTORY, actor_of, destination, installations
+from tests.factories.payouts import WHEN, payout
+from tests.house.town import Arguments, House, example
+from webapp.database import db
+from webapp.payouts.models import Payout
+from webapp.people.changes import service as changes
+from webapp.statements import service as statements
+
+
+def _payout(house: House) -> Payout:
+    return payout(house.organisation, house.payees["technician"])
+
+
+@example("api.payouts", "api.payout_actions")
+def a_payout(house: House, kind: str) -> list[Arguments]:
+    """A payout that waits for approval."""
+    return [{"reference": _payout(house).reference}]
+
+
+@example("api.installations")
+def an_installation(house: House, kind: str) -> list[Arguments]:
+    """An installation of the technician."""
+    made = installations.installation(house.organisation, house.payees["technician"])
+    return [{"reference": made.reference}]
+
+
+@example("api.rates")
+def a_rate(house: House, kind: str) -> list[Arguments]:
+    """A rate configuration."""
+    return [{"configuration_id": installations.rate(house.organisation).id}]
+
+
+@example("api.payees")
+def a_payee(house: House, kind: str) -> list[Arguments]:
+    """The technician."""
+    return [{"reference": house.payees["technician"].reference}]
+
+
+@example("api.bank_changes")
+def an_asked_for_change(house: House, kind: str) -> list[Arguments]:
+    """New details that the technician asked for."""
+    asked = changes.ask(
+        organisation_id=house.organisation.id,
+        payee_id=house.payees["technician"].id,
+        destination=destination(),
+        source="payee",
+        actor=actor_of(house.users["technician"]),
+        now=WHEN,
+    )
+    return [{"reference": asked.reference}]
+
+
+@example("api.statements")
+def a_statement(house: House, kind: str) -> list[Arguments]:
+    """A statement that was asked for."""
+    payout_id = db.session.scalar(select(Payout.id).where(Payout.id == _payout(house).id))
+    made = statements.request_remittance(payout_id=payout_id, actor=FACTORY, now=WHEN)
+    return [{"number": made.number}]

@@ -1,0 +1,70 @@
+"""The API's blueprint: its resources, its document, its own way to let people in and to say what went wrong."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Flask, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from webapp.api import bearer, docs, limits, openapi, problems
+from webapp.api.operations import Resource
+from webapp.api.problems import Problem
+from webapp.api.resources import (
+    bank_changes,
+    installations,
+    me,
+    payees,
+    payout_actions,
+    payouts,
+    rates,
+    statements,
+)  # fmt: skip
+from webapp.database import db
+from webapp.web import errors, guards
+from webapp.web.guards import public
+
+NAME = "api"
+RESOURCES: tuple[Resource, ...] = tuple(
+    module.resource
+    for module in (me, payouts, payout_actions, rates, installations, payees, bank_changes, statements)
+)
+blueprint = Blueprint(NAME, __name__, url_prefix=openapi.PREFIX)
+for _resource in RESOURCES:
+    blueprint.register_blueprint(_resource.blueprint)
+blueprint.after_request(bearer.touch)
+blueprint.after_request(limits.write_headers)
+# The page of the document stands in no portal's navigation.
+blueprint.portal_navigation = ()  # type: ignore[attr-defined]
+
+
+@blueprint.errorhandler(Problem)
+def _problem(problem: Problem) -> Response:
+    db.session.rollback()
+    return problems.response_of(problem)
+
+
+@blueprint.get("/openapi.json")
+@public
+def document() -> ResponseReturnValue:
+    """The OpenAPI document; it says nothing about anybody's data."""
+    text = json.dumps(openapi.document(), ensure_ascii=False)
+    return Response(text, mimetype="application/json")
+
+
+@blueprint.get("/docs")
+@public
+def page() -> ResponseReturnValue:
+    """The same for people: made here, without anybody else's script."""
+    return render_template("api/docs.html", **docs.context())
+
+
+def blueprints() -> list[Blueprint]:
+    """All blueprints of the API, for the exemption from form tokens: no cookie counts here, so none is needed."""
+    return [blueprint, *(resource.blueprint for resource in RESOURCES)]
+
+
+def init_app(app: Flask) -> None:
+    """Hand the house's guard and error handlers what they need to serve the API; before the portals."""
+    guards.gates[NAME] = bearer.gate
+    errors.renderers["/api/"] = problems.render
