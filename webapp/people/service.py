@@ -381,3 +381,9 @@ def link_user(*, organisation_id: int, payee_id: int, user_id: int, actor: Actor
     add_membership(user_id=user_id, organisation_id=organisation_id, role=payee.kind, actor=actor, now=now)
     _record("linked", payee, actor, now, {"user": [None, user.email]})
     return payee
+
+
+def set_preferences(*, user_id: int, locale: str, hides_amounts: bool, has_shortcuts: bool) -> None:
+    """What a person chose for themselves; an empty locale is the organisation's. Nobody else sees it."""
+    user = db.session.get_one(User, user_id)
+    user.locale, user.hides_amounts, user.has_shortcuts = locale, hides_amounts, has_shortcuts

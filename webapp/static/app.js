@@ -336,14 +336,17 @@
       }
     }
     const toggle = event.target.closest("[data-hide-amounts]");
-    if (toggle) hideAmounts(toggle, toggle.getAttribute("aria-pressed") !== "true");
+    if (toggle) {
+      const on = toggle.getAttribute("aria-pressed") !== "true";
+      hideAmounts(toggle, on);
+      try { sessionStorage.setItem("hide-amounts", on ? "1" : ""); } catch { /* private mode: it lasts for this page */ }
+    }
     $$("details[data-menu][open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   });
 
   function hideAmounts(toggle, on) {
     document.documentElement.classList.toggle("hide-amounts", on);
     toggle.setAttribute("aria-pressed", String(on));
-    try { sessionStorage.setItem("hide-amounts", on ? "1" : ""); } catch { /* private mode: it lasts for this page */ }
   }
 
   // ---- Shortcuts: a link or button carries data-key="a" or data-key="g p" -----------------------------
@@ -438,9 +441,9 @@
   const amounts = $("[data-hide-amounts]");
   if (amounts && $(".money")) {
     amounts.hidden = false;
-    let stored = "";
-    try { stored = sessionStorage.getItem("hide-amounts"); } catch { /* private mode: amounts are shown */ }
-    if (stored) hideAmounts(amounts, true);
+    let stored = null;
+    try { stored = sessionStorage.getItem("hide-amounts"); } catch { /* private mode: the person's own setting */ }
+    hideAmounts(amounts, stored === null ? document.documentElement.classList.contains("hide-amounts") : Boolean(stored));
   }
   prepare(document);
   // A page whose address names an open record opens its drawer, as the link beside it would.

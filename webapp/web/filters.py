@@ -20,7 +20,8 @@ def _organisation() -> object | None:
 
 
 def _locale() -> str:
-    return getattr(_organisation(), "locale", "en_US")
+    """The locale that the signed-in person chose, else the organisation's."""
+    return g.get("locale") or getattr(_organisation(), "locale", "en_US")
 
 
 def money(value: Money) -> str:

@@ -30,6 +30,9 @@ class SignedIn(UserMixin):
         self.session_id = row.id
         self.reauthenticated_at = row.reauthenticated_at
         self.factor = row.factor
+        self.locale = user.locale
+        self.hides_amounts = user.hides_amounts
+        self.has_shortcuts = user.has_shortcuts
         self.holds_money = any(m.role in sessions.MONEY_ROLES for m in user.memberships)
 
 
@@ -105,6 +108,7 @@ def _load() -> SignedIn | None:
         return None
     roles = frozenset(m.role for m in row.user.memberships if m.organisation_id == row.organisation_id)
     g.organisation, g.roles = (row.organisation, roles) if roles else (None, frozenset())
+    g.locale = row.user.locale
     if now - row.last_seen_at >= sessions.TOUCH_EVERY:
         g.touch_session = row.id
     return SignedIn(row.user, row)
