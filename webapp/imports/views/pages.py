@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from flask import g, url_for
+from flask import g, request, url_for
 from flask_login import current_user
 
 from webapp.database import db
@@ -53,8 +53,12 @@ def open_file(reference: str) -> OpenFile:
 
 
 def form_of(file: OpenFile) -> MappingForm:
-    """The mapping form, filled with what was chosen for this file, for such files before, or what names tell."""
+    """The mapping form: as it was sent, or filled with what was chosen for this file, for such files before, or
+    what names tell.
+    """
     row, table = file.row, file.table
+    if request.method == "POST":
+        return mapping_form(file.kind, table, needs_encoding=file.needs_encoding, data={})
     mapping, reading = row.mapping, row.reading
     if not mapping:
         kept = queries.find_mapping(
@@ -69,7 +73,7 @@ def form_of(file: OpenFile) -> MappingForm:
         reading = {"dates": guessed.dates, "decimal": guessed.decimal}
     data = {PREFIX + name: theirs for name, theirs in mapping.items()}
     return mapping_form(
-        file.kind, table, needs_encoding=file.needs_encoding, data={**data, **reading, "version": row.version}
+        file.kind, table, needs_encoding=file.needs_encoding, data={**data, **reading, "version": str(row.version)}
     )
 
 
