@@ -17,8 +17,8 @@ from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import Base, db
 
-# Written by looking at a page: not a change that a refused request could have made.
-_NOTES = {"user_sessions"}
+# Written by looking at a page, or by asking: not a change that a refused request could have made.
+_NOTES = {"user_sessions", "api_requests"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -26,7 +26,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted: dict[str, Callable[[Entry], bool]] = {
         "entry": lambda entry: True,
         "unsafe_entry": lambda entry: entry.is_unsafe,
-        "page_entry": lambda entry: not entry.is_unsafe and entry.endpoint != "assets.serve",
+        "page_entry": lambda entry: (
+            not entry.is_unsafe and entry.endpoint != "assets.serve" and not entry.is_api
+        ),
+        "api_entry": lambda entry: entry.is_api,
     }
     for name, keep in wanted.items():
         if name in metafunc.fixturenames:

@@ -12,7 +12,14 @@ from flask import Flask
 from tests.house.town import KINDS, PEOPLE, ROLES, generic, portal_kind
 
 SAFE, UNSAFE = ("GET",), ("POST", "PUT", "PATCH", "DELETE")
-CLASSES = ("public", "signed_in", "own", "staff", "admin", "payee", "desk", "nobody")
+# Who may call an address of the API, by the roles of the token's person.
+TOKEN_CLASSES = {
+    "token": (*ROLES, "stranger", "neighbour"),
+    "token_technician": ("admin", "accountant", "technician", "stranger", "neighbour"),
+    "token_staff": ("admin", "accountant", "stranger"),
+    "token_admin": ("admin", "stranger"),
+}
+CLASSES = ("public", "signed_in", "own", "staff", "admin", "payee", "desk", "nobody", *TOKEN_CLASSES)
 DEFAULT = {"get": (200,), "post": (200, 303, 409, 422)}
 
 
@@ -38,8 +45,22 @@ class Entry:
         """Whether it may change something."""
         return self.method in UNSAFE
 
+    @property
+    def is_api(self) -> bool:
+        """Whether a token opens it, and no cookie does."""
+        return self.who in TOKEN_CLASSES
+
+    def expected_with_token(self, person: str) -> tuple[int, ...]:
+        """The statuses that the token of a person may be answered; all records are the technician's."""
+        if person not in TOKEN_CLASSES[self.who]:
+            return (403,)
+        is_theirs = person in ("admin", "accountant", "technician")
+        return self.let_in if is_theirs or not self.names_a_record else (404,)
+
     def admits(self, person: str) -> bool:
         """Whether the person is let in as far as their role goes."""
+        if self.is_api:
+            return False
         if self.who == "public":
             return True
         if self.who == "nobody" or person == "anonymous":
@@ -55,6 +76,8 @@ class Entry:
         """The statuses that the person may be answered."""
         if person in self.overrides:
             return self.overrides[person]
+        if self.is_api:
+            return (401,)
         if self.admits(person):
             is_theirs = person not in ("stranger", "neighbour") or self.who in ("public", "signed_in")
             return self.let_in if is_theirs or not self.names_a_record else (404,)
@@ -67,7 +90,8 @@ class Entry:
 
 def table() -> dict[str, dict[str, object]]:
     """The table as written: generic endpoint -> its row."""
-    read = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text())
+    files = ("matrix.toml", "matrix_api.toml")
+    read = tomllib.loads("\n".join(Path(__file__).with_name(name).read_text() for name in files))
     rows: dict[str, dict[str, object]] = {}
 
     def walk(node: dict[str, object], path: str) -> None:
