@@ -242,7 +242,7 @@ def payee(viewer: Viewer, reference: str) -> Payee:
 
 def statements(viewer: Viewer) -> Select[Any]:
     """(document, payee, payout or None) that a viewer may see."""
-    query: Select[Any] = (
+    query: Any = (
         select(Document, Payee, Payout)
         .join(Payee, Payee.id == Document.payee_id)
         .join(Payout, Payout.id == Document.payout_id, isouter=True)
