@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from jobs import mail as jobs
 from tests.factories import payouts as factory
 from tests.factories import people
 from tests.providers.mailserver import Box, mail_server
+from tests.rooms.notices import world as worlds
+from tests.rooms.notices.world import World
 from webapp.audit.models import AuditEvent
 from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, NotFound
-from webapp.notices import sending, service
+from webapp.notices import preferences, sending, service
 from webapp.notices.models import Email
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
+from webapp.people.access import links
+from webapp.people.access.models import AccountLink
 from webapp.people.models import Organisation
 from webapp.providers import smtp
 
@@ -251,3 +257,115 @@ def test_sending_again(payout: Payout, now: datetime, settings: Settings) -> Non
     assert len({message["Message-ID"] for message in box.messages}) == 2
     assert len({message["References"] for message in box.messages}) == 1
     assert len({message["Subject"] for message in box.messages}) == 1
+
+
+# ---- Mails whose addresses are put in while they are sent.
+
+
+@pytest.fixture
+def world(database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(jobs, "utc_now", lambda: now)
+    return worlds.build(now)
+
+
+def sent(email: Email, settings: Settings, now: datetime) -> EmailMessage:
+    box = Box()
+    with mail_server(box) as url:
+        assert sending.send(email.id, settings=with_server(settings, url), now=now) is None
+    (message,) = box.messages
+    return message
+
+
+def bodies(message: EmailMessage) -> tuple[str, str]:
+    parts = {part.get_content_type(): part.get_content() for part in message.iter_parts()}
+    return parts["text/plain"], parts["text/html"]
+
+
+def test_a_personal_link_is_in_the_mail_and_nowhere_else(
+    world: World, now: datetime, settings: Settings, database: Flask
+) -> None:
+    jobs.account_link(world.ids["invitation"])
+    (email,) = worlds.mails()
+    message = sent(email, settings, now)
+    text, html = bodies(message)
+    found = re.search(r"http://localhost:8000/account/invitation/(\S+)", text)
+    assert found
+    assert f'href="{found[0]}"' in html
+    link = links.find(found[1], now)
+    assert link is not None
+    assert link.id == world.ids["invitation"]
+    assert "personal-link.invalid" not in text + html
+    everything = "".join(
+        repr(tuple(row)) for table in db.metadata.sorted_tables for row in db.session.execute(select(table))
+    )
+    assert found[1] not in everything
+    assert message["List-Unsubscribe"] is None
+
+
+@pytest.mark.parametrize(("column", "said"), [
+    ("used_at", "has accepted already"), ("revoked_at", "Invite the person again"),
+    ("expires_at", "Invite the person again"),
+])  # fmt: skip
+def test_a_mail_whose_link_is_spent_neither_leaves_nor_is_sent_again(
+    world: World, now: datetime, settings: Settings, column: str, said: str
+) -> None:
+    jobs.account_link(world.ids["invitation"])
+    (email,) = worlds.mails()
+    with transaction():
+        setattr(db.session.get_one(AccountLink, world.ids["invitation"]), column, now)
+    box = Box()
+    with mail_server(box) as url:
+        assert sending.send(email.id, settings=with_server(settings, url), now=now) is None
+    assert box.messages == []
+    failed = reload(email)
+    assert failed.state == "failed"
+    assert said in failed.error
+    clerk = people.actor_of(world.ana)
+    with pytest.raises(Conflict, match=said), transaction():
+        service.send_again(email=db.session.get_one(Email, email.id), actor=clerk, now=now)
+    with transaction():
+        mail = db.session.get_one(Email, email.id)
+        assert service.send_failed_again(emails=[mail], actor=clerk, now=now) == (0, 1)
+
+
+def test_optional_mail_carries_one_click_and_other_mail_does_not(
+    world: World, now: datetime, settings: Settings, client: FlaskClient
+) -> None:
+    jobs.digest(world.ids["digest"])
+    jobs.policy_changed(world.ids["policy_changed"])
+    jobs.new_device(world.ids["new_device"])
+    digest, policy, _, device = worlds.mails()
+    message = sent(digest, settings, now)
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    address = message["List-Unsubscribe"].strip("<>")
+    text, html = bodies(message)
+    assert address in text
+    assert f'href="{address}"' in html
+    assert (
+        client.post(
+            address.removeprefix("http://localhost:8000"), data={"List-Unsubscribe": "One-Click"}
+        ).status_code
+        == 200
+    )
+    assert preferences.switched_off(world.ana.id) == {"digest"}
+    for email in (policy, device):
+        other = sent(email, settings, now)
+        assert other["List-Unsubscribe"] is None
+        assert other["List-Unsubscribe-Post"] is None
+        assert other["Auto-Submitted"] == "auto-generated"
+        assert other["Message-ID"] == email.message_id
+    assert sent_reply_to(device, settings) == ""
+
+
+def sent_reply_to(email: Email, settings: Settings) -> str:
+    return sending.mail_of(email, settings).reply_to
+
+
+def test_mails_about_one_payees_details_form_a_thread(world: World, settings: Settings) -> None:
+    jobs.details_asked(world.ids["details_asked"])
+    jobs.details_verified(world.ids["details_verified"])
+    mails = [email for email in worlds.mails() if email.payee_id]
+    assert len({email.message_id for email in mails}) == len(mails)
+    threads = {sending.mail_of(email, settings).thread_id for email in mails}
+    assert len(threads) == 1
+    assert threads != {""}
