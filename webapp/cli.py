@@ -198,11 +198,13 @@ def run_demo(once: bool, anew: bool) -> None:
 def _add_rooms() -> None:
     """Commands that rooms bring."""
     from webapp.ledger import commands as ledger
+    from webapp.operations import commands as operations
     from webapp.people import commands as people
     from webapp.people import token_commands as tokens
     from webapp.programs.installations import commands as installations
 
-    for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token):
+    for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token,
+                    *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
     user.add_command(people.invite)
 

@@ -1,0 +1,72 @@
+"""`paydesk keys …`, `storage …`, `backup`, `restore`. The caller pushes the application context."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from webapp.kernel.actor import COMMAND
+from webapp.kernel.clock import utc_now
+
+
+@click.group()
+def storage() -> None:
+    """The storage of files: documents and uploads."""
+
+
+@storage.command("check")
+def storage_check() -> None:
+    """Write, read and remove a small file. Exits 1 and names the step that failed."""
+    from webapp.providers import storage as files
+
+    click.echo(f"The storage works: {files.probe()}")
+
+
+@click.group()
+def keys() -> None:
+    """The keys that bank details and second factors are encrypted with."""
+
+
+@keys.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+def keys_status(as_json: bool) -> None:
+    """Count the rows of each key. Exits 1 when rows need a key that PAYDESK_FIELD_KEYS does not name."""
+    from webapp.operations import keys as field_keys
+    from webapp.people.secrets import key_ring
+
+    found = field_keys.status()
+    if as_json:
+        click.echo(json.dumps([vars(count) for count in found], indent=2))
+    else:
+        click.echo(f"The key {key_ring().keys[0][0]} writes.")
+        for count in found:
+            word = "first" if count.is_first else "older" if count.is_known else "MISSING"
+            click.echo(f"{count.column:<36} {count.key_id:<12} {count.rows:>9,} rows  {word}")
+        if all(count.is_first for count in found):
+            click.echo("Every row is under the first key; older ones can be taken out of PAYDESK_FIELD_KEYS.")
+        elif all(count.is_known for count in found):
+            click.echo("Move the rest to the first key with: paydesk keys rotate")
+    if not all(count.is_known for count in found):
+        raise SystemExit(1)
+
+
+@keys.command("rotate")
+@click.option(
+    "--batch", default=200, show_default=True, type=click.IntRange(1, 5000), help="Rows per transaction."
+)
+def keys_rotate(batch: int) -> None:
+    """Move every row to the first key of PAYDESK_FIELD_KEYS, while everything runs.
+
+    It may be stopped at any time and started again. Exits 1 when rows could not be read.
+    """
+    from webapp.operations import keys as field_keys
+
+    result = field_keys.rotate(actor=COMMAND, clock=utc_now, say=click.echo, batch=batch)
+    click.echo(f"{result.rows:,} rows moved to the key {result.key_id}.")
+    if result.damaged:
+        click.echo(f"{len(result.damaged)} rows cannot be read: {', '.join(result.damaged[:20])}", err=True)
+        raise SystemExit(1)
+
+
+COMMANDS = (storage, keys)
