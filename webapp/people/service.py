@@ -18,6 +18,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid, NotFound, StaleVersion
 from webapp.kernel.money import exponent
 from webapp.people import numbers, passwords, sessions
+from webapp.people.changes import cool_off
 from webapp.people.methods import set_payout_method
 from webapp.people.models import (
     PAYEE_KINDS,
@@ -357,6 +358,9 @@ def update_payee(
     except IntegrityError as error:
         raise _taken(values.get("external_ref")) from error
     _record("changed", payee, actor, now, differences)
+    if any(differences.get(field, [""])[0] for field in ("email", "phone")):
+        # Whoever takes over an account changes first where its owner would be asked.
+        cool_off.contact_changed(payee=payee, actor=actor, now=now)
     return payee
 
 

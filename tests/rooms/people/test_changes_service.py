@@ -440,6 +440,7 @@ def test_a_new_address_starts_the_cool_off_and_the_old_one_is_told(scene: Scene)
             organisation_id=scene.organisation.id, payee_id=scene.payee.id,
             changes={"email": "new@example.com"}, actor=actor_of(scene.asker), now=scene.now,
         )  # fmt: skip
+    assert current(scene.payee).cool_off_until == scene.now + timedelta(hours=48)
     addresses = queries.addresses_to_tell(scene.payee.id, scene.now)
     assert addresses == ["new@example.com", "maya@example.com"]
     later = scene.now + timedelta(days=31)

@@ -301,14 +301,15 @@ def test_a_change_waits_and_the_old_details_stay(
         client, one.reference, version="1", account_number="55550000", account_number_again="55550000"
     )
     assert saved.status_code == 303
-    assert "payouts wait until then" in checked.text
+    assert "the new details wait 48 hours" in checked.text
     row = queries.current_method(one.id)
     assert row is not None
-    assert row.cool_off_until == row.created_at + timedelta(hours=48)
+    assert (row.masked, row.cool_off_until) == ("••6789", None)
     page = client.get(f"/admin/payees/{one.reference}").text
     assert "••6789" in page
     assert "••0000" in page
-    assert "Payouts wait until" in page
+    assert "Waits for a second person" in page
+    assert "BC-0001" in page
 
 
 def test_a_second_change_at_the_same_time_gets_409(
