@@ -20,6 +20,12 @@ from webapp.people.changes.models import CoolOffRelease, MethodChange
 from webapp.people.models import Organisation, Payee, PayoutMethod, User
 
 NOTHING = "nothing was known"
+WAYS = {
+    "payee": "The payee's own page",
+    "admin": "The admins' pages",
+    "import": "A file that was imported",
+    "api": "Another program",
+}
 
 
 def _where(kind: str, masked: str) -> str:
@@ -83,6 +89,9 @@ def _to_payee(
     notice: str, payee: Payee, key: str, desk: Desk, rows: tuple[tuple[str, str], ...], held_until: str = ""
 ) -> list[Email]:
     organisation = db.session.get_one(Organisation, payee.organisation_id)
+    tell = recipients.tell(organisation)
+    if notice == "cool_off_released":
+        tell = f"Tell us now: {tell}"
     made = []
     for to in recipients.all_of_payee(payee, desk.now):
         letter = Letter(
@@ -92,7 +101,7 @@ def _to_payee(
             name=payee.name,
             reference=payee.reference,
             rows=rows,
-            values={"tell": recipients.tell(organisation), "held_until": held_until, "who": payee.name},
+            values={"tell": tell, "held_until": held_until, "who": payee.name},
             link=_own_page(payee, to, desk),
         )
         made.append(
@@ -119,7 +128,7 @@ def asked(change_id: int, *, desk: Desk) -> list[Email]:
             reference=change.reference,
             rows=(("Payee", f"{change.payee.name}, {change.payee.reference}"), *rows[:3],
                   ("Given by", _name_of(change.requested_by_id, change.requested_by_label) or "Nobody is written down"),
-                  ("By way of", change.source)),
+                  ("By way of", WAYS.get(change.source, change.source))),
             values={"who": change.payee.name},
             link=f"{desk.public_url}/admin/bank-changes/{change.reference}",
         )  # fmt: skip
@@ -212,7 +221,7 @@ def released(method_id: int, *, desk: Desk) -> list[Email]:
             name=admin.name,
             reference=payee.reference,
             rows=(("Payee", f"{payee.name}, {payee.reference}"), *rows, *reasons),
-            values={"who": payee.name, "tell": "halt payments under Settings, then ask the two people"},
+            values={"who": payee.name, "tell": "Halt payments under Settings, then ask the two people"},
             link=f"{desk.public_url}/admin/payees/{payee.reference}",
         )
         made.append(

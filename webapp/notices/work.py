@@ -158,7 +158,7 @@ def policy_changed(policy_id: int, *, desk: Desk) -> list[Email]:
         ("Changed by", by.name if by else "The command line"),
         (
             "Rules that differ",
-            ", ".join(_changed_rules(before or {}, row.rules)) if before else "All of them",
+            "; ".join(_changed_rules(before or {}, row.rules)) if before else "All of them",
         ),
     )
     return _policy_mails(
@@ -182,7 +182,7 @@ def policy_proposed(proposal_id: int, *, desk: Desk) -> list[Email]:
     rows = (
         ("Asked by", by.name if by else row.proposed_by_label),
         ("Reason", row.note),
-        ("Rules that differ", ", ".join(_changed_rules(before or {}, row.rules)) if before else ""),
+        ("Rules that differ", "; ".join(_changed_rules(before or {}, row.rules)) if before else ""),
     )
     return _policy_mails("policy_proposed", row, row.organisation_id, row.proposed_at, by, rows, "", desk)
 
