@@ -44,6 +44,14 @@ class Member:
         return self.state == "pending"
 
 
+@dataclass(frozen=True)
+class ActiveAdmin:
+    """An admin who can act."""
+
+    id: int
+    name: str
+
+
 def _invited_here(organisation_id: int, *, used: bool | None = None) -> ColumnElement[bool]:
     parts = [
         AccountLink.user_id == User.id,
@@ -85,10 +93,6 @@ def members(organisation_id: int, *, search: str = "", role: str = "") -> Select
     return query.order_by(Membership.id.desc())
 
 
-def _pending_ids(organisation_id: int, ids: Collection[int]) -> set[int]:
-    return set(db.session.scalars(select(User.id).where(User.id.in_(ids), is_pending(organisation_id))))
-
-
 def _with_second_factor(ids: Collection[int]) -> set[int]:
     codes = select(TotpSecret.user_id).where(
         TotpSecret.user_id.in_(ids), TotpSecret.confirmed_at.is_not(None)
@@ -97,34 +101,37 @@ def _with_second_factor(ids: Collection[int]) -> set[int]:
     return set(db.session.scalars(union(codes, keys)))
 
 
-def _invitations(organisation_id: int, ids: Collection[int]) -> dict[int, AccountLink]:
-    """The newest invitation of each user."""
+def _invitations(organisation_id: int, ids: Collection[int]) -> dict[int, list[AccountLink]]:
+    """The invitations of each user to the organisation, the newest last."""
     query = select(AccountLink).where(
         AccountLink.user_id.in_(ids),
         AccountLink.organisation_id == organisation_id,
         AccountLink.kind == INVITATION,
     )
-    return {link.user_id: link for link in db.session.scalars(query.order_by(AccountLink.id))}
+    found: dict[int, list[AccountLink]] = {}
+    for link in db.session.scalars(query.order_by(AccountLink.id)):
+        found.setdefault(link.user_id, []).append(link)
+    return found
 
 
-def _works_until(link: AccountLink | None, now: datetime) -> datetime | None:
-    if link is None or link.used_at or link.revoked_at or link.expires_at <= now:
+def _works_until(link: AccountLink, now: datetime) -> datetime | None:
+    if link.used_at or link.revoked_at or link.expires_at <= now:
         return None
     return link.expires_at
 
 
 def describe(organisation_id: int, users: Iterable[User], now: datetime) -> list[Member]:
-    """What an organisation may see of these users, in their order. Three queries, however many they are."""
+    """What an organisation may see of these users, in their order. Two queries, however many they are."""
     users = list(users)
     ids = [user.id for user in users]
-    pending = _pending_ids(organisation_id, ids)
     secured = _with_second_factor(ids)
     invited = _invitations(organisation_id, ids)
     order = [role.value for role in Role]
     found = []
     for user in users:
         roles = {m.role for m in user.memberships if m.organisation_id == organisation_id}
-        waits = user.id in pending
+        sent = invited.get(user.id, [])
+        waits = bool(sent) and not any(link.used_at for link in sent)
         state = "pending" if waits else "active" if user.is_active else "disabled"
         found.append(
             Member(
@@ -135,8 +142,8 @@ def describe(organisation_id: int, users: Iterable[User], now: datetime) -> list
                 state=state,
                 has_second_factor=user.id in secured and not waits,
                 last_sign_in_at=None if waits else user.last_sign_in_at,
-                invitation_id=invited[user.id].id if user.id in invited else None,
-                invited_until=_works_until(invited.get(user.id), now),
+                invitation_id=sent[-1].id if sent else None,
+                invited_until=_works_until(sent[-1], now) if sent else None,
             )
         )
     return found
@@ -180,10 +187,10 @@ def is_elsewhere(organisation_id: int, user_id: int) -> bool:
     return bool(db.session.scalar(select(other)))
 
 
-def active_admins(organisation_id: int) -> list[User]:
-    """The admins who can act: they accepted and are not disabled."""
+def active_admins(organisation_id: int) -> list[ActiveAdmin]:
+    """The admins who can act, by name: they accepted and are not disabled."""
     query = (
-        select(User)
+        select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
         .where(
             Membership.organisation_id == organisation_id,
@@ -193,7 +200,7 @@ def active_admins(organisation_id: int) -> list[User]:
         )
         .order_by(User.name, User.id)
     )
-    return list(db.session.scalars(query).unique())
+    return [ActiveAdmin(row.id, row.name) for row in db.session.execute(query)]
 
 
 def sessions_here(organisation_id: int, user_id: int, now: datetime) -> list[UserSession]:
