@@ -14,7 +14,8 @@ from webapp.demo.seed import seed
 from webapp.ledger import check
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState
-from webapp.people.models import Payee, User
+from webapp.people.changes.models import MethodChange
+from webapp.people.models import Payee, PayoutMethod, User
 from webapp.programs.installations.models import RateVersion
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
@@ -91,3 +92,19 @@ def test_seeding_again_changes_nothing(seeded: Flask) -> None:
     before = db.session.scalar(select(func.count()).select_from(Payout))
     assert seed(say=lambda text: None, now=NOW) == "The demo data is there already."
     assert db.session.scalar(select(func.count()).select_from(Payout)) == before
+
+
+def test_demo_shows_changed_details_that_hold_an_approved_payout_back(seeded: Flask) -> None:
+    rows = db.session.execute(
+        select(MethodChange.state, Payee.name, Payout.state)
+        .join(Payee, Payee.id == MethodChange.payee_id)
+        .join(Payout, Payout.payee_id == Payee.id)
+        .where(Payout.state == "approved")
+        .order_by(MethodChange.id)
+    ).all()
+    assert [tuple(row) for row in rows] == [
+        ("verified", "Hannah Müller", "approved"),
+        ("pending", "Wei Zhang", "approved"),
+    ]
+    cooling = select(PayoutMethod.cool_off_until).where(PayoutMethod.cool_off_until > NOW)
+    assert len(db.session.scalars(cooling).all()) == 1

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 
 from webapp.config import Settings, SettingsError
 from webapp.database import db, transaction
-from webapp.demo import people
+from webapp.demo import changes, people
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
@@ -247,6 +247,14 @@ def _present(cast: Cast, rng: random.Random, now: datetime) -> None:
             for technician in technicians:
                 _create(cast, technician, min(now, _at(today - timedelta(days=days - 1), 1)))
     _by_the_admin(cast, rng, today, now)
+    with transaction():
+        changes.put_in(
+            organisation_id=cast.organisation_id,
+            technicians=cast.technicians,
+            admin=cast.admin,
+            approver=cast.approver,
+            now=now,
+        )
 
 
 def _recent_payouts(cast: Cast, rng: random.Random, day: date) -> dict[int, str]:
