@@ -47,10 +47,15 @@ def of_settings(settings: Settings) -> Storage:
     return S3Bucket(place) if place else LocalFolder(settings.files_folder)
 
 
-def _storage(key: str) -> Storage:
-    """The application's storage. Raises ValueError for a key that climbs out of it."""
+def check_key(key: str) -> None:
+    """Raises ValueError for a key that would climb out of the storage, or is too long."""
     if len(key) > 200 or not _KEY.fullmatch(key):
         raise ValueError(f"not a storage key: {key!r}")
+
+
+def _storage(key: str) -> Storage:
+    """The application's storage. Raises ValueError for a key that climbs out of it."""
+    check_key(key)
     return of_settings(current_app.config["SETTINGS"])
 
 
