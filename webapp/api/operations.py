@@ -154,8 +154,11 @@ def read_body(kind: type[BaseModel]) -> tuple[Any, Any]:
     """The body as a model, and as it was sent. Raises Problem 413, 415, 400 or 422."""
     if request.mimetype != JSON_TYPE:
         raise Problem("unsupported-type")
-    request.max_content_length = MAXIMUM_BODY
+    if (request.content_length or 0) > MAXIMUM_BODY:
+        raise Problem("too-large")
     raw = request.get_data(cache=False)
+    if len(raw) > MAXIMUM_BODY:
+        raise Problem("too-large")
     try:
         sent = json.loads(raw.decode(), object_pairs_hook=_no_twins, parse_constant=_no_constant)
         json.dumps(sent, ensure_ascii=False).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from webapp.api import paging, queries
@@ -104,9 +103,6 @@ def _draft(who: Caller, body: RateCreate) -> RateDraft:
     if isinstance(body, RateRevision):
         values.pop("version")
     bonus = _minor(body.bonus, currency)
-    values["rate"] = Decimal(values["rate"])
-    for name in ("min_size", "max_size"):
-        values[name] = None if values[name] is None else Decimal(values[name])
     return RateDraft(**values, currency=currency, has_bonus=bonus > 0, bonus_minor=bonus)
 
 

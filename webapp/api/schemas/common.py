@@ -87,18 +87,18 @@ Day = Annotated[date, AfterValidator(_day)]
 DecimalText = Annotated[
     Decimal,
     BeforeValidator(_decimal),
-    PlainSerializer(_say, return_type=str),
+    PlainSerializer(_say, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"}),
 ]
 # Decimals that the database gave: exact, as text.
 ExactOut = Annotated[
     Decimal,
-    PlainSerializer(_say, return_type=str),
+    PlainSerializer(_say, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}),
 ]
 Instant = Annotated[
     datetime,
-    PlainSerializer(_utc, return_type=str),
+    PlainSerializer(_utc, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Whole = Annotated[int, BeforeValidator(_whole)]

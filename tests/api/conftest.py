@@ -1,0 +1,56 @@
+"""A small organisation with tokens for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests import factories
+from tests.factories import installations
+from tests.factories.payouts import payout
+from tests.factories.tokens import Api, token
+from webapp.people.models import Organisation, Payee, User
+
+
+@dataclass
+class World:
+    """Who is there. `admin` and `approver` are admins; `maya` and `noor` are technicians."""
+
+    app: Flask
+    organisation: Organisation
+    users: dict[str, User]
+    maya: Payee
+    noor: Payee
+
+    def api(self, name: str, *scopes: str) -> Api:
+        """A program with a token of somebody."""
+        return Api(self.app, token(self.users[name], self.organisation, *scopes))
+
+    def payout(self, payee: Payee | None = None, amount: int = 49_950, **values: Any) -> str:
+        """The reference of a payout that waits for approval, made by nobody in particular."""
+        return payout(self.organisation, payee or self.maya, amount, **values).reference
+
+    def installation(self, payee: Payee | None = None, **values: Any) -> str:
+        """The reference of an installation that is due."""
+        return installations.installation(self.organisation, payee or self.maya, **values).reference
+
+
+@pytest.fixture
+def world(database: Flask) -> World:
+    """One organisation; the technicians have bank accounts."""
+    home = factories.organisation("home")
+    users = {
+        "admin": factories.user("admin@home.example", organisation=home, role="admin"),
+        "approver": factories.user("approver@home.example", organisation=home, role="admin"),
+        "accountant": factories.user("accountant@home.example", organisation=home, role="accountant"),
+        "maya": factories.user("maya@home.example"),
+        "noor": factories.user("noor@home.example"),
+    }
+    maya = factories.payee(home, user=users["maya"], name="Maya Fernandez")
+    noor = factories.payee(home, user=users["noor"], name="Noor Haddad")
+    for payee in (maya, noor):
+        factories.method(payee)
+    return World(database, home, users, maya, noor)

@@ -1,0 +1,127 @@
+"""The document and the API agree: whatever fits or does not fit the document, no answer is undocumented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.api.conftest import World
+from tests.factories import installations
+from tests.factories.tokens import headers, token
+from webapp.api import mount, openapi
+from webapp.database import transaction
+from webapp.kernel.clock import utc_now
+from webapp.people.access.tokens import Scope
+from webapp.statements import service as statements
+
+EXAMPLES = 12
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+          response_schema_conformance]  # fmt: skip
+assert mount.RESOURCES  # the document is made from what is mounted
+SCHEMA = schemathesis.openapi.from_dict(openapi.document())
+OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
+
+
+def _records(world: World) -> dict[str, Any]:
+    """Real arguments for addresses, by the first part of the path."""
+    with transaction():
+        payout = world.payout()
+        rate = installations.rate(world.organisation).id
+        installation = world.installation(world.noor)
+        from webapp.payouts.queries import get_payout
+
+        document = statements.request_remittance(
+            payout_id=get_payout(world.organisation.id, payout).id,
+            actor=installations.FACTORY,
+            now=utc_now(),
+        ).number
+    return {"payouts": payout, "rate-configurations": rate, "installations": installation,
+            "payees": world.maya.reference, "statements": document}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
+)
+@pytest.mark.parametrize("label", list(OPERATIONS))
+def test_every_answer_is_as_documented(world: World, label: str, mode: GenerationMode) -> None:
+    operation, records = OPERATIONS[label], _records(world)
+    text = token(world.users["admin"], world.organisation)
+    client = world.app.test_client()
+
+    @given(case=operation.as_strategy(generation_mode=mode), is_real=st.booleans())
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=True,
+    )
+    def run(case: schemathesis.Case, is_real: bool) -> None:
+        known = records.get(operation.path.split("/")[3])
+        if is_real and known is not None:
+            case.path_parameters = dict.fromkeys(case.path_parameters or {}, known)
+        sent = headers(text)
+        if is_real:
+            case.headers = {**(case.headers or {}), "Idempotency-Key": sent["Idempotency-Key"]}
+        response = case.call(app=world.app, headers={"Authorization": sent["Authorization"]})
+        case.validate_response(response, checks=CHECKS)
+
+    try:
+        run()
+    finally:
+        del client
+
+
+def test_the_document_is_whole() -> None:
+    document = openapi.document()
+    assert document["openapi"] == "3.1.0"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            name = f"{method} {path}"
+            assert operation["summary"], name
+            assert operation["description"], name
+            assert {"401", "403", "404", "429", "500", "503"} <= set(operation["responses"]), name
+            assert (method == "get") != ("409" in operation["responses"]) or path.endswith("/pdf"), name
+            assert "x-scope" in operation or path == "/api/v1/me", name
+            if method != "get":
+                assert any(p["name"] == "Idempotency-Key" and p["required"] for p in operation["parameters"])
+    used = {operation["x-scope"] for methods in document["paths"].values() for operation in methods.values()
+            if "x-scope" in operation}  # fmt: skip
+    assert used == {scope.value for scope in Scope}
+
+
+def test_examples_of_bodies_are_taken_as_they_are() -> None:
+    bodies = [operation for operation in openapi.operations() if operation.body is not None]
+    assert len(bodies) > 15
+    for operation in bodies:
+        path = openapi.PREFIX + openapi._ARGUMENT.sub(r"{\2}", operation.rule)
+        made = openapi.document()["paths"][path][operation.method.lower()]
+        example = made["requestBody"]["content"]["application/json"]["example"]
+        assert operation.body is not None
+        import json
+
+        operation.body.model_validate_json(json.dumps(example))
+
+
+def test_the_document_is_served_to_everybody(world: World) -> None:
+    client = world.app.test_client()
+    response = client.get("/api/v1/openapi.json")
+    assert response.status_code == 200
+    assert response.json == openapi.document()
+    page = client.get("/api/v1/docs")
+    assert page.status_code == 200
+    for label in ("Approve a payout", "Idempotency-Key", "scope-missing", "payouts:approve"):
+        assert label in page.text
