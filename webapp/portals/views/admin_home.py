@@ -141,7 +141,7 @@ def _set_up(organisation: Any) -> list[Task]:
         ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", has_rates),
         ("Add the payees", "One by one, or from a CSV file.", "admin.payees.index", has_payees),
         ("Add their payment details", "A bank account, a UPI address, or by hand.", "admin.payees.index", has_methods),
-        ("Bring in the installations", "By hand, or from a CSV file.", "admin.installations.index", has_installations),
+        ("Bring in the installations", "From a CSV file, or by hand.", "admin.imports.new", has_installations),
         ("Make the first payout", "See the calculation before it is saved.", "admin.installations.index", has_payouts),
     ]  # fmt: skip
     return [
