@@ -12,6 +12,8 @@ from typing import Any
 
 UA_NAMESPACE = "http://www.aiim.org/pdfua/ns/id/"
 PRINT_FLAG = 4
+# So many ways to pack the objects are tried before they are left unpacked, which takes four times the room.
+PACKINGS = 12
 # A sign that neither shows nor parts words: what a glyph means that only completes another one.
 WORD_JOINER = b"<2060>"
 UA_CLAIM = f"""
@@ -55,10 +57,15 @@ def finish(raw: bytes, *, title: str) -> bytes:
         stream = pikepdf.Stream(pdf, metadata)
         stream.Type, stream.Subtype = pikepdf.Name.Metadata, pikepdf.Name.XML
         root.Metadata = stream
-        small = _saved(pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate)
-        if b"\r\nendstream" not in small:
-            return small
-        _end_streams_clearly(pikepdf, pdf)
+        for number in range(PACKINGS):
+            small = _saved(pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+            if b"\r\nendstream" not in small:
+                return small
+            if not number:
+                _end_streams_clearly(pikepdf, pdf)
+            # One object more, and the others are packed into other streams, with other ends.
+            root.Padding = pikepdf.Array([*root.get("/Padding", []), pdf.make_indirect(pikepdf.Dictionary())])
+        del root.Padding
         # Nothing is packed anew, or a stream could end in a carriage return again.
         return _saved(
             pdf,

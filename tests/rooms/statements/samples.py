@@ -76,16 +76,36 @@ def monthly(n_lines: int = 4, **values: Any) -> MonthlyFacts:
     for n in range(n_lines):
         day = date(2026, 10, 1) + timedelta(days=n * 30 // max(n_lines, 1))
         if n % 10 == 9:
-            lines.append(facts.Line(day, facts.PAID, "Payment of PO-2026-000123", -owed, 0, payout="PO-2026-000123",
-                                    calculation="To bank account ••4821 · SBX20261003000042"))  # fmt: skip
-            payments.append(facts.Payment(day, "PO-2026-000123", "SBX20261003000042", "bank account ••4821", owed, "Paid"))  # fmt: skip
+            told = ("SBX20261003000042", "bank account ••4821")
+            lines.append(
+                facts.Line(
+                    day,
+                    facts.PAID,
+                    "Payment of PO-2026-000123",
+                    -owed,
+                    0,
+                    payout="PO-2026-000123",
+                    calculation=f"To {told[1]} · {told[0]}",
+                )
+            )
+            payments.append(facts.Payment(day, "PO-2026-000123", *told, owed, "Paid"))
             owed = 0
             continue
         kind = (facts.EARNED, facts.EARNED, facts.EARNED, facts.DEDUCTION)[n % 4]
         amount = 49_950 if kind == facts.EARNED else -10_000
         owed += amount
-        lines.append(facts.Line(day, kind, f"ISR-{n:04d} Solar, {n} Elm Street", amount, 0, occurred_on=date(2026, 9, 28),
-                                payout="PO-2026-000123", calculation="9.99 kW × 50.00 USD = 499.50 USD"))  # fmt: skip
+        lines.append(
+            facts.Line(
+                day,
+                kind,
+                f"ISR-{n:04d} Solar, {n} Elm Street",
+                amount,
+                0,
+                occurred_on=date(2026, 9, 28),
+                payout="PO-2026-000123",
+                calculation="9.99 kW × 50.00 USD = 499.50 USD",
+            )
+        )
     balanced = facts.with_balances(lines, 12_300)
     defaults: dict[str, Any] = {
         "number": "ST-2026-000042",
