@@ -63,6 +63,7 @@
   }
 
   document.querySelectorAll("[data-passkey]").forEach((button) => {
+    button.form.querySelector("[data-passkey-plain]").hidden = true;
     if (!window.PublicKeyCredential) {
       button.form.querySelector("[data-passkey-message]").textContent = "This browser knows no passkeys.";
       return;
