@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from webapp.database import db
@@ -10,7 +11,7 @@ from webapp.notices import queries, recipients, service
 from webapp.notices.compose import say_instant
 from webapp.notices.letters import PERSONAL_LINK, Letter, browser_in_words
 from webapp.notices.models import Email
-from webapp.notices.service import Desk
+from webapp.notices.service import Desk, Recipient
 from webapp.people.access import links
 from webapp.people.access.models import AccountLink
 from webapp.people.models import Organisation, Role, User, UserSession
@@ -64,12 +65,17 @@ def account_link(link_id: int, *, desk: Desk) -> Email | None:
         notice=link.kind,
         key=f"{link.kind}:{link.id}",
         letter=letter,
-        to=recipients.of_user(link.user),
+        to=_recipient(link),
         desk=desk,
         # Only the person sees mail about resetting their password; an invitation is the organisation's.
         organisation_id=link.organisation_id if link.kind == "invitation" else None,
         link_id=link.id,
     )
+
+
+def _recipient(link: AccountLink) -> Recipient:
+    to = recipients.of_user(link.user)
+    return to if link.kind == "reset" else replace(to, name=to.address)
 
 
 def _invitation(link: AccountLink) -> Letter:
@@ -84,7 +90,8 @@ def _invitation(link: AccountLink) -> Letter:
         folder="invitation",
         organisation=organisation.name if organisation else PRODUCT,
         contact=organisation.contact_email if organisation else "",
-        name=link.user.name or link.user.email,
+        # Not the name: the log of mails must not tell that the address has an account in another organisation.
+        name=link.user.email,
         values={
             "by": by.name if by else "An admin",
             "roles": " and ".join(roles) or "a user",
