@@ -77,7 +77,7 @@ def members(organisation_id: int, *, search: str = "", role: str = "") -> Select
     is_first = ~exists().where(
         other.organisation_id == organisation_id, other.user_id == User.id, other.id < Membership.id
     )
-    query = (
+    query: Any = (
         select(User, Membership.id)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.organisation_id == organisation_id, is_first)
@@ -90,7 +90,8 @@ def members(organisation_id: int, *, search: str = "", role: str = "") -> Select
     if search := search.strip():
         by_name = and_(User.name.icontains(search, autoescape=True), ~is_pending(organisation_id))
         query = query.where(or_(User.email.icontains(search, autoescape=True), by_name))
-    return query.order_by(Membership.id.desc())
+    ordered: Select[Any] = query.order_by(Membership.id.desc())
+    return ordered
 
 
 def _with_second_factor(ids: Collection[int]) -> set[int]:
