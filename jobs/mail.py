@@ -12,6 +12,7 @@ from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
 from webapp.notices import accounts, details, sending, service, work
+from webapp.notices import digest as digests
 from webapp.notices.service import Desk
 from webapp.outbox.service import Later
 from webapp.statements.models import Document
@@ -152,7 +153,7 @@ def import_result(reference_id: int) -> None:
 def digest(reference_id: int) -> None:
     """Tell user `reference_id` which payouts wait for them."""
     with transaction():
-        work.digests(reference_id, desk=_desk())
+        digests.digests(reference_id, desk=_desk())
 
 
 def statement(reference_id: int) -> None:

@@ -1,39 +1,26 @@
-"""Mails about work: results of runs and imports, changed rules, what waits for an approver, a statement."""
+"""Mails about work: results of runs and imports, changed rules, a statement."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 from babel.dates import format_date
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
-from webapp import queue
-from webapp.database import db, transaction
+from webapp.database import db
 from webapp.imports.models import ImportFile
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.notices import preferences, queries, recipients, service
+from webapp.notices import preferences, recipients, service
 from webapp.notices.compose import WORDS, say_day, say_instant, say_money
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
-from webapp.outbox import service as outbox
-from webapp.payouts import approval_queue, lists
-from webapp.payouts.models import ApprovalPolicy, Payout, PolicyProposal
+from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.people.models import Organisation, Payee, User
-from webapp.runs import tasks
 from webapp.runs.models import Run
 
-DIGEST = "notice.digest"
-# Local time of the organisation.
-DIGEST_AT = "0 8 * * *"
-# A digest that could not be sent in the morning is not sent at night.
-DIGEST_LATE = timedelta(hours=6)
-TOP = 5
 _RULES = {
     "tiers": "How many people approve",
     "separate_payer_above_minor": "Who approved does not pay above",
@@ -48,13 +35,10 @@ _RULES = {
 }
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
-
-
-def _to_user(
+def to_user(
     notice: str, user: User, key: str, organisation: Organisation, letter: Letter, desk: Desk
 ) -> Email | None:
+    """Write to a user of the organisation; None when they are switched off or do not want such mail."""
     if not user.is_active or not preferences.wants(notice, user_id=user.id):
         return None
     return service.write(
@@ -94,7 +78,7 @@ def bulk_result(run_id: int, *, desk: Desk) -> Email | None:
         link=f"{desk.public_url}/admin/runs/{run.reference}",
         is_optional=True,
     )
-    return _to_user("bulk_result", user, f"bulk_result:{run.id}", organisation, letter, desk)
+    return to_user("bulk_result", user, f"bulk_result:{run.id}", organisation, letter, desk)
 
 
 def import_result(import_id: int, *, desk: Desk) -> Email | None:
@@ -130,7 +114,7 @@ def import_result(import_id: int, *, desk: Desk) -> Email | None:
         link=f"{desk.public_url}/admin/imports/{file.reference}",
         is_optional=True,
     )
-    return _to_user("import_result", user, f"import_result:{file.id}", organisation, letter, desk)
+    return to_user("import_result", user, f"import_result:{file.id}", organisation, letter, desk)
 
 
 def _rule(value: object) -> str:
@@ -209,97 +193,8 @@ def _policy_mails(
             values={"who": by.name if by else "The command line", "version": version},
             link=f"{desk.public_url}/admin/settings",
         )
-        made.append(_to_user(notice, admin, f"{notice}:{row.id}", organisation, letter, desk))
+        made.append(to_user(notice, admin, f"{notice}:{row.id}", organisation, letter, desk))
     return [email for email in made if email is not None]
-
-
-def queue_digests(organisation_id: int, due_at: datetime, now: datetime) -> None:
-    """Periodic, each morning: a digest for every admin; whether something waits is looked at when it is written."""
-    if now - due_at > DIGEST_LATE:
-        return
-    with transaction():
-        organisation = db.session.get_one(Organisation, organisation_id)
-        day = due_at.astimezone(ZoneInfo(organisation.timezone)).date()
-        for admin in recipients.admins(organisation_id):
-            outbox.add(
-                kind=DIGEST,
-                reference_id=admin.id,
-                dedupe_key=f"{DIGEST}:{organisation_id}:{admin.id}:{day}",
-                to_queue=queue.MAIL,
-                organisation_id=organisation_id,
-                now=now,
-            )
-
-
-tasks.register_task("notices.digest", queue_digests, cron=DIGEST_AT, per_organisation=True)
-
-
-def digests(user_id: int, *, desk: Desk) -> list[Email]:
-    """The digests that are due for a user, one for each organisation where payouts wait for them. Raises NotFound."""
-    user = db.session.get(User, user_id)
-    if user is None:
-        raise NotFound
-    made = []
-    for message in queries.open_messages(DIGEST, user_id):
-        organisation = db.session.get(Organisation, message.organisation_id or 0)
-        is_admin = organisation is not None and user.id in {a.id for a in recipients.admins(organisation.id)}
-        if organisation is None or not is_admin:
-            continue
-        if letter := _digest(organisation, user, desk):
-            made.append(_to_user("digest", user, f"digest:{message.id}", organisation, letter, desk))
-    return [email for email in made if email is not None]
-
-
-def _digest(organisation: Organisation, user: User, desk: Desk) -> Letter | None:
-    """What waits for this person and can be approved by them now; None when nothing does."""
-    who = approval_queue.approver(organisation=organisation, user_id=user.id, now=desk.now)
-    ready = approval_queue.in_view(who, lists.PayoutFilter(), "ready").order_by(None)
-    columns = (Payout.currency, Payout.amount_minor, Payout.created_at)
-    totals: dict[str, int] = defaultdict(int)
-    count, oldest = 0, desk.now
-    for currency, amount_minor, created_at in db.session.execute(ready.with_only_columns(*columns)):
-        totals[currency] += amount_minor
-        count, oldest = count + 1, min(oldest, created_at)
-    if not count:
-        return None
-    largest = (
-        ready.options(joinedload(Payout.payee)).order_by(Payout.amount_minor.desc(), Payout.id).limit(TOP)
-    )
-    top = db.session.scalars(largest).unique().all()
-
-    def said(money: Money) -> str:
-        return say_money(money, home_currency=organisation.currency, locale=organisation.locale)
-
-    total = ", ".join(said(Money(totals[code], code)) for code in sorted(totals))
-    age = _age(oldest, desk.now)
-    return Letter(
-        folder="digest",
-        organisation=organisation.name,
-        name=user.name,
-        rows=(("Payouts", f"{count:,}"), ("Oldest", age or "today"), ("In total", total)),
-        values={
-            "count_words": _count(count, "payout waits", "payouts wait"),
-            "oldest": age,
-            "total": total,
-            "left_out": count - len(top),
-            "top": [
-                {
-                    "payee": p.payee.name,
-                    "reference": p.reference,
-                    "age": _age(p.created_at, desk.now) or "today",
-                    "amount": said(Money(p.amount_minor, p.currency)),
-                }
-                for p in top
-            ],
-        },
-        link=f"{desk.public_url}/admin/approvals",
-        is_optional=True,
-    )
-
-
-def _age(since: datetime, now: datetime) -> str:
-    days = (now - since).days
-    return _count(days, "day") if days > 0 else ""
 
 
 @dataclass(frozen=True)
