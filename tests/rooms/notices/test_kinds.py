@@ -13,17 +13,23 @@ from werkzeug.exceptions import HTTPException
 
 from jobs import mail as jobs
 from jobs import registry
+from tests.factories import people
 from tests.rooms.notices import world as worlds
 from tests.rooms.notices.world import NAMES, World, kind_of, mails
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
-from webapp.notices import catalogue, preferences
+from webapp.kernel.actor import Actor
+from webapp.notices import catalogue, digest, preferences
 from webapp.notices.letters import PERSONAL_LINK, UNSUBSCRIBE_LINK, browser_in_words
 from webapp.notices.marks import Subscription
 from webapp.notices.models import Email, NoticeOptOut
 from webapp.notices.service import Desk
 from webapp.outbox.models import OutboxMessage
 from webapp.people.models import Membership, Organisation, User
+from webapp.portals import registry as portals
+from webapp.runs import service as runs
+from webapp.runs import tasks
+from webapp.runs.models import RowOutcome, Run, RunRow
 
 HOSTILE = '<img src=x onerror=alert(1)>"\r\nBcc: x@y.example\r\n\u202egnp.\u2066 {{ 1234*5 }} ${1} %0d%0a '
 LONG = HOSTILE + "ß" * 10_000
@@ -260,6 +266,38 @@ def test_the_result_of_a_run(world: World) -> None:
     assert "/admin/runs/BA-0192" in email.body_text
 
 
+@pytest.mark.parametrize(("rows", "minutes", "by_person", "is_told"), [
+    (21, 0, True, True), (20, 0, True, False), (3, 2, True, True), (21, 2, False, False),
+])  # fmt: skip
+def test_a_long_run_of_a_person_is_told(
+    world: World,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    minutes: int,
+    by_person: bool,
+    is_told: bool,
+) -> None:
+    def done(run: Run, row: RunRow, actor: Actor, now: datetime) -> runs.RowResult:
+        return runs.RowResult(RowOutcome.DONE)
+
+    monkeypatch.setitem(runs._handlers, "tests.notices", done)
+    actor = people.actor_of(world.ana) if by_person else Actor(None, "Paydesk")
+    with transaction():
+        drafts = [runs.RowDraft(subject_label=str(n)) for n in range(rows)]
+        run = runs.create_draft(organisation_id=world.organisation.id, kind="tests.notices", title="All of it",
+                                rows=drafts, actor=actor, now=now)  # fmt: skip
+        run_id = runs.confirm(
+            organisation_id=world.organisation.id, reference=run.reference, actor=actor, now=now
+        ).id
+    assert runs.step(run_id=run_id, clock=lambda: now + timedelta(minutes=minutes))
+    told = select(OutboxMessage.reference_id).where(OutboxMessage.kind == "notice.bulk_result")
+    assert list(db.session.scalars(told)) == ([run_id] if is_told else [])
+    if is_told:
+        jobs.bulk_result(run_id)
+        assert mails()[-1].subject.startswith(f"{rows} done – BA-")
+
+
 def test_the_result_of_an_import(world: World) -> None:
     assert one(world, "import_result").subject == "8 stored, 1 refused – IM-0007"
 
@@ -289,8 +327,10 @@ def test_no_digest_when_nothing_waits_or_for_who_is_no_admin(world: World) -> No
 
 
 def test_the_morning_asks_for_one_digest_a_day(world: World, now: datetime) -> None:
-    task = next(t for t in jobs.work.tasks.registered() if t.name == "notices.digest")
+    task = next(t for t in tasks.registered() if t.name == "notices.digest")
     assert (task.cron, task.per_organisation) == ("0 8 * * *", True)
+    # The scheduler imports the application, not the jobs of every room.
+    assert digest in portals.REGISTERED
     count = select(OutboxMessage).where(OutboxMessage.kind == "notice.digest")
     before = len(db.session.scalars(count).all())
     for at in (now, now, now + timedelta(hours=7)):
