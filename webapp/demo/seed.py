@@ -5,6 +5,7 @@ The same day gives the same data: every choice comes from one seeded generator, 
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from webapp.demo import changes, people
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
-from webapp.kernel.clock import utc_now
+from webapp.kernel.clock import add_months, utc_now
+from webapp.kernel.errors import Conflict
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution
 from webapp.payouts import service as payouts
@@ -33,6 +35,7 @@ from webapp.people.models import Organisation, Payee, User
 from webapp.programs.installations import creation, rate_service
 from webapp.programs.installations import service as installations
 from webapp.programs.installations.drafts import InstallationDraft, ShareDraft
+from webapp.statements import monthly
 
 ZONE = "America/New_York"
 DAYS = 182
@@ -72,6 +75,7 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     cast = _people(present)
     _history(cast, rng, present)
     _present(cast, rng, present)
+    _statements(cast, present)
     return "The demo data is in."
 
 
@@ -131,6 +135,7 @@ def _technician(organisation: Organisation, technician: DemoTechnician, index: i
         kind="technician",
         name=technician.name,
         email="technician@solaria.example" if index == 0 else f"technician{index + 1}@solaria.example",
+        phone=f"+1 203 555 {100 + index:04}",
         country="US",
         external_ref=f"T-{index + 1:03}",
         actor=COMMAND,
@@ -330,6 +335,25 @@ def _say_why(cast: Cast, chosen: dict[int, str], day: date, now: datetime) -> No
             actor=cast.admin,
             now=now,
         )
+
+
+def _statements(cast: Cast, now: datetime) -> None:
+    """Monthly statements of a few technicians, as the calendar would have made them; the workers draw them later."""
+    today = now.astimezone(ZoneInfo(ZONE)).date()
+    newest = add_months(today, -1)
+    for month in (add_months(newest, -n) for n in range(5, -1, -1)):
+        made_at = min(now, _at(add_months(month, 1).replace(day=2), 5))
+        for technician in cast.technicians[:4]:
+            with contextlib.suppress(Conflict), transaction():
+                monthly.create(
+                    organisation_id=cast.organisation_id,
+                    payee_id=technician,
+                    currency="USD",
+                    month=month,
+                    tells=month == newest,
+                    actor=SCHEDULER,
+                    now=made_at,
+                )
 
 
 def _by_the_admin(cast: Cast, rng: random.Random, today: date, now: datetime) -> None:

@@ -207,7 +207,44 @@ class ReasonForm(ActionForm):
         return {"reason": self.reason.data or ""}
 
 
-class MarkPaidForm(ActionForm):
+class ConfirmingForm(ActionForm):
+    """A word on payment details that changed after the approval, where they did.
+
+    `seen_details` is the id of the details that the person looked at: a tick holds for those alone.
+    """
+
+    seen_details = HiddenField()
+    confirm_method = BooleanField("I have checked the new payment details: they are right")
+
+    def __init__(self, *args: Any, confirms: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not confirms:
+            del self.confirm_method
+
+    def validate_confirm_method(self, field: BooleanField) -> None:
+        """Nothing is paid to details that nobody stands for."""
+        if not field.data:
+            raise ValidationError(
+                "The payment details changed after the approval. Check the new ones, then tick this box."
+            )
+
+    def show_details(self, method_id: int | None) -> None:
+        """The page shows these details from now on; a tick that was given for others is taken back."""
+        shown = str(method_id or "")
+        if self.seen_details.data != shown and "confirm_method" in self:
+            self["confirm_method"].data = False
+        self.seen_details.data = shown
+
+    def arguments(self) -> dict[str, Any]:
+        """Whether changed details are confirmed, and which were seen."""
+        seen = self.seen_details.data or ""
+        return {
+            "confirm_method": "confirm_method" in self and bool(self["confirm_method"].data),
+            "seen_details": int(seen) if seen.isdigit() else None,
+        }
+
+
+class MarkPaidForm(ConfirmingForm):
     """A payment made by hand, outside Paydesk."""
 
     payment_reference = StringField(
@@ -237,48 +274,22 @@ class MarkPaidForm(ActionForm):
 
     def arguments(self) -> dict[str, Any]:
         """Reference and day."""
-        return {"payment_reference": self.payment_reference.data, "paid_on": self.paid_on.data}
+        typed = {"payment_reference": self.payment_reference.data, "paid_on": self.paid_on.data}
+        return {**super().arguments(), **typed}
 
 
-class PayForm(ActionForm):
-    """Which rail the money takes; and a word on payment details that changed after the approval.
+class PayForm(ConfirmingForm):
+    """Which rail the money takes."""
 
-    `seen_details` is the id of the details that the person looked at: a tick holds for those alone.
-    """
-
-    seen_details = HiddenField()
     rail = SelectField("How it is paid", validators=[InputRequired("Choose how it is paid.")])
-    confirm_method = BooleanField("I have checked the new payment details: they are right")
 
-    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), confirms: bool = False,
-                 **kwargs: Any) -> None:  # fmt: skip
+    def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rail.choices = select(rails)
-        if not confirms:
-            del self.confirm_method
-
-    def validate_confirm_method(self, field: BooleanField) -> None:
-        """Nothing is paid to details that nobody stands for."""
-        if not field.data:
-            raise ValidationError(
-                "The payment details changed after the approval. Check the new ones, then tick this box."
-            )
-
-    def show_details(self, method_id: int | None) -> None:
-        """The page shows these details from now on; a tick that was given for others is taken back."""
-        shown = str(method_id or "")
-        if self.seen_details.data != shown and "confirm_method" in self:
-            self["confirm_method"].data = False
-        self.seen_details.data = shown
 
     def arguments(self) -> dict[str, Any]:
         """The rail, whether changed details are confirmed, and which were seen."""
-        seen = self.seen_details.data or ""
-        return {
-            "rail": self.rail.data,
-            "confirm_method": "confirm_method" in self and bool(self["confirm_method"].data),
-            "seen_details": int(seen) if seen.isdigit() else None,
-        }
+        return {**super().arguments(), "rail": self.rail.data}
 
 
 class ReturnForm(ReasonForm):

@@ -155,9 +155,13 @@ def mark_paid(
     paid_on: date,
     actor: Actor,
     now: datetime,
+    confirm_method: bool = False,
     expected_version: int | None = None,
 ) -> Result:
-    """Record a payment made by hand. The reference is unique in the organisation, the day not in the future."""
+    """Record a payment made by hand. The reference is unique in the organisation, the day not in the future.
+
+    `confirm_method` is the person's word on details changed after the approval. Raises as `submit` does, Invalid.
+    """
     payout = records.lock(organisation_id, reference)
     if repeat := records.repeat_or_refuse(payout, PayoutAction.MARK_PAID, actor):
         return repeat
@@ -168,7 +172,9 @@ def mark_paid(
     today = records.today(payout, now)
     if paid_on > today:
         raise Invalid("paid_on", "The day of payment is in the future.", today.isoformat())
-    policy, _ = policies.current_policy(organisation_id)
+    policy, version = policies.current_policy(organisation_id)
+    if confirm_method:
+        _confirm_method(payout, policy, version, actor, now)
     refuse_unpayable(payout, policy, actor, "manual", now)
     state = next_state(payout.state, PayoutAction.MARK_PAID)
     if other := payout_with_reference(organisation_id, payment_reference):

@@ -446,3 +446,44 @@ def test_first_details_of_a_payee_hold_at_once(place: Place) -> None:
     assert db.session.scalar(select(func.count()).select_from(MethodChange)) == 0
     method = db.session.scalars(select(PayoutMethod).where(PayoutMethod.payee_id == payee.id)).one()
     assert (method.masked, method.created_by_id) == ("••9055", person.id)
+
+
+def test_first_of_two_approvals_lapses_and_the_page_says_so(place: Place) -> None:
+    payout = place.payout(amount=20_000_000)
+    with transaction():
+        payouts.approve(
+            organisation_id=place.organisation.id, reference=payout.reference, actor=actor_of(place.approver),
+            now=HOUR,
+        )  # fmt: skip
+    client = place.client(place.approver)
+    address = f"/admin/payouts/{payout.reference}"
+    assert "1 of 2 given; 1 more person must approve it." in client.get(address).text
+    people.method(place.payee, people.destination(NEW))
+    page = client.get(address).text
+    assert "0 of 2 given; 2 more people must approve it." in page
+    assert "1 lapsed, because the payment details changed afterwards." in page
+
+
+def test_approved_payout_to_somebody_now_paid_by_hand_is_confirmed_when_it_is_marked(place: Place) -> None:
+    from webapp.people import accounts
+
+    payout = place.approved()
+    people.method(place.payee, accounts.by_hand())
+    client = place.client(place.approver)
+    address = f"/admin/payouts/{payout.reference}"
+    assert "whoever pays it must confirm the new ones" in client.get(address).text
+    page = client.get(f"{address}/mark-paid").text
+    for words in (
+        "The payment details changed after the approval",
+        "••4821",
+        "By hand",
+        'name="confirm_method"',
+    ):
+        assert words in page
+    fields = dict(re.findall(r'<input type="hidden" name="(version|seen_details)" value="([^"]*)"', page))
+    typed = {**fields, "payment_reference": "CHQ-1042", "paid_on": "2026-11-21"}
+    assert client.post(f"{address}/mark-paid", data=typed).status_code == 422
+    assert client.post(f"{address}/mark-paid", data={**typed, "confirm_method": "y"}).status_code == 303
+    assert reload(payout).state == "paid"
+    note = payout.approvals[-1].note
+    assert note == "Confirmed By hand"

@@ -14,7 +14,7 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, explain, lists, policies, queries
-from webapp.payouts.forms import ActionForm, EditForm, MarkPaidForm, PayForm, ReturnForm
+from webapp.payouts.forms import ActionForm, ConfirmingForm, EditForm, MarkPaidForm, PayForm, ReturnForm
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
@@ -32,15 +32,18 @@ RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand"}
 
 def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
     today = local_date(utc_now(), g.organisation.timezone)
+    confirms = False
+    if issubclass(plan.form, ConfirmingForm):
+        change = explain.changed_details(payout, current_user.id, utc_now())
+        confirms = change is not None and not change.reasons
     if plan.form is MarkPaidForm:
-        return MarkPaidForm(today=today, data={"paid_on": today})
+        return MarkPaidForm(today=today, confirms=confirms, data={"paid_on": today})
     if plan.form is ReturnForm:
         return ReturnForm(data={"on": today})
     if plan.form is PayForm:
         rules, _ = policies.current_policy(g.organisation.id)
         rails = [(rail, RAIL_WORDS.get(rail, rail.capitalize())) for rail in rules.rails if rail != "manual"]
-        change = explain.changed_details(payout, current_user.id, utc_now())
-        return PayForm(rails=rails, confirms=change is not None and not change.reasons)
+        return PayForm(rails=rails, confirms=confirms)
     if plan.form is EditForm:
         return EditForm(data={"note": payout.note})
     return plan.form()
@@ -103,14 +106,16 @@ def _warning(plan: plans.Plan, payout: Payout) -> str | None:
         rail = "manual" if by_hand else queries.default_rail(rules, method.kind if method else "")
         facts = queries.payment_facts(payout, current_user.id, rail, utc_now())
         # The page itself shows the change and asks for the word that is needed.
-        facts = facts if by_hand else replace(facts, is_fingerprint_valid=True)
+        facts = replace(facts, is_fingerprint_valid=True)
         return " ".join(why_not_paid(rules, facts)) or None
     return None
 
 
 def _change(plan: plans.Plan, payout: Payout) -> dict[str, Any] | None:
     """The approved and the present payment details side by side, where they differ."""
-    change = explain.changed_details(payout, current_user.id, utc_now()) if plan.form is PayForm else None
+    if not issubclass(plan.form, ConfirmingForm):
+        return None
+    change = explain.changed_details(payout, current_user.id, utc_now())
     if change is None:
         return None
     sides = [(change.old, change.old_by), (change.new, change.new_by)]
@@ -155,7 +160,7 @@ def _page(
         # What the person decides next is about the payout as this page shows it.
         form.version.data = str(payout.version)
     fields = {"version": form.version.data or payout.version}
-    if isinstance(form, PayForm):
+    if isinstance(form, ConfirmingForm):
         method = payout.payee.current_method
         form.show_details(method.id if method else None)
         fields["seen_details"] = form.seen_details.data or ""

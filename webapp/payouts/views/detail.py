@@ -15,7 +15,7 @@ from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.models import JournalEntry, Posting
-from webapp.payouts import approval_queue, explain, lists, panels, policies, policy
+from webapp.payouts import approval_queue, explain, lists, panels, policies, policy, queries
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.payouts.views import plans, review, words
@@ -24,6 +24,7 @@ from webapp.web import filters
 
 #: Changes that say nothing to a reader, or that the title says already.
 INTERNAL = ("state", "fingerprint", "held", "lines", "finding")
+PAYABLE = (PayoutState.APPROVED.value, PayoutState.FAILED.value, PayoutState.RETRY_SCHEDULED.value)
 MOVING = (PayoutState.PROCESSING.value, PayoutState.RETRY_SCHEDULED.value)
 #: Audit tags as a person reads them: for admins, and for the payee (None: not theirs to see).
 TURNS: dict[str, tuple[str, str, str | None]] = {
@@ -242,14 +243,23 @@ def drawer(payout: Payout, now: datetime) -> dict[str, Any]:
 
 
 def _approvals_sentence(payout: Payout, rules: policy.Policy) -> str:
-    given = sum(1 for a in payout.approvals if a.round == payout.round and a.decision == "approved")
+    of_round = [a for a in payout.approvals if a.round == payout.round and a.decision == "approved"]
+    present = queries.fingerprint_of(payout, payout.payee.current_method)
+    lapsed = sum(1 for a in of_round if a.fingerprint != present)
     if payout.state != PayoutState.PENDING_APPROVAL.value:
-        return f"{given} given." if given else "None was given."
+        words = f"{len(of_round)} given." if of_round else "None was given."
+        if lapsed and payout.state in PAYABLE:
+            words += " The payment details changed afterwards: whoever pays it must confirm the new ones."
+        return words
+    given = len(of_round) - lapsed
     needed = 1 if rules.single_operator.is_on else max(1, payout.approvals_needed)
     missing = max(0, needed - given)
-    return (
+    words = (
         f"{given} of {needed} given; {missing} more {'person' if missing == 1 else 'people'} must approve it."
     )
+    if lapsed:
+        words += f" {lapsed} lapsed, because the payment details changed afterwards."
+    return words
 
 
 def _not_paid(payout: Payout, user_id: int, now: datetime) -> list[str]:
