@@ -207,6 +207,7 @@ def _add_rooms() -> None:
                     *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
     user.add_command(people.invite)
+    user.add_command(people.remove_second_factor)
 
 
 _add_rooms()

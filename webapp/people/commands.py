@@ -1,4 +1,4 @@
-"""`paydesk user invite`. Run inside an application context, which the caller pushes."""
+"""What `paydesk user` does to people. Run inside an application context, which the caller pushes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import click
 from webapp.database import transaction
 from webapp.kernel.actor import COMMAND
 from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import NotFound
 from webapp.people import queries, users
+from webapp.people.access import second_factor
 from webapp.people.models import Role
 
 
@@ -49,3 +51,20 @@ def invite(
     result = {"email": email, "organisation": slug, "roles": list(roles), "mail": "queued"}
     said = f"The mail that invites {email} to {slug} as {', '.join(roles)} is queued."
     click.echo(json.dumps(result) if as_json else said)
+
+
+@click.command("remove-second-factor")
+@click.option("--email", required=True, help="Address of the person who lost it.")
+@click.option("--reason", default="", help="Kept in the audit trail.")
+def remove_second_factor(email: str, reason: str) -> None:
+    """Take app, passkeys and recovery codes away from a person who lost them all.
+
+    They are told by mail, signed out everywhere, and sign in with their password until they set up a new one.
+    """
+    with transaction():
+        person = queries.find_user(email)
+        if person is None:
+            raise NotFound(f"There is no user {email!r}.")
+        second_factor.remove_all(user_id=person.id, actor=COMMAND, now=utc_now(), note=reason)
+        address = person.email
+    click.echo(f"The second factor of {address} is removed.")

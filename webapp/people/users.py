@@ -13,7 +13,7 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from webapp.people import members, queries, service, sessions
-from webapp.people.access import links
+from webapp.people.access import links, second_factor
 from webapp.people.access.models import AccountLink, ApiToken
 from webapp.people.models import Membership, Organisation, Payee, Role, User, UserSession
 
@@ -330,6 +330,20 @@ def enable(*, organisation_id: int, user_id: int, actor: Actor, now: datetime) -
     db.session.flush()
     sessions.end_all(user_id=user_id, reason="account enabled", now=now)
     _record("enabled", user, organisation_id, actor, now, {"is_active": [False, True]})
+
+
+def remove_second_factor(*, organisation_id: int, user_id: int, actor: Actor, now: datetime) -> None:
+    """Take app, passkeys and recovery codes from somebody who lost them; the person is told and signed out.
+
+    Raises NotFound, and Conflict for oneself, somebody without one, or who belongs to other organisations, too.
+    """
+    members.lock(organisation_id)
+    _not_oneself(user_id, actor, "removes their own second factor here")
+    user = _one_s_own(organisation_id, user_id, now)
+    if not second_factor.factors_of(user_id).has_any:
+        raise Conflict(f"{user.name} has no second factor.")
+    second_factor.remove_all(user_id=user_id, actor=actor, now=now)
+    _record("second_factor_removed", user, organisation_id, actor, now)
 
 
 def end_sessions(

@@ -15,16 +15,17 @@ from flask.testing import FlaskClient
 from redis import ConnectionError as StoreAway
 from sqlalchemy import select
 
-from tests.factories import PASSWORD, organisation, sign_in, user
+from tests.factories import PASSWORD, actor_of, membership, organisation, sign_in, user
 from tests.factories.factors import app_of
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict
+from webapp.kernel.errors import Conflict, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.people import sessions, throttle
 from webapp.people.access import second_factor
 from webapp.people.access.models import RecoveryCode, TotpSecret
+from webapp.people.commands import remove_second_factor
 from webapp.people.models import Organisation, User, UserSession
 
 WRONG = "That code is not right."
@@ -410,8 +411,6 @@ def test_an_admin_anywhere_must_have_one_everywhere(
     give_password(client, person)
     assert client.get("/technician/").status_code == 200
     other = user(organisation=house, role="technician", password=PASSWORD)
-    from tests.factories import membership
-
     membership(other, organisation("elsewhere"), "admin")
     browser = client.application.test_client()
     give_password(browser, other)
@@ -447,11 +446,38 @@ def test_production_asks_for_it_unless_told_otherwise(
     assert settings.second_factor_required is is_required
 
 
+def test_an_admin_helps_who_lost_everything(client: FlaskClient, admin: User, house: Organisation) -> None:
+    lost = user("ines@solaria.example", organisation=house, role="accountant", password=PASSWORD)
+    app_of(lost)
+    sign_in(client, admin, house)
+    assert "Remove the second factor" in client.get(f"/admin/users/{lost.id}").text
+    assert client.post(f"/admin/users/{lost.id}/second-factor/remove").status_code == 303
+    assert give_password(client.application.test_client(), lost).location == "/me"
+    assert mails()[-1] == "notice.security.factor_removed"
+    assert {"people:factors:removed", "people:user:second_factor_removed"} <= set(tags())
+    # There is nothing left to remove; and nobody does it to themselves, or to people of other organisations.
+    assert client.post(f"/admin/users/{lost.id}/second-factor/remove").status_code == 409
+    assert client.post(f"/admin/users/{admin.id}/second-factor/remove").status_code == 409
+    app_of(lost)
+    membership(lost, organisation("elsewhere"), "admin")
+    assert client.post(f"/admin/users/{lost.id}/second-factor/remove").status_code == 409
+    assert second_factor.factors_of(lost.id).has_any
+
+
+def test_the_command_for_the_last_admin(database: Flask, admin: User) -> None:
+    app_of(admin)
+    run = database.test_cli_runner().invoke
+    done = run(remove_second_factor, ["--email", "MAYA@solaria.example", "--reason", "Phone in the lake"])
+    assert done.output == "The second factor of maya@solaria.example is removed.\n"
+    event = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first()
+    assert event is not None
+    assert (event.tag, event.note) == ("people:factors:removed", "Phone in the lake")
+    assert isinstance(run(remove_second_factor, ["--email", "nobody@x.example"]).exception, NotFound)
+
+
 def test_everything_can_be_taken_from_somebody_who_lost_it(
     client: FlaskClient, admin: User, house: Organisation
 ) -> None:
-    from tests.factories import actor_of
-
     app_of(admin)
     sign_in(client, admin, house)
     with transaction():

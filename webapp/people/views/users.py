@@ -221,6 +221,14 @@ def send_reset(user_id: int) -> ResponseReturnValue:
     return _act(user_id, users.send_reset, words, url_for(".show", user_id=user_id))
 
 
+@blueprint.post("/<int:user_id>/second-factor/remove")
+@needs_fresh_sign_in
+def remove_second_factor(user_id: int) -> ResponseReturnValue:
+    """For somebody who lost their second factor: they sign in with the password and set up a new one."""
+    words = "The second factor is removed, and the person is told by e-mail. They sign in with their password alone."
+    return _act(user_id, users.remove_second_factor, words, url_for(".show", user_id=user_id))
+
+
 @blueprint.post("/<int:user_id>/sessions/end")
 def end_sessions(user_id: int) -> ResponseReturnValue:
     """End all of a person's sessions in this organisation."""
