@@ -119,10 +119,10 @@ def _decide(
 ) -> ResponseReturnValue:
     """One decision: 422 and 409 keep what was written."""
     change = changes.get_change(g.organisation.id, reference)
-    forms = {"verify_form": VerifyForm(formdata=None), "refuse_form": RefuseForm(formdata=None)}
-    forms["verify_form" if field == "note" else "refuse_form"] = form
+    is_yes = field == "note"
+    forms = (form if is_yes else VerifyForm(formdata=None), RefuseForm(formdata=None) if is_yes else form)
     if not form.validate():
-        return _page(change, **forms, code=422)
+        return _page(change, *forms, code=422)
     try:
         with transaction():
             done = call(
@@ -135,10 +135,10 @@ def _decide(
             words, tone = done.message, "info" if done.is_repeat else "success"
     except Invalid as error:
         attach(form, error)
-        return _page(changes.get_change(g.organisation.id, reference), **forms, code=422)
+        return _page(changes.get_change(g.organisation.id, reference), *forms, code=422)
     except Conflict as error:
         fresh = changes.get_change(g.organisation.id, reference)
-        return _page(fresh, **forms, code=409, conflict=error.message)
+        return _page(fresh, *forms, code=409, conflict=error.message)
     flash(words, tone)
     return see_other(url_for(".show", reference=reference))
 
