@@ -8,7 +8,9 @@ from tests.factories import FACTORY, actor_of, destination, installations
 from tests.factories.payouts import WHEN, payout
 from tests.house.town import Arguments, House, example
 from webapp.database import db
+from webapp.kernel.clock import utc_now
 from webapp.payouts.models import Payout
+from webapp.people.access import tokens
 from webapp.people.changes import service as changes
 from webapp.statements import service as statements
 
@@ -62,3 +64,13 @@ def a_statement(house: House, kind: str) -> list[Arguments]:
     payout_id = db.session.scalar(select(Payout.id).where(Payout.id == _payout(house).id))
     made = statements.request_remittance(payout_id=payout_id, actor=FACTORY, now=WHEN)
     return [{"number": made.number}]
+
+
+@example("public.tokens", "admin.tokens")
+def a_token(house: House, kind: str) -> list[Arguments]:
+    """A token of the admin."""
+    admin = house.users["admin"]
+    _, row = tokens.create(
+        user_id=admin.id, organisation_id=house.organisation.id, actor=actor_of(admin), now=utc_now()
+    )
+    return [{"token_id": row.id}]

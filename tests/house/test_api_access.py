@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from tests.factories.tokens import headers, token
-from tests.house import objects_api  # noqa: F401 - registers the example records
 from tests.house.headers import check_headers
 from tests.house.matrix import Entry
 from tests.house.test_access import addresses
