@@ -186,19 +186,13 @@ def header_digest(table: Table) -> str:
     return digest(sorted(name.casefold() for name in table.header if name and name.casefold() != PROBLEM))
 
 
-def guess_reading(mapped: Mapped, default: Reading, rows: int = 500) -> Reading:
-    """How a file writes days and numbers, by its first rows; the default where they leave it open."""
-    plain = list(Mapped(mapped.kind, mapped.table, mapped.found).rows(0, rows))
-    days: list[str] = []
-    numbers: list[str] = []
-    for field in mapped.kind.fields:
-        if field.name in mapped.found and field.cell is not Cell.TEXT:
-            texts = [row[field.name] for row in plain if row[field.name]]
-            (days if field.cell is Cell.DAY else numbers).extend(texts)
-    return Reading(
-        values.guess_order(days, default.dates),
-        values.guess_decimal([part.strip() for text in numbers for part in text.split(";")], default.decimal),
-    )
+def guess_reading(table: Table, default: Reading, rows: int = 500) -> Reading:
+    """How a file writes days and numbers, by its first rows; the default where they leave it open.
+
+    All columns are looked at: which of them hold days is not known before a person says so.
+    """
+    texts = [part.strip() for _, cells in table.rows[:rows] for cell in cells for part in cell.split(";")]
+    return Reading(values.guess_order(texts, default.dates), values.guess_decimal(texts, default.decimal))
 
 
 def _guessed(kind: Kind, table: Table, given: Mapping[str, int]) -> dict[str, int]:

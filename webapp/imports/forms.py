@@ -11,7 +11,7 @@ from flask_wtf.file import FileField
 from wtforms import HiddenField, SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
-from webapp.imports.columns import Reading
+from webapp.imports.columns import Reading, visible
 from webapp.imports.kinds import Cell, Kind
 from webapp.imports.reading import WINDOWS, Table
 from webapp.imports.service import Seen
@@ -79,7 +79,7 @@ class MappingForm(FlaskForm):
 def _label(header: str, index: int, table: Table) -> str:
     """ "installer, such as Aeonsolar": the name alone does not always say what a column holds."""
     cells = (row[1][index] for row in table.rows[:20] if len(row[1]) == len(table.header))
-    sample = " ".join(next((cell for cell in cells if cell.strip()), "").split())
+    sample = visible(" ".join(next((cell for cell in cells if cell.strip()), "").split()))
     if not sample:
         return header
     shown = sample if len(sample) <= _SAMPLE_LENGTH else sample[: _SAMPLE_LENGTH - 1] + "…"

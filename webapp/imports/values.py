@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from webapp.kernel.errors import Invalid
@@ -17,8 +18,9 @@ _YES, _NO = {"yes", "y", "true", "1", "on"}, {"no", "n", "false", "0", "off"}
 
 # They print nothing and only help a browser to order letters: dropped without a word.
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\ufeff"))
-# Control characters, and those that turn the direction of what follows: nobody types them.
-_HIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, those that turn the direction of what follows, and what stands for a letter that another
+# program could not read: nobody types them.
+_HIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
 
 DATE_ORDERS = {"iso": "2026-12-31", "dmy": "31/12/2026", "mdy": "12/31/2026"}
 DECIMALS = {".": "1,234.50", ",": "1.234,50"}
@@ -31,6 +33,7 @@ def _numbers(group: str, decimal: str) -> re.Pattern[str]:
 
 
 _SPACES = " \u00a0\u202f'’"
+_PLAIN = re.compile(r"[-+]?\d[\d.,]*[.,]\d+")
 _NUMBER = {".": _numbers("," + _SPACES, "."), ",": _numbers("." + _SPACES, ",")}
 _GROUPS = {d: re.compile(f"[{g}{_SPACES}]") for d, g in ((".", ","), (",", "."))}
 
@@ -50,6 +53,11 @@ def clean(name: str, text: str) -> str:
     if len(trimmed) > LONGEST_CELL:
         raise Invalid(name, f"It has {len(trimmed):,} characters; at most {LONGEST_CELL:,} are read.")
     return trimmed
+
+
+def without_hidden(text: str) -> str:
+    """A cell for a file that people correct: each hidden character as U+FFFD, which they see and we refuse."""
+    return _HIDDEN.sub("\ufffd", text)
 
 
 def parse_day(name: str, text: str) -> date | None:
@@ -118,8 +126,8 @@ def plain_numbers(name: str, text: str, decimal: str) -> str:
     return "; ".join(plain_number(name, part, decimal) for part in text.split(";") if part.strip())
 
 
-def guess_order(texts: list[str], default: str) -> str:
-    """The order of day and month that fits all the days of a column; the default where both would."""
+def guess_order(texts: Iterable[str], default: str) -> str:
+    """The order of day and month that fits all the days among some texts; the default where both would."""
     pairs = [(int(m[1]), int(m[2])) for m in map(_DAY.fullmatch, texts) if m]
     can_be_dmy = all(second <= 12 for _, second in pairs)
     can_be_mdy = all(first <= 12 for first, _ in pairs)
@@ -128,11 +136,17 @@ def guess_order(texts: list[str], default: str) -> str:
     return default
 
 
-def guess_decimal(texts: list[str], default: str) -> str:
-    """The decimal sign that fits all the numbers of a column; the default where both would."""
-    fits = {
-        sign: all(_NUMBER[sign].fullmatch(text) for text in texts if text[:1].isdigit()) for sign in DECIMALS
-    }
-    if fits["."] != fits[","]:
-        return "." if fits["."] else ","
+def guess_decimal(texts: Iterable[str], default: str) -> str:
+    """The decimal sign that most numbers among some texts leave no doubt about; the default in a draw.
+
+    1.234 and 1,234 say nothing; 1.234,5 and 9,99 speak for the comma. Days such as 31.12.2026 are no numbers.
+    """
+    votes = dict.fromkeys(DECIMALS, 0)
+    for text in texts:
+        if len(text) < 40 and _PLAIN.fullmatch(text):
+            fits = [sign for sign in DECIMALS if _NUMBER[sign].fullmatch(text)]
+            if len(fits) == 1:
+                votes[fits[0]] += 1
+    if votes["."] != votes[","]:
+        return max(votes, key=lambda sign: votes[sign])
     return default

@@ -14,11 +14,11 @@ from webapp.database import db
 from webapp.imports import queries, service
 from webapp.imports.columns import Mapped, Reading, Row, guess, guess_reading, header_digest, map_exactly
 from webapp.imports.forms import PREFIX, MappingForm, RunForm, mapping_form, reading_of_locale
-from webapp.imports.kinds import Cell, Kind, get_kind
+from webapp.imports.kinds import Cell, Field, Kind, get_kind
 from webapp.imports.models import ImportFile, ImportState, Phase
 from webapp.imports.reading import PROBLEM, WINDOWS, Table, encoding_of, read
 from webapp.imports.report import Problem
-from webapp.imports.values import parse_day
+from webapp.imports.values import parse_day, without_hidden
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.providers import storage
@@ -27,6 +27,7 @@ from webapp.web.exports import csv_response
 
 SHOWN = 200
 PREVIEWED = 5
+LOOKED_AT = 500
 _AT_WORK = (ImportState.CHECKING.value, ImportState.RUNNING.value)
 
 
@@ -68,12 +69,14 @@ def form_of(file: OpenFile) -> MappingForm:
             mapping, reading = kept.mapping, kept.reading
     if not mapping:
         mapping = guess(file.kind, table)
-        found = {name: table.header.index(theirs) for name, theirs in mapping.items()}
-        guessed = guess_reading(Mapped(file.kind, table, found), reading_of_locale(g.organisation.locale))
+        guessed = guess_reading(table, reading_of_locale(g.organisation.locale))
         reading = {"dates": guessed.dates, "decimal": guessed.decimal}
     data = {PREFIX + name: theirs for name, theirs in mapping.items()}
     return mapping_form(
-        file.kind, table, needs_encoding=file.needs_encoding, data={**data, **reading, "version": str(row.version)}
+        file.kind,
+        table,
+        needs_encoding=file.needs_encoding,
+        data={**data, **reading, "version": str(row.version)},
     )
 
 
@@ -88,24 +91,43 @@ def mapped_by(file: OpenFile, form: MappingForm) -> Mapped | None:
 
 
 def preview(mapped: Mapped) -> dict[str, Any]:
-    """The first rows as they will be read, with what is wrong in them."""
+    """The first rows as they will be read, and how many of the next hundreds cannot be read this way."""
     fields = [field for field in mapped.kind.fields if field.name in mapped.columns]
     headers: list[dict[str, Any]] = [{"label": "Line", "numeric": True}]
     headers += [{"label": field.label, "numeric": field.cell is Cell.NUMBER} for field in fields]
-    rows = []
-    for row in islice(mapped.rows(), PREVIEWED):
-        cells = [
-            {
-                "text": _read(row, field.name, field.cell),
-                "wrong": _wrong(row, mapped, field.name, field.cell),
-                "is_number": field.cell is Cell.NUMBER,
-            }
-            for field in fields
-        ]
-        rows.append(
-            {"line": row.line, "cells": cells, "wrong": [p.reason for p in row.problems if not p.column]}
-        )
-    return {"headers": headers, "rows": rows, "notes": mapped.notes(), "total": len(mapped)}
+    rows: list[dict[str, Any]] = []
+    unreadable: list[int] = []
+    looked_at = 0
+    for row in islice(mapped.rows(), LOOKED_AT):
+        looked_at += 1
+        wrong = [_wrong(row, mapped, field.name, field.cell) for field in fields]
+        if row.problems or any(wrong):
+            unreadable.append(row.line)
+        if len(rows) < PREVIEWED:
+            rows.append({"line": row.line, "cells": _cells(row, fields, wrong), "wrong": _whole(row)})
+    return {
+        "headers": headers,
+        "rows": rows,
+        "notes": mapped.notes(),
+        "unreadable": unreadable,
+        "looked_at": looked_at,
+    }
+
+
+def _cells(row: Row, fields: list[Field], wrong: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": _read(row, field.name, field.cell),
+            "wrong": words,
+            "is_number": field.cell is Cell.NUMBER,
+        }
+        for field, words in zip(fields, wrong, strict=True)
+    ]
+
+
+def _whole(row: Row) -> list[str]:
+    """What is wrong with a row that is not the fault of one cell."""
+    return [problem.reason for problem in row.problems if not problem.column]
 
 
 def _read(row: Row, name: str, cell: Cell) -> str:
@@ -248,4 +270,4 @@ def _bad_rows(table: Table, said: dict[int, list[Problem]], at: int) -> Iterator
                 # An unquoted delimiter made cells too many: their text stays, in the last column.
                 fitting[-1] = ", ".join(cells[width - 1 :])
             words = " ".join(problem.short for problem in said[line])
-            yield [*fitting[:at], words, *fitting[at + 1 :]]
+            yield [without_hidden(cell) for cell in (*fitting[:at], words, *fitting[at + 1 :])]
