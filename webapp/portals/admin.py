@@ -8,7 +8,7 @@ from webapp.payouts.views import admin as payouts
 from webapp.payouts.views import approvals, policy
 from webapp.people.models import Role
 from webapp.people.views import admin as people
-from webapp.people.views import bank_changes, users
+from webapp.people.views import bank_changes, tokens, users
 from webapp.portals.base import NavigationItem, portal
 from webapp.portals.views import admin_home, jobs, saved_views
 from webapp.programs.installations.views import admin as installations
@@ -43,3 +43,4 @@ for room in (admin_home, approvals, payouts, installations, rates, people, impor
              ledger, audit, policy, users, saved_views, bank_changes,
              jobs):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
+blueprint.register_blueprint(tokens.organisation)
