@@ -79,7 +79,7 @@ def run(
             "Start nothing on it: drop it and begin anew."
         )
         raise
-    say(f"Payments of {halted} organisations are halted.")
+    say(f"Every payment is halted ({halted} organisation{'' if halted == 1 else 's'}).")
     report = check.run()
     findings = tuple(f"{f.rule}: {f.subject}. {f.message}" for f in report.findings)
     open_states = ("queued", "submitting", "accepted", "unknown", "review")
