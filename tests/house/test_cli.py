@@ -42,7 +42,8 @@ def test_every_command_has_help(monkeypatch: pytest.MonkeyPatch, path: tuple[str
 def test_the_promised_commands_are_there() -> None:
     promised = {
         "demo", "seed", "serve", "worker", "scheduler", "db upgrade", "user create", "ledger check",
-        "ledger export", "import", "quote installation", "settings",
+        "ledger export", "import", "quote installation", "settings", "keys status", "keys rotate", "backup", "restore",
+        "storage check",
     }  # fmt: skip
     assert promised <= {" ".join(path) for path in PATHS}
 
