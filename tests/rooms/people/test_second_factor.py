@@ -76,7 +76,7 @@ def required(database: Flask) -> Iterator[None]:
 
 
 def shown_secret(page: str) -> pyotp.TOTP:
-    found = re.search(r'Key: <span class="code">([A-Z2-7 ]+)</span>', page)
+    found = re.search(r"Key: <strong>([A-Z2-7 ]+)</strong>", page)
     assert found
     return pyotp.TOTP(found[1].replace(" ", ""))
 
