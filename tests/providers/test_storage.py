@@ -28,7 +28,7 @@ def bucket() -> Iterator[StoragePlace]:
     """A bucket of an S3 server on loopback."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    place = StoragePlace(BUCKET, "desk/one", "http://127.0.0.1:%d" % server.get_host_and_port()[1], "eu-west-1",
+    place = StoragePlace(BUCKET, "desk/one", f"http://127.0.0.1:{server.get_host_and_port()[1]}", "eu-west-1",
                          "test-key", "test-secret")  # fmt: skip
     storage_s3._client(place).create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
