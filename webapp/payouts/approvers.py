@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Integer, and_, case, func, literal, select
+from sqlalchemy.orm import lazyload
 
 from webapp.database import db
 from webapp.kernel.money import Money
@@ -74,6 +75,7 @@ def admins(organisation_id: int) -> list[User]:
                 Membership.role == Role.ADMIN.value,
                 User.is_active.is_(True),
             )
+            .options(lazyload(User.memberships))
             .order_by(User.name, User.id)
         ).unique()
     )
@@ -123,12 +125,14 @@ def _said_of(reason: str) -> str:
     return reason
 
 
-def nobody_may_approve(organisation: Organisation, now: datetime) -> ColumnElement[bool]:
+def nobody_may_approve(
+    organisation: Organisation, now: datetime, policy: Policy | None = None
+) -> ColumnElement[bool]:
     """Condition: fewer admins may approve a waiting payout than it still needs, whatever happens to its payee.
 
     Counted by the database for all payouts at once; the caller joins `Payout.payee`.
     """
-    policy, _ = policies.current_policy(organisation.id)
+    policy = policy or policies.current_policy(organisation.id)[0]
     may: ColumnElement[int] = literal(0, Integer)
     for user in admins(organisation.id):
         who = approval_queue.approver(organisation=organisation, user_id=user.id, now=now, rules=policy)
@@ -147,12 +151,12 @@ def nobody_may_approve(organisation: Organisation, now: datetime) -> ColumnEleme
     return and_(Payout.state == PayoutState.PENDING_APPROVAL.value, given + may < needed)
 
 
-def stuck_count(organisation: Organisation, now: datetime) -> int:
+def stuck_count(organisation: Organisation, now: datetime, policy: Policy | None = None) -> int:
     """How many waiting payouts nobody may approve."""
     query = (
         select(func.count())
         .select_from(Payout)
         .join(Payee, Payee.id == Payout.payee_id)
-        .where(Payout.organisation_id == organisation.id, nobody_may_approve(organisation, now))
+        .where(Payout.organisation_id == organisation.id, nobody_may_approve(organisation, now, policy))
     )
     return db.session.scalar(query) or 0

@@ -70,13 +70,21 @@ def _navigation(portal: str | None) -> list[Link]:
     ]
 
 
+def standing() -> tuple[bool, list[tuple[str, str]]]:
+    """`policies.standing` of the current organisation, asked once in a request."""
+    if "standing" not in g:
+        g.standing = policies.standing(g.organisation.id)
+    found: tuple[bool, list[tuple[str, str]]] = g.standing
+    return found
+
+
 def _banners(portal: str | None) -> list[Banner]:
     """What everybody at work must know: payments that are halted, and a company without a second person."""
     organisation = g.get("organisation")
     if portal != "admin" or organisation is None:
         return []
     settings_page = url_for("admin.policy.show")
-    is_alone, rails = policies.standing(organisation.id)
+    is_alone, rails = standing()
     halted = [
         Banner(
             "bad",

@@ -17,6 +17,7 @@ from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, approvers, figures, policies, policy_changes
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
+from webapp.portals.context import standing
 from webapp.portals.views import tour
 from webapp.programs.installations import creation, work
 from webapp.programs.installations.models import Installation, RateConfiguration
@@ -84,6 +85,10 @@ def _tasks(now: datetime) -> list[Task]:
     if waiting := by_state.get(_S.PENDING_APPROVAL.value):
         who = approval_queue.approver(organisation=organisation, user_id=current_user.id, now=now)
         tasks.append(_approval_task(waiting, approval_queue.ready_count(who), now))
+        if stuck := approvers.stuck_count(organisation, now, who.policy):
+            title = f"{_many(stuck, 'payout', 'payouts')} that nobody may approve"
+            tasks.append(Task(title, "Too few admins may. Invite another one, or change the approval rules.",
+                              url_for("admin.approvals.index", view="blocked"), f"{stuck:,}", "failed"))  # fmt: skip
     for state, title, next_step in (
         (_S.FAILED, "{} failed", "Try again, change the payment details, or cancel."),
         (_S.REVERSED, "{} came back from the bank", "Check the payment details and re-issue."),
@@ -104,18 +109,14 @@ def _tasks(now: datetime) -> list[Task]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
-    if by_state.get(_S.PENDING_APPROVAL.value) and (stuck := approvers.stuck_count(organisation, now)):
-        title = f"{_many(stuck, 'payout', 'payouts')} that nobody may approve"
-        tasks.append(Task(title, "Too few admins may. Invite another one, or change the approval rules.",
-                          url_for("admin.approvals.index", view="blocked"), f"{stuck:,}", "failed"))  # fmt: skip
     if policy_changes.pending(organisation.id):
         tasks.append(Task("A change of the approval rules waits for an admin",
                           "The one who asked for it cannot accept it.",
                           url_for("admin.policy.proposal"), "1", "todo"))  # fmt: skip
     tasks += [
-        Task(f"Payments are halted: {'all' if switch.rail == policies.EVERY_RAIL else switch.rail}",
-             switch.reason, url_for("admin.policy.show"), None, "failed")
-        for switch in policies.halts(organisation.id)
+        Task(f"Payments are halted: {'all' if rail == policies.EVERY_RAIL else rail}",
+             reason, url_for("admin.policy.show"), None, "failed")
+        for rail, reason in standing()[1]
     ]  # fmt: skip
     return tasks
 
