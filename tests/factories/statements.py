@@ -52,7 +52,11 @@ def ready(document: Document, content: bytes = PDF, now: datetime = WHEN) -> Doc
         key = f"documents/{document.id}-test.pdf"
         storage.save(key, content)
         service.record_ready(
-            document_id=document.id, storage_key=key, content=content, sha256=sha256(content).hexdigest(), now=now
+            document_id=document.id,
+            storage_key=key,
+            content=content,
+            sha256=sha256(content).hexdigest(),
+            now=now,
         )
         return db.session.get_one(Document, document.id, populate_existing=True)
 
