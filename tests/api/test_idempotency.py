@@ -55,7 +55,8 @@ def test_spaces_and_order_do_not_make_another_body(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "body"), [("/payees", {**NEW, "name": "Somebody else"}), ("/payouts", {"payee": "PY-0001", "installations": ["x"]})]
+    ("address", "body"),
+    [("/payees", {**NEW, "name": "Somebody else"}), ("/payouts", {"payee": "PY-0001", "installations": ["x"]})],
 )  # fmt: skip
 def test_a_key_belongs_to_one_call(world: World, address: str, body: dict[str, Any]) -> None:
     api = world.api("admin")

@@ -121,7 +121,8 @@ def test_the_token_says_what_it_may(world: World) -> None:
 
 
 @pytest.mark.parametrize(("name", "scope"), [("maya", "payouts:approve"), ("maya", "rates:read"),
-                                             ("accountant", "payouts:pay"), ("admin", "payouts:everything")])  # fmt: skip
+                                             ("accountant", "payouts:pay"),
+                                             ("admin", "payouts:everything")])  # fmt: skip
 def test_nobody_gets_more_than_their_roles_allow(world: World, name: str, scope: str) -> None:
     with pytest.raises(Invalid) as caught:
         world.api(name, scope)
@@ -245,7 +246,8 @@ def test_queries_that_cannot_be_read(world: World, query: str, field: str) -> No
 
 def test_errors_of_the_server_itself_are_problems(world: World) -> None:
     api = world.api("admin")
-    for method, address, status in (("GET", "/nothing", 404), ("DELETE", "/payouts", 405), ("GET", "/payouts/x%00", 400),
+    for method, address, status in (("GET", "/nothing", 404), ("DELETE", "/payouts", 405),
+                                    ("GET", "/payouts/x%00", 400),
                                     ("GET", "/rate-configurations/99999999999999999999", 404)):  # fmt: skip
         response = api.send(method, address)
         assert response.status_code == status

@@ -45,9 +45,7 @@ class TokenForm(FlaskForm):
 
     def __init__(self, allowed: frozenset[Scope], **values: Any) -> None:
         super().__init__(**values)
-        self.scopes.choices = [
-            SelectChoice(s.value, f"{s.label} ({s.value})") for s in Scope if s in allowed
-        ]
+        self.scopes.choices = [SelectChoice(s.value, f"{s.label} ({s.value})") for s in Scope if s in allowed]
 
 
 def _allowed() -> frozenset[Scope]:
