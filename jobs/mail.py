@@ -120,6 +120,12 @@ def details_changed(reference_id: int) -> None:
         details.changed(reference_id, desk=_desk())
 
 
+def contact_changed(reference_id: int) -> None:
+    """Tell payee `reference_id`, at the former address too, that their e-mail address or phone was changed."""
+    with transaction():
+        details.contact_changed(reference_id, desk=_desk())
+
+
 def cool_off_released(reference_id: int) -> None:
     """Tell payee and admins that nothing waits any more for payment details `reference_id`."""
     with transaction():

@@ -34,6 +34,7 @@ HANDLERS: dict[str, str] = {
     "notice.details.verified": "jobs.mail.details_verified",
     "notice.details.refused": "jobs.mail.details_refused",
     "notice.details.changed": "jobs.mail.details_changed",
+    "notice.contact.changed": "jobs.mail.contact_changed",
     "notice.cool_off.released": "jobs.mail.cool_off_released",
     "notice.policy.changed": "jobs.mail.policy_changed",
     "notice.policy.proposed": "jobs.mail.policy_proposed",

@@ -61,6 +61,8 @@ KINDS: dict[str, Kind] = {
              PAYEES),
         Kind("details_changed", "Payment details changed", "Old and new account, masked, and until when payouts wait.",
              _SECURITY, PAYEES),
+        Kind("contact_changed", "E-mail address or phone changed", "What was changed, and until when payouts wait.",
+             _SECURITY, PAYEES),
         Kind("cool_off_released", "Waiting time ended early", "Two admins let payouts go to new payment details.",
              _SECURITY, EVERYBODY),
         Kind("policy_changed", "Approval rules changed", "What changed, and who changed it.", _SECURITY, ADMINS),

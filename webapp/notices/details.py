@@ -235,3 +235,35 @@ def released(method_id: int, *, desk: Desk) -> list[Email]:
             )
         )
     return made
+
+
+def contact_changed(payee_id: int, *, desk: Desk) -> list[Email]:
+    """The payee's e-mail address or phone was changed: tell every address, the former one too. Raises NotFound."""
+    payee = db.session.get(Payee, payee_id)
+    if payee is None:
+        raise NotFound
+    organisation = db.session.get_one(Organisation, payee.organisation_id)
+    event = db.session.scalar(
+        select(AuditEvent)
+        .where(
+            AuditEvent.organisation_id == payee.organisation_id,
+            AuditEvent.subject_type == "payee",
+            AuditEvent.subject_id == payee.id,
+            AuditEvent.tag == "people:payee:changed",
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+    changed = (event.changes or {}) if event else {}
+    labels = [label for field, label in (("email", "E-mail address"), ("phone", "Phone")) if field in changed]
+    method = payee.current_method
+    until = method.cool_off_until if method else None
+    held_until = say_instant(until, organisation.timezone) if until and until > desk.now else ""
+    rows = (
+        ("Changed", " and ".join(labels).capitalize() or "How we reach you"),
+        ("When", say_instant(event.at if event else desk.now, organisation.timezone)),
+        ("Changed by", (_name_of(event.actor_id) if event else "") or organisation.name),
+        ("Payouts wait until", held_until),
+    )
+    key = f"contact_changed:{payee.id}:{event.id if event else payee.version}"
+    return _to_payee("contact_changed", payee, key, desk, rows, held_until)

@@ -21,7 +21,7 @@ def _organisation() -> object | None:
 
 def _locale() -> str:
     """The locale that the signed-in person chose, else the organisation's."""
-    return g.get("locale") or getattr(_organisation(), "locale", "en_US")
+    return str(g.get("locale") or getattr(_organisation(), "locale", "en_US"))
 
 
 def money(value: Money) -> str:

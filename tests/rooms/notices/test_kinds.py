@@ -376,3 +376,11 @@ def test_without_an_address_to_answer_to_the_mail_says_whom_to_tell(world: World
 def test_the_desk_is_the_installation(app: Flask, database: Flask) -> None:
     desk: Desk = jobs._desk()
     assert desk.public_url == app.config["SETTINGS"].public_url
+
+
+def test_changed_contact_is_told_to_the_former_address_too(world: World) -> None:
+    to = {email.to_address for email in written(world, "contact_changed")}
+    assert "new@example.com" in to
+    assert len(to) > 1
+    bodies = [email.body_text for email in mails() if email.notice == "contact_changed"]
+    assert all("E-mail address" in body and "new@example.com" not in body for body in bodies)

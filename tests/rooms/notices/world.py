@@ -101,6 +101,7 @@ def _details(world: World) -> None:
         (("asked", "pending"), ("verified", "verified"), ("refused", "refused"))
     ):
         world.ids[f"details_{name}"] = _added(_change(world, number, state, old, new))
+    world.ids["contact_changed"] = world.payee.id
     world.ids["details_changed"] = world.ids["cool_off_released"] = new.id
     for user in (world.ana, world.ben):
         _added(
@@ -189,7 +190,7 @@ def _message(world: World, kind: str, reference_id: int) -> None:
 
 def kind_of(name: str) -> str:
     """The kind of the message that asks for a mail."""
-    for area in ("payout", "security", "details", "cool_off", "policy"):
+    for area in ("payout", "security", "details", "contact", "cool_off", "policy"):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"
     return f"notice.{name}"

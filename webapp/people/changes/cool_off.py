@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import delete
 
+from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
+from webapp.outbox import service as outbox
 from webapp.people import methods
 from webapp.people.changes import queries, rules
 from webapp.people.changes.common import need_words, tell, timezone_of
@@ -90,7 +92,15 @@ def _locked_method(organisation_id: int, method_id: int) -> PayoutMethod:
 
 
 def contact_changed(*, payee: Payee, actor: Actor, now: datetime) -> None:
-    """A payee's e-mail address or phone has changed: the present details wait, as if they were new."""
+    """A payee's e-mail address or phone has changed: they are told, and the present details wait as if new."""
+    outbox.add(
+        kind="notice.contact.changed",
+        reference_id=payee.id,
+        dedupe_key=f"notice.contact.changed:{payee.id}:{payee.version}",
+        to_queue=queue.MAIL,
+        organisation_id=payee.organisation_id,
+        now=now,
+    )
     method = methods.start_cool_off(payee=payee, now=now)
     if method is None:
         return
