@@ -104,15 +104,13 @@ def test_what_cannot_be_read_keeps_no_key(world: World) -> None:
 
 def _running(world: World, until: timedelta, body: Any = None) -> None:
     """A call with key k-1 that began and has not ended."""
-    from webapp.kernel.ids import digest
-
     with transaction():
         db.session.add(
             IdempotentRequest(
                 organisation_id=world.organisation.id,
                 user_id=world.users["admin"].id,
                 key="k-1",
-                request_digest=digest(["POST", "/api/v1/payees", "", body or NEW]),
+                request_digest=idempotency.digest_of("POST", "/api/v1/payees", "", body or NEW),
                 state="running",
                 created_at=utc_now(),
                 lease_until=utc_now() + until,

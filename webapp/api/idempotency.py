@@ -31,7 +31,8 @@ from webapp.api.problems import MEDIA_TYPE, Problem, body_of, from_error
 from webapp.database import db, insert_ignoring_conflict, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
-from webapp.kernel.ids import digest
+from webapp.kernel.ids import canonical_json
+from webapp.people.secrets import key_ring
 from webapp.runs import tasks
 
 log = structlog.get_logger()
@@ -60,9 +61,14 @@ def key_of_request() -> str:
     return key
 
 
+def digest_of(method: str, path: str, query: str, body: Any) -> str:
+    """What a key was used for. Keyed, because a body may hold an account number, which is short enough to guess."""
+    return key_ring().blind_index(f"api_requests:{canonical_json([method, path, query, body])}")
+
+
 def perform(*, who: Caller, key: str, body: Any, work: Work) -> Response:
     """Do `work` once for this key and answer; or answer what was answered first. Raises Problem 409 or 422."""
-    asked = digest([request.method, request.path, request.query_string.decode("latin-1"), body])
+    asked = digest_of(request.method, request.path, request.query_string.decode("latin-1"), body)
     claimed = _claim(who, key, asked, utc_now())
     if isinstance(claimed, Response):
         return claimed
