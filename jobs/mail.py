@@ -132,6 +132,12 @@ def cool_off_released(reference_id: int) -> None:
         details.released(reference_id, desk=_desk())
 
 
+def admin_added(reference_id: int) -> None:
+    """Tell the other admins about the new one of membership `reference_id`."""
+    with transaction():
+        work.admin_added(reference_id, desk=_desk())
+
+
 def policy_changed(reference_id: int) -> None:
     """Tell the admins about version `reference_id` of the approval rules."""
     with transaction():

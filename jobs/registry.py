@@ -36,6 +36,7 @@ HANDLERS: dict[str, str] = {
     "notice.details.changed": "jobs.mail.details_changed",
     "notice.contact.changed": "jobs.mail.contact_changed",
     "notice.cool_off.released": "jobs.mail.cool_off_released",
+    "notice.admin.added": "jobs.mail.admin_added",
     "notice.policy.changed": "jobs.mail.policy_changed",
     "notice.policy.proposed": "jobs.mail.policy_proposed",
     "notice.bulk_result": "jobs.mail.bulk_result",

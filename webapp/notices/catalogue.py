@@ -65,6 +65,7 @@ KINDS: dict[str, Kind] = {
              _SECURITY, PAYEES),
         Kind("cool_off_released", "Waiting time ended early", "Two admins let payouts go to new payment details.",
              _SECURITY, EVERYBODY),
+        Kind("admin_added", "New admin", "Who became one, and who gave the role.", _SECURITY, ADMINS),
         Kind("policy_changed", "Approval rules changed", "What changed, and who changed it.", _SECURITY, ADMINS),
         Kind("policy_proposed", "Approval rules to decide", "A change that waits for a second admin.", _SECURITY,
              ADMINS),

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from babel.dates import format_date
 from sqlalchemy import select
 
+from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.imports.models import ImportFile
 from webapp.kernel.errors import NotFound
@@ -18,7 +19,7 @@ from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
-from webapp.people.models import Organisation, Payee, User
+from webapp.people.models import Membership, Organisation, Payee, User
 from webapp.runs.models import Run
 
 _RULES = {
@@ -49,6 +50,42 @@ def to_user(
         desk=desk,
         organisation_id=organisation.id,
     )
+
+
+def admin_added(membership_id: int, *, desk: Desk) -> list[Email]:
+    """Tell the other admins that somebody became one; nobody when that was taken back meanwhile."""
+    membership = db.session.get(Membership, membership_id)
+    if membership is None:
+        return []
+    organisation, added = membership.organisation, membership.user
+    event = db.session.scalar(
+        select(AuditEvent)
+        .where(
+            AuditEvent.organisation_id == organisation.id,
+            AuditEvent.tag == "people:membership:added",
+            AuditEvent.subject_type == "user",
+            AuditEvent.subject_id == added.id,
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+    made = []
+    for admin in recipients.admins(organisation.id, without=added.id):
+        letter = Letter(
+            folder="admin_added",
+            organisation=organisation.name,
+            name=admin.name,
+            reference=added.email,
+            rows=(
+                ("New admin", added.email),
+                ("Given by", event.actor_label if event else "Nobody is written down"),
+                ("When", say_instant(membership.created_at, organisation.timezone)),
+            ),
+            values={"who": added.email},
+            link=f"{desk.public_url}/admin/users",
+        )
+        made.append(to_user("admin_added", admin, f"admin_added:{membership.id}", organisation, letter, desk))
+    return [email for email in made if email is not None]
 
 
 def bulk_result(run_id: int, *, desk: Desk) -> Email | None:

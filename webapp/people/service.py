@@ -12,11 +12,13 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
-from webapp.kernel.actor import Actor
+from webapp.kernel.actor import COMMAND, Actor
 from webapp.kernel.errors import Invalid, NotFound, StaleVersion
 from webapp.kernel.money import exponent
+from webapp.outbox import service as outbox
 from webapp.people import numbers, passwords, sessions
 from webapp.people.changes import cool_off
 from webapp.people.methods import set_payout_method
@@ -195,6 +197,16 @@ def add_membership(
         subject_label=user.email,
         changes={"role": [None, str(role)]},
     )
+    if role == Role.ADMIN.value and (actor.is_person or actor == COMMAND):
+        # Two admins together can do everything, so the others hear of a new one.
+        outbox.add(
+            kind="notice.admin.added",
+            reference_id=membership.id,
+            dedupe_key=f"notice.admin.added:{membership.id}",
+            to_queue=queue.MAIL,
+            organisation_id=organisation_id,
+            now=now,
+        )
     return membership
 
 

@@ -71,6 +71,7 @@ def _or(world: World, words: str, length: int = 2000) -> str:
 
 
 def _accounts(world: World) -> None:
+    world.ids["admin_added"] = world.ben.memberships[0].id
     for kind, hours in (("invitation", 168), ("reset", 1)):
         link = AccountLink(
             uid=new_uid(), kind=kind, user_id=world.maya.id, organisation_id=world.organisation.id,
@@ -190,7 +191,7 @@ def _message(world: World, kind: str, reference_id: int) -> None:
 
 def kind_of(name: str) -> str:
     """The kind of the message that asks for a mail."""
-    for area in ("payout", "security", "details", "contact", "cool_off", "policy"):
+    for area in ("payout", "security", "details", "contact", "cool_off", "admin", "policy"):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"
     return f"notice.{name}"
