@@ -52,11 +52,13 @@ def remove() -> None:
     """Take back what `install` did, so that the tables can be dropped."""
     if op.get_bind().dialect.name == "postgresql":
         for function in ("paydesk_refuse", "paydesk_count_postings"):
+            # nosemgrep: sql-text-is-constant - the names stand in this file
             op.execute(f"DROP FUNCTION {function}() CASCADE")
 
 
 def _sqlite_refusal(name: str, event: str, table: str, message: str, condition: str = "") -> None:
     when = f"WHEN {condition} " if condition else ""
+    # nosemgrep: sql-text-is-constant - the names stand in this file
     op.execute(
         f"CREATE TRIGGER {name} BEFORE {event} ON {table} {when}BEGIN SELECT RAISE(ABORT, '{message}'); END"
     )

@@ -275,7 +275,9 @@ class Transfer(Base):
             "uq_transfers_one_open",
             "payout_id",
             unique=True,
+            # nosemgrep: sql-text-is-constant - the words of the enumeration
             sqlite_where=text(f"state IN ({_values(OPEN_TRANSFER_STATES)})"),
+            # nosemgrep: sql-text-is-constant - as above
             postgresql_where=text(f"state IN ({_values(OPEN_TRANSFER_STATES)})"),
         ),
         Index(
