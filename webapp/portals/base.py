@@ -13,10 +13,11 @@ from webapp.web.guards import SAFE_METHODS
 
 @dataclass(frozen=True)
 class NavigationItem:
-    """One entry of a portal's navigation."""
+    """One entry of a portal's navigation; `key` is the letter that follows g on the keyboard."""
 
     label: str
     endpoint: str
+    key: str = ""
 
 
 def portal(

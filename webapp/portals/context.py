@@ -23,6 +23,7 @@ class Link:
     href: str
     is_current: bool = False
     count: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def _navigation(portal: str | None) -> list[Link]:
             item.label,
             url_for(item.endpoint),
             here.rpartition(".")[0] == item.endpoint.rpartition(".")[0],
+            key=f"g {item.key}" if item.key else "",
         )
         for item in current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
     ]

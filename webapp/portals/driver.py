@@ -11,10 +11,10 @@ blueprint = portal(
     "driver",
     roles=[Role.DRIVER],
     navigation=[
-        NavigationItem("Home", "driver.home.show"),
-        NavigationItem("Payouts", "driver.payouts.index"),
-        NavigationItem("Statements", "driver.statements.index"),
-        NavigationItem("Payment details", "driver.details.show"),
+        NavigationItem("Home", "driver.home.show", "h"),
+        NavigationItem("Payouts", "driver.payouts.index", "p"),
+        NavigationItem("Statements", "driver.statements.index", "s"),
+        NavigationItem("Payment details", "driver.details.show", "d"),
     ],
 )
 for room in (payee_home, payouts, statements, details):

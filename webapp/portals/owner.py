@@ -11,10 +11,10 @@ blueprint = portal(
     "owner",
     roles=[Role.OWNER],
     navigation=[
-        NavigationItem("Home", "owner.home.show"),
-        NavigationItem("Payouts", "owner.payouts.index"),
-        NavigationItem("Statements", "owner.statements.index"),
-        NavigationItem("Payment details", "owner.details.show"),
+        NavigationItem("Home", "owner.home.show", "h"),
+        NavigationItem("Payouts", "owner.payouts.index", "p"),
+        NavigationItem("Statements", "owner.statements.index", "s"),
+        NavigationItem("Payment details", "owner.details.show", "d"),
     ],
 )
 for room in (payee_home, payouts, statements, details):

@@ -11,10 +11,10 @@ blueprint = portal(
     "partner",
     roles=[Role.PARTNER],
     navigation=[
-        NavigationItem("Home", "partner.home.show"),
-        NavigationItem("Payouts", "partner.payouts.index"),
-        NavigationItem("Statements", "partner.statements.index"),
-        NavigationItem("Payment details", "partner.details.show"),
+        NavigationItem("Home", "partner.home.show", "h"),
+        NavigationItem("Payouts", "partner.payouts.index", "p"),
+        NavigationItem("Statements", "partner.statements.index", "s"),
+        NavigationItem("Payment details", "partner.details.show", "d"),
     ],
 )
 for room in (payee_home, payouts, statements, details):

@@ -11,10 +11,10 @@ blueprint = portal(
     "practitioner",
     roles=[Role.PRACTITIONER],
     navigation=[
-        NavigationItem("Home", "practitioner.home.show"),
-        NavigationItem("Payouts", "practitioner.payouts.index"),
-        NavigationItem("Statements", "practitioner.statements.index"),
-        NavigationItem("Payment details", "practitioner.details.show"),
+        NavigationItem("Home", "practitioner.home.show", "h"),
+        NavigationItem("Payouts", "practitioner.payouts.index", "p"),
+        NavigationItem("Statements", "practitioner.statements.index", "s"),
+        NavigationItem("Payment details", "practitioner.details.show", "d"),
     ],
 )
 for room in (payee_home, payouts, statements, details):

@@ -12,11 +12,11 @@ blueprint = portal(
     "technician",
     roles=[Role.TECHNICIAN],
     navigation=[
-        NavigationItem("Home", "technician.home.show"),
-        NavigationItem("Installations", "technician.installations.index"),
-        NavigationItem("Payouts", "technician.payouts.index"),
-        NavigationItem("Statements", "technician.statements.index"),
-        NavigationItem("Payment details", "technician.details.show"),
+        NavigationItem("Home", "technician.home.show", "h"),
+        NavigationItem("Installations", "technician.installations.index", "i"),
+        NavigationItem("Payouts", "technician.payouts.index", "p"),
+        NavigationItem("Statements", "technician.statements.index", "s"),
+        NavigationItem("Payment details", "technician.details.show", "d"),
     ],
 )
 for room in (payee_home, installations, payouts, statements, details):
