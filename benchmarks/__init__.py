@@ -1,0 +1,1 @@
+"""How fast Paydesk is, always beside what the machine could do at all: `./paydesk bench`."""
