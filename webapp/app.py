@@ -13,19 +13,24 @@ from webapp.operations import metrics
 from webapp.people import throttle
 from webapp.people.views import session as people_session
 from webapp.portals import api, context, registry
-from webapp.web import assets, errors, filters, guards, headers, read_only_requests, request_log
+from webapp.web import assets, errors, filters, guards, headers, i18n, read_only_requests, request_log
 from webapp.web.htmx import htmx
 
 csrf = CSRFProtect()
 compress = Compress()
 
 
-def create_app(settings: config.Settings | None = None) -> Flask:
-    """Build the application. Raises SettingsError when the environment is not fit to start with."""
+def create_app(settings: config.Settings | None = None, *, for_web: bool = False) -> Flask:
+    """Build the application; `for_web` limits how long one question to the database may take.
+
+    Raises SettingsError when the environment is not fit to start with.
+    """
     settings = settings or config.load()
     app = Flask("webapp", static_folder=None)
     app.config.from_mapping(settings.flask())
     app.config.update(REDIS_URL=settings.redis_url, SETTINGS=settings)
+    if for_web:
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] |= database.short_statements(settings.sqlalchemy_url)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if settings.trusted_proxies:
@@ -41,6 +46,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     compress.init_app(app)
     htmx.init_app(app)
     assets.init_app(app)
+    i18n.init_app(app)
     filters.init_app(app)
     read_only_requests.init_app(app)
     people_session.init_app(app)

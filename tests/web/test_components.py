@@ -33,7 +33,7 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, Optional
 
-from webapp.web import assets, charts
+from webapp.web import assets, charts, i18n
 
 TEMPLATES = Path(assets.__file__).resolve().parent.parent / "templates"
 NOW = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
@@ -71,6 +71,7 @@ def app() -> Iterator[Flask]:
     )
     CSRFProtect(application)
     assets.init_app(application)
+    i18n.init_app(application)
     with application.test_request_context("/"):
         yield application
 
@@ -199,7 +200,10 @@ def test_portal_renders_with_nothing_set(app: Flask) -> None:
 
 
 def test_portal_renders_with_everything_set(app: Flask) -> None:
-    user = Thing(is_authenticated=True, email="admin@solaria.example", name="Mara <b>Okafor</b>")
+    user = Thing(
+        is_authenticated=True, email="admin@solaria.example", name="Mara <b>Okafor</b>",
+        hides_amounts=False, has_shortcuts=True,
+    )  # fmt: skip
     flash("44 payouts approved.", "success")
     html = page(
         PAGE,

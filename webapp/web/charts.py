@@ -386,6 +386,7 @@ def waterfall(
     changes: Sequence[tuple[str, int]],
     end_label: str,
     say: Wording,
+    line_header: str = "Line",
     value_header: str = "Amount",
 ) -> RowFigure:
     """From one amount through additions and deductions to what is left, one row each.
@@ -423,7 +424,7 @@ def waterfall(
         key=_checked_key(key),
         title=title,
         finding=finding,
-        table=NumbersTable(("Line", value_header), tuple((row.label, row.value) for row in rows)),
+        table=NumbersTable((line_header, value_header), tuple((row.label, row.value) for row in rows)),
         height=len(rows) * ROW_HEIGHT,
         zero=percent(place(0)),
         rows=tuple(rows),

@@ -12,6 +12,7 @@ from flask import Flask, g
 from markupsafe import Markup, escape
 
 from webapp.kernel.money import Money
+from webapp.web import i18n
 
 
 def _organisation() -> object | None:
@@ -21,7 +22,7 @@ def _organisation() -> object | None:
 
 def _locale() -> str:
     """The locale that the signed-in person chose, else the organisation's."""
-    return str(g.get("locale") or getattr(_organisation(), "locale", "en_US"))
+    return i18n.locale_name()
 
 
 def money(value: Money) -> str:
@@ -45,12 +46,16 @@ def instant(value: datetime | None) -> Markup:
     """A <time> element: 31 Oct 2026, 17:30 IST, in the organisation's zone."""
     if value is None:
         return Markup("")
-    zone = ZoneInfo(getattr(_organisation(), "timezone", "UTC"))
-    local = value.astimezone(zone)
-    text = (
-        format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale()) + " " + (local.tzname() or "")
-    )
+    text = instant_words(value)
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(timespec="seconds"), escape(text))
+
+
+def instant_words(value: datetime) -> str:
+    """An instant inside a sentence, in the organisation's zone: 31 Oct 2026, 17:30 IST."""
+    zone = ZoneInfo(i18n.zone_name())
+    local = value.astimezone(zone)
+    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale())
+    return f"{text} {local.tzname() or ''}".rstrip()
 
 
 def number(value: Decimal | int | None) -> str:

@@ -21,6 +21,7 @@ from webapp.people.views.session import actor
 from webapp.web.guards import public
 from webapp.web.headers import show_letters
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_, counted
 from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("notices", __name__)
@@ -76,7 +77,7 @@ def index() -> ResponseReturnValue:
         [words.shown(email, "public.notices.show") for email in found.items],
         found.previous_href,
         found.next_href,
-        "1 e-mail" if count == "1" else f"{count} e-mails",
+        counted(count, N_("1 e-mail"), N_("%(count)s e-mails")),
     )
     return render_template("notices/own_index.html", page=page)
 

@@ -21,6 +21,7 @@ from webapp.payouts.states import PayoutState, TransferState
 from webapp.payouts.views import plans, review, words
 from webapp.people.models import MethodKind
 from webapp.web import filters
+from webapp.web.i18n import N_, gettext, translated
 
 #: Changes that say nothing to a reader, or that the title says already.
 INTERNAL = ("state", "fingerprint", "held", "lines", "finding")
@@ -28,23 +29,23 @@ PAYABLE = (PayoutState.APPROVED.value, PayoutState.FAILED.value, PayoutState.RET
 MOVING = (PayoutState.PROCESSING.value, PayoutState.RETRY_SCHEDULED.value)
 #: Audit tags as a person reads them: for admins, and for the payee (None: not theirs to see).
 TURNS: dict[str, tuple[str, str, str | None]] = {
-    "created": ("todo", "Created", "Created"),
+    "created": ("todo", "Created", N_("Created")),
     "edited": ("note", "Edited", None),
     "approval_given": ("ok", "Approved by one of several", None),
-    "approved": ("ok", "Approved", "Approved"),
-    "rejected": ("rejected", "Rejected", "Rejected"),
-    "cancelled": ("cancelled", "Cancelled", "Cancelled"),
-    "held": ("waiting", "Put on hold", "Put on hold"),
-    "released": ("ok", "Released", "Released"),
-    "submitted": ("progress", "Sent for payment", "Sent to the bank"),
-    "retried": ("progress", "Sent again", "Sent to the bank again"),
-    "marked_paid": ("done", "Marked as paid", "Paid"),
-    "paid": ("done", "Paid", "Paid"),
-    "failed": ("failed", "Failed", "The bank did not take it"),
+    "approved": ("ok", "Approved", N_("Approved")),
+    "rejected": ("rejected", "Rejected", N_("Rejected")),
+    "cancelled": ("cancelled", "Cancelled", N_("Cancelled")),
+    "held": ("waiting", "Put on hold", N_("Put on hold")),
+    "released": ("ok", "Released", N_("Released")),
+    "submitted": ("progress", "Sent for payment", N_("Sent to the bank")),
+    "retried": ("progress", "Sent again", N_("Sent to the bank again")),
+    "marked_paid": ("done", "Marked as paid", N_("Paid")),
+    "paid": ("done", "Paid", N_("Paid")),
+    "failed": ("failed", "Failed", N_("The bank did not take it")),
     "method_confirmed": ("ok", "Payment details confirmed", None),
     "retry_scheduled": ("waiting", "Retry planned", None),
-    "returned": ("returned", "Returned by the bank", "Returned by the bank"),
-    "reissued": ("ok", "Re-issued", "Made payable again"),
+    "returned": ("returned", "Returned by the bank", N_("Returned by the bank")),
+    "reissued": ("ok", "Re-issued", N_("Made payable again")),
     "review": ("failed", "Put under review", None),
     "finding": ("note", "A finding about the review", None),
     "corrected": ("progress", "Corrected after the review", None),
@@ -212,23 +213,25 @@ def status_context(payout: Payout, now: datetime, rules: policy.Policy | None = 
 def _facts(payout: Payout, payee_href: str) -> list[tuple[str, Any]]:
     now_method = payout.payee.current_method
     method = payout.method or now_method
-    to = f"{MethodKind(method.kind).label} {method.masked}".strip() if method else "No payment details yet"
+    to = gettext("No payment details yet")
+    if method:
+        to = f"{translated(MethodKind(method.kind).label)} {translated(method.masked)}".strip()
     facts: list[tuple[str, Any]] = [
         ("Payee", Markup('<a href="{}"><bdi>{}</bdi></a>').format(payee_href, payout.payee.name)),
-        ("Pay to", Markup("<bdi>{}</bdi>").format(to)),
-        ("Program", payout.program.capitalize()),
-        ("Period", words.period(payout)),
+        (N_("Pay to"), Markup("<bdi>{}</bdi>").format(to)),
+        (N_("Program"), translated(payout.program.capitalize())),
+        (N_("Period"), words.period(payout)),
         (
             "Created",
             Markup("{} by <bdi>{}</bdi>").format(filters.instant(payout.created_at), payout.created_by_label),
         ),
     ]
     if payout.approved_at:
-        facts.append(("Approved", filters.instant(payout.approved_at)))
+        facts.append((N_("Approved"), filters.instant(payout.approved_at)))
     if payout.payment_reference:
-        facts.append(("Payment reference", Markup("<bdi>{}</bdi>").format(payout.payment_reference)))
+        facts.append((N_("Payment reference"), Markup("<bdi>{}</bdi>").format(payout.payment_reference)))
     if payout.paid_on:
-        facts.append(("Paid on", filters.day(payout.paid_on)))
+        facts.append((N_("Paid on"), filters.day(payout.paid_on)))
     if payout.reason:
         facts.append(("Reason", payout.reason))
     return facts
@@ -306,7 +309,7 @@ def payee_context(payout: Payout, portal: str, now: datetime) -> dict[str, Any]:
         **_calculation(payout, portal),
         "status": status,
         "details_href": details_href if needs_details else None,
-        "details_label": "Add payment details" if method is None else "Check your payment details",
+        "details_label": N_("Add payment details") if method is None else N_("Check your payment details"),
         "events": own_timeline(payout),
         "facts": facts,
         "document": panels.document_hrefs(portal, [payout.id]).get(payout.id),

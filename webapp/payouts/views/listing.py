@@ -14,6 +14,7 @@ from webapp.kernel.money import Money
 from webapp.payouts.lists import Total
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
+from webapp.web.i18n import translated
 
 POSITION = ("before", "after", "open")
 EXPORT_HEADERS = (
@@ -69,7 +70,8 @@ def chips(form: Form, endpoint: str) -> list[Chip]:
     for name, raw in filter_values(form).items():
         field = form[name]
         choices = {choice.value: choice.label for choice in getattr(field, "choices", None) or []}
-        found.append(Chip(f"{field.label.text}: {choices.get(raw, raw)}", address(endpoint, **{name: None})))
+        label = f"{translated(field.label.text)}: {translated(choices[raw]) if raw in choices else raw}"
+        found.append(Chip(label, address(endpoint, **{name: None})))
     return found
 
 

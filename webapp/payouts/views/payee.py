@@ -16,12 +16,14 @@ from webapp.payouts.views import detail, listing, words
 from webapp.people.views.session import payee_id_for
 from webapp.web.exports import csv_response
 from webapp.web.htmx import is_fragment
+from webapp.web.i18n import N_, counted
 from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
 HEADERS = [
-    "Period", "Reference", "Status", {"label": "Gross", "numeric": True}, {"label": "Deductions", "numeric": True},
-    {"label": "Net", "numeric": True}, "Paid on", "Payment reference", "Statement",
+    N_("Period"), N_("Reference"), N_("Status"), {"label": N_("Gross"), "numeric": True},
+    {"label": N_("Deductions"), "numeric": True}, {"label": N_("Net"), "numeric": True}, N_("Paid on"),
+    N_("Payment reference"), N_("Statement"),
 ]  # fmt: skip
 
 
@@ -70,9 +72,8 @@ def index() -> ResponseReturnValue:
         query = _query(form, payee_id)
         page = keyset(lists.with_list_columns(query), Payout.id)
         count = capped_count(query, Payout.id)
-        page = Page(
-            page.items, page.previous_href, page.next_href, "1 payout" if count == "1" else f"{count} payouts"
-        )
+        label = counted(count, N_("1 payout"), N_("%(count)s payouts"))
+        page = Page(page.items, page.previous_href, page.next_href, label)
     here = f"{_portal()}.payouts"
     context = {
         "form": form,

@@ -11,18 +11,18 @@ from flask import g
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine
-from webapp.payouts.policy import instant_text
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people.changes.models import MethodChange
 from webapp.web import charts, filters
+from webapp.web.i18n import N_, gettext, locale_name, translated
 
 _S = PayoutState
 LINE_KINDS = {
-    "earning": "Earnings",
-    "bonus": "Bonus",
-    "adjustment": "Adjustments",
-    "deduction": "Deductions",
-    "tax": "Tax",
+    "earning": N_("Earnings"),
+    "bonus": N_("Bonus"),
+    "adjustment": N_("Adjustments"),
+    "deduction": N_("Deductions"),
+    "tax": N_("Tax"),
 }
 
 
@@ -60,7 +60,7 @@ def _details_wait(payout: Payout) -> tuple[MethodChange | None, str] | None:
     until = method.cool_off_until if method else None
     if until is None or until <= utc_now():
         return None
-    return None, instant_text(until, g.organisation.timezone)
+    return None, filters.instant_words(until)
 
 
 _WHO = {
@@ -114,42 +114,59 @@ def page_status(payout: Payout) -> Status:
     )
 
 
+_PAYEE = {
+    _S.PENDING_APPROVAL: N_("%(payer)s checks it. You get an e-mail when it is approved."),
+    _S.APPROVED: N_("It is approved. %(payer)s pays it next."),
+    _S.PROCESSING: N_("It is on its way; the bank has been asked."),
+    _S.PAID: N_("It has been paid. A bank may need a day to show it."),
+    _S.FAILED: N_("The bank did not take it. %(reason)sCheck your payment details; %(payer)s tries again."),
+    _S.RETRY_SCHEDULED: N_("The bank did not take it. %(reason)sIt is tried again by itself."),
+    _S.REVERSED: N_("The bank sent it back. %(reason)sCheck your payment details; %(payer)s pays it again."),
+    _S.REJECTED: N_("%(reason)sIt is not paid as it is. Ask %(payer)s if you do not agree."),
+    _S.CANCELLED: N_("%(reason)sIt is not paid. Ask %(payer)s if you do not agree."),
+}
+_PAYEE_TO = N_("It is approved. %(payer)s pays it next to %(account)s.")
+
+
 def payee_status(payout: Payout, payer: str) -> Status:
     """The status in the payee's words: never an admins' note, never who decided."""
     state = PayoutState(payout.state)
     reason = f"{payout.reason.rstrip('.')}. " if payout.reason else ""
     method = payout.payee.current_method
     if payout.is_held:
-        return _waiting("On hold", f"{payer} has put it on hold and looks into it.", payer)
+        return _waiting(
+            N_("On hold"), gettext("%(payer)s has put it on hold and looks into it.", payer=payer), payer
+        )
     if state in (_S.PENDING_APPROVAL, _S.APPROVED) and method is None:
-        return _waiting("Waiting", "There are no payment details. Add them and it can be paid.", "You")
+        return _waiting(
+            N_("Waiting"), N_("There are no payment details. Add them and it can be paid."), N_("You")
+        )
     if waits := _details_wait(payout):
         change, until = waits
         if change is None:
-            return _waiting("Waiting", f"Your payment details are new. {payer} pays it from {until}.", payer)
-        text = f"New payment details ({change.masked}) wait until {payer} has verified them. It is paid after that."
+            text = gettext(
+                "Your payment details are new. %(payer)s pays it from %(time)s.", payer=payer, time=until
+            )
+            return _waiting("Waiting", text, payer)
+        text = gettext(
+            "New payment details (%(account)s) wait until %(payer)s has verified them. It is paid after that.",
+            account=change.masked,
+            payer=payer,
+        )
         return _waiting("Waiting", text, payer)
     masked = method.masked if method and method.masked else ""
-    to = f" to {masked}" if masked else ""
-    sentences = {
-        _S.PENDING_APPROVAL: f"{payer} checks it. You get an e-mail when it is approved.",
-        _S.APPROVED: f"It is approved. {payer} pays it next{to}.",
-        _S.PROCESSING: "It is on its way; the bank has been asked.",
-        _S.PAID: "It has been paid. A bank may need a day to show it.",
-        _S.FAILED: f"The bank did not take it. {reason}Check your payment details; {payer} tries again.",
-        _S.RETRY_SCHEDULED: f"The bank did not take it. {reason}It is tried again by itself.",
-        _S.REVERSED: f"The bank sent it back. {reason}Check your payment details; {payer} pays it again.",
-        _S.REJECTED: f"{reason}It is not paid as it is. Ask {payer} if you do not agree.",
-        _S.CANCELLED: f"{reason}It is not paid. Ask {payer} if you do not agree.",
-    }
-    who = {_S.FAILED: f"You and {payer}", _S.REVERSED: f"You and {payer}", _S.PROCESSING: "The bank"}
+    words = _PAYEE_TO if state == _S.APPROVED and masked else _PAYEE[state]
+    # The reason is what the bank or an admin wrote; it stands between two sentences of ours.
+    sentence = gettext(words, payer=payer, reason=reason, account=translated(masked))
+    both = gettext("You and %(payer)s", payer=payer)
+    who = {_S.FAILED: both, _S.REVERSED: both, _S.PROCESSING: "The bank"}
     is_closed = state in (_S.PAID, _S.REJECTED, _S.CANCELLED)
-    return _plain(state, sentences[state], "Nobody" if is_closed else who.get(state, payer))
+    return _plain(state, sentence, "Nobody" if is_closed else who.get(state, payer))
 
 
 def wording(currency: str) -> Callable[[int], str]:
     """How a plot writes an amount of a currency, given in minor units."""
-    locale = getattr(g.get("organisation"), "locale", "en_US")
+    locale = locale_name()
     home = getattr(g.get("organisation"), "currency", currency)
     suffix = "" if currency == home else f" {currency}"
 
@@ -174,21 +191,30 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
     sums = sum_by_kind(payout.lines)
     first = next(iter(sums), "earning")
     changes = [
-        (LINE_KINDS.get(kind, kind.capitalize()), amount) for kind, amount in sums.items() if kind != first
+        (translated(LINE_KINDS.get(kind, kind.capitalize())), amount)
+        for kind, amount in sums.items()
+        if kind != first
     ]
     taken = payout.gross_minor - payout.amount_minor
     if taken > 0:
-        finding = f"{say(payout.gross_minor)} gross less {say(taken)} leaves {say(payout.amount_minor)}."
+        finding = gettext(
+            "%(gross)s gross less %(taken)s leaves %(net)s.",
+            gross=say(payout.gross_minor),
+            taken=say(taken),
+            net=say(payout.amount_minor),
+        )
     else:
-        finding = f"Nothing is deducted: {say(payout.amount_minor)} is paid in full."
+        finding = gettext("Nothing is deducted: %(net)s is paid in full.", net=say(payout.amount_minor))
     return charts.waterfall(
         key="gross-to-net",
-        title="From gross to net",
+        title=gettext("From gross to net"),
         finding=finding,
-        start=(LINE_KINDS.get(first, first.capitalize()), sums.get(first, 0)),
+        start=(translated(LINE_KINDS.get(first, first.capitalize())), sums.get(first, 0)),
         changes=changes,
-        end_label="Net",
+        end_label=gettext("Net"),
         say=say,
+        line_header=gettext("Line"),
+        value_header=gettext("Amount"),
     )
 
 

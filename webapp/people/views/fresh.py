@@ -43,6 +43,7 @@ from webapp.people.views.paths import local_path
 from webapp.people.views.session import COOKIE_KEY, actor
 from webapp.web.guards import SAFE_METHODS
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_
 
 # How long a password or second factor counts as a proof that the person is still the same.
 WINDOW = timedelta(minutes=10)
@@ -50,8 +51,8 @@ HELD = "held_form"
 OWN_DIALOGS = ("dialog", "drawer")
 # The field by which the dialog asks for the same question on a page of its own.
 ELSEWHERE = "ask_on_a_page"
-WRONG = "That is not right. Try again."
-EMPTY = "Enter your password, or a code."
+WRONG = N_("That is not right. Try again.")
+EMPTY = N_("Enter your password, or a code.")
 View = TypeVar("View", bound=Callable[..., Any])
 blueprint = Blueprint("confirm", __name__, url_prefix="/account/confirm")
 

@@ -106,6 +106,8 @@ def _use(token: str, link: AccountLink, password: str | None) -> ResponseReturnV
         flash("The invitation is accepted.", "success")
         return see_other(url_for(".organisations"))
     session.clear()
-    words = "Your password is set." if password is not None else "The invitation is accepted."
-    flash(f"{words} Sign in with it." if password is not None else f"{words} Sign in to go on.", "success")
+    if password is not None:
+        flash("Your password is set. Sign in with it.", "success")
+    else:
+        flash("The invitation is accepted. Sign in to go on.", "success")
     return redirect(url_for(".sign_in"), 303)

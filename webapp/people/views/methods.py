@@ -28,6 +28,7 @@ from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.numbers import number
 from webapp.people.views.session import actor, require_change
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_, gettext
 
 # The way that people of a country mostly mean; the others are offered after it.
 _FIRST = {"IN": (Scheme.IFSC.value, "upi"), "US": (Scheme.ABA.value,)}
@@ -148,7 +149,7 @@ def save(desk: Desk) -> ResponseReturnValue:
         request.form.get("draft", ""), payee_id=payee.id, session_id=current_user.session_id, now=now
     )
     if destination is None:
-        raise Conflict("These details were checked too long ago, or in another window. Enter them again.")
+        raise Conflict(N_("These details were checked too long ago, or in another window. Enter them again."))
     is_first = queries.current_method(payee.id) is None
     try:
         with transaction():
@@ -172,13 +173,15 @@ def _result(asked: object, desk: Desk, is_first: bool) -> tuple[str, str]:
     """What happened, and who must act next."""
     if isinstance(asked, MethodChange):
         who = g.organisation.name if desk.is_own else "an admin other than you"
-        return (
-            f"{asked.reference}: the new details wait until {who} verifies them. Payouts wait until then.",
-            "success",
+        text = gettext(
+            "%(change)s: the new details wait until %(who)s verifies them. Payouts wait until then.",
+            change=asked.reference,
+            who=who,
         )
+        return text, "success"
     if is_first:
-        return "The payment details are saved.", "success"
-    return "These are the payment details on file already. Nothing was changed.", "info"
+        return N_("The payment details are saved."), "success"
+    return N_("These are the payment details on file already. Nothing was changed."), "info"
 
 
 def _conflict(desk: Desk, destination: Destination, error: Conflict) -> ResponseReturnValue:

@@ -16,6 +16,7 @@ from webapp.people.forms import attach
 from webapp.people.views.fresh import open_without_factor
 from webapp.people.views.session import actor, begin
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -40,7 +41,7 @@ def password() -> ResponseReturnValue:
                 flash("Your password is changed. Your other sessions are ended.", "success")
                 return see_other(url_for(".account"))
             throttle.note_failure(current_user.id)
-            form.present.errors = ["This is not your present password."]
+            form.present.errors = [N_("This is not your present password.")]
     code = 422 if form.errors else 200
     return render_template("people/password.html", form=form, has_errors=code == 422), code
 

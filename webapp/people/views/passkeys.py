@@ -18,6 +18,7 @@ from webapp.people.views.fresh import needs_fresh_sign_in, open_without_factor
 from webapp.people.views.session import actor, pending
 from webapp.web.guards import public
 from webapp.web.htmx import see_other
+from webapp.web.i18n import gettext
 
 blueprint = Blueprint("passkeys", __name__)
 
@@ -111,5 +112,6 @@ def remove(passkey_id: int) -> ResponseReturnValue:
             actor=actor(),
             now=utc_now(),
         )
-    flash(f"The passkey “{name}” is removed. You are signed out in other browsers.", "success")
+    text = gettext("The passkey “%(name)s” is removed. You are signed out in other browsers.", name=name)
+    flash(text, "success")
     return see_other(url_for("public.second_factor.show"))

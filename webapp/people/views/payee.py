@@ -20,6 +20,7 @@ from webapp.people.views import details, methods
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_
 
 blueprint = Blueprint("details", __name__, url_prefix="/payment-details")
 
@@ -37,7 +38,7 @@ def _own() -> Payee:
 
 def _desk() -> methods.Desk:
     back = url_for(".show")
-    crumbs = (("Payment details", back),)
+    crumbs = ((N_("Payment details"), back),)
     return methods.Desk(_own(), Source.PAYEE, url_for(".edit"), url_for(".save"), back, crumbs)
 
 
@@ -99,5 +100,5 @@ def reveal() -> ResponseReturnValue:
             method=method, reason="Looked at by the payee.", actor=actor(), now=utc_now()
         )
     return details.shown(
-        values, box="reveal-current", hide_href=url_for(".show"), heading="Your account in full"
+        values, box="reveal-current", hide_href=url_for(".show"), heading=N_("Your account in full")
     )

@@ -13,6 +13,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from webapp.database import transaction
 from webapp.people import service
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_
 
 blueprint = Blueprint("preferences", __name__)
 OFFERED = ("en_US", "en_GB", "en_IN", "hi_IN", "de_DE", "fr_FR", "ar_AE")
@@ -47,7 +48,7 @@ def edit() -> ResponseReturnValue:
         hides_amounts=current_user.hides_amounts,
         has_shortcuts=current_user.has_shortcuts,
     )
-    choices = [("", "As in the organisation"), *locales()]
+    choices = [("", N_("As in the organisation")), *locales()]
     form.locale.choices = [SelectChoice(value=value, label=label) for value, label in choices]
     if not form.validate_on_submit():
         code = 422 if form.is_submitted() else 200

@@ -33,6 +33,7 @@ from webapp.people.views.paths import local_path
 from webapp.people.views.session import actor, begin, origin, pending
 from webapp.web.guards import public
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_, ngettext
 
 blueprint = Blueprint("people", __name__)
 links.add_to(blueprint)
@@ -76,7 +77,7 @@ def sign_in() -> ResponseReturnValue:
         if token := _try(form):
             begin(token)
             return see_other(_next_step(target))
-        form.form_errors.append("The e-mail address or the password is not right.")
+        form.form_errors.append(N_("The e-mail address or the password is not right."))
     code = 422 if request.method == "POST" else 200
     return render_template("people/sign_in.html", form=form, has_errors=bool(form.errors)), code
 
@@ -204,6 +205,6 @@ def end_other_sessions() -> ResponseReturnValue:
             organisation_id=_organisation_id(),
             now=utc_now(),
         )
-    words = "1 other session is ended." if ended == 1 else f"{ended} other sessions are ended."
-    flash(words if ended else "There was no other session.", "success")
+    words = ngettext("%(num)s other session is ended.", "%(num)s other sessions are ended.", ended)
+    flash(words if ended else N_("There was no other session."), "success")
     return see_other(url_for(".account"))

@@ -23,6 +23,7 @@ from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change
 from webapp.web.htmx import see_other
+from webapp.web.i18n import gettext, translated
 from webapp.web.pagination import keyset
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/account/tokens")
@@ -45,7 +46,8 @@ class TokenForm(FlaskForm):
 
     def __init__(self, allowed: frozenset[Scope], **values: Any) -> None:
         super().__init__(**values)
-        self.scopes.choices = [SelectChoice(s.value, f"{s.label} ({s.value})") for s in Scope if s in allowed]
+        offered = [scope for scope in Scope if scope in allowed]
+        self.scopes.choices = [SelectChoice(s.value, f"{translated(s.label)} ({s.value})") for s in offered]
 
 
 def _allowed() -> frozenset[Scope]:
@@ -113,7 +115,7 @@ def revoke(token_id: int) -> ResponseReturnValue:
             now=utc_now(),
         )
         name = row.name
-    flash(f"The token “{name}” is revoked. It opens nothing any more.", "success")
+    flash(gettext("The token “%(name)s” is revoked. It opens nothing any more.", name=name), "success")
     return see_other(url_for(".index"))
 
 

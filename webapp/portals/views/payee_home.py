@@ -18,6 +18,7 @@ from webapp.payouts.views import words
 from webapp.people.views.session import payee_id_for
 from webapp.portals.views.admin_home import Task, short
 from webapp.web import charts, filters
+from webapp.web.i18n import gettext, locale_name
 
 blueprint = Blueprint("home", __name__)
 
@@ -45,9 +46,8 @@ def _tasks(open_payouts: Sequence[Payout], has_method: bool) -> list[Task]:
     back = [p for p in open_payouts if p.state in (PayoutState.FAILED.value, PayoutState.REVERSED.value)]
     if back and has_method:
         names = ", ".join(p.reference for p in back)
-        tasks.append(
-            Task("Check your payment details", f"The bank did not take {names}.", details, tone="failed")
-        )
+        text = gettext("The bank did not take %(payouts)s.", payouts=names)
+        tasks.append(Task("Check your payment details", text, details, tone="failed"))
     return tasks
 
 
@@ -61,13 +61,18 @@ def _earnings(sums: Sequence[figures.MonthSum], currency: str, today: date) -> c
     best = max(months, key=lambda month: amounts[month])
     return charts.bars(
         key="earnings",
-        title=f"Paid to you per month, {currency}",
-        finding=f"{say(sum(amounts.values()))} in twelve months; most in {filters.month(best)}, {say(amounts[best])}.",
+        title=gettext("Paid to you per month, %(currency)s", currency=currency),
+        finding=gettext(
+            "%(total)s in twelve months; most in %(month)s, %(amount)s.",
+            total=say(sum(amounts.values())),
+            month=filters.month(best),
+            amount=say(amounts[best]),
+        ),
         categories=[filters.month(month) for month in months],
-        series=[charts.Series("Paid", tuple(amounts[month] for month in months))],
+        series=[charts.Series(gettext("Paid"), tuple(amounts[month] for month in months))],
         say=say,
-        say_tick=short(currency, g.organisation.locale),
-        category_header="Month",
+        say_tick=short(currency, locale_name()),
+        category_header=gettext("Month"),
     )
 
 

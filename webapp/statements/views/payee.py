@@ -14,19 +14,20 @@ from webapp.statements.queries import DocumentFilter
 from webapp.statements.views import downloads, listing, words
 from webapp.statements.views.files import pdf_response
 from webapp.web.htmx import see_other
+from webapp.web.i18n import N_, counted, gettext
 from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("statements", __name__, url_prefix="/statements")
 HEADERS = [
-    "Statement",
-    "About",
-    "Period",
-    "Shows",
-    {"label": "Net or closing", "numeric": True},
-    "Made on",
-    "Files",
+    N_("Statement"),
+    N_("About"),
+    N_("Period"),
+    N_("Shows"),
+    {"label": N_("Net or closing"), "numeric": True},
+    N_("Made on"),
+    N_("Files"),
 ]
-TABS = (("", "All"), ("monthly", "By month"), ("remittance", "By payout"))
+TABS = (("", N_("All")), ("monthly", N_("By month")), ("remittance", N_("By payout")))
 
 
 def _own_id() -> int:
@@ -49,7 +50,7 @@ def index() -> ResponseReturnValue:
         found = keyset(query, Document.id, key_of=lambda row: int(row[0].id))
         documents = [words.shown(queries.row_of(row), portal) for row in found.items]
         count = capped_count(query, Document.id)
-        label = "1 statement" if count == "1" else f"{count} statements"
+        label = counted(count, N_("1 statement"), N_("%(count)s statements"))
         page = Page(documents, found.previous_href, found.next_href, label)
     return render_template(
         "statements/index.html",
@@ -88,5 +89,6 @@ def year_archive(year: int) -> ResponseReturnValue:
 
 
 def _not_there(document: Document) -> ResponseReturnValue:
-    flash(f"{document.number} is not there yet. Its state is in the list.", "warning")
+    text = gettext("%(number)s is not there yet. Its state is in the list.", number=document.number)
+    flash(text, "warning")
     return see_other(url_for(f"{words.portal()}.statements.index"))

@@ -20,6 +20,7 @@ from webapp.statements import codes, queries
 from webapp.statements.queries import DocumentRow
 from webapp.statements.views.words import KINDS
 from webapp.web.guards import public
+from webapp.web.i18n import ENGLISH, N_, language, locale_name
 
 blueprint = Blueprint("verification", __name__, url_prefix="/v")
 LIMIT = "20 per minute"
@@ -58,7 +59,7 @@ def show(code: str) -> ResponseReturnValue:
     if request.method == "GET":
         return render_template("verification/show.html", **context, verdict=None, problem="")
     given = _given_hash()
-    problem = "" if given else "Choose the PDF file, or paste its SHA-256 of 64 digits and letters."
+    problem = "" if given else N_("Choose the PDF file, or paste its SHA-256 of 64 digits and letters.")
     verdict = None if problem else given == row.document.sha256
     page = render_template("verification/show.html", **context, verdict=verdict, problem=problem)
     return page, 422 if problem else 200
@@ -80,14 +81,14 @@ def _given_hash() -> str:
 def _context(row: DocumentRow) -> dict[str, Any]:
     document = row.document
     organisation = db.session.get_one(Organisation, document.organisation_id)
-    amount = row.net.format(organisation.locale)
+    amount = row.net.format(locale_name() if language() != ENGLISH else organisation.locale)
     return {
         "number": document.number,
         "kind": KINDS.get(document.kind, document.kind),
         "code": document.code,
         "issued_on": local_date(document.created_at, organisation.timezone),
         "period": row.period,
-        "amount_label": "Closing balance" if row.is_monthly else "Net",
+        "amount_label": N_("Closing balance") if row.is_monthly else N_("Net"),
         "amount": amount if row.net.currency in amount else f"{amount} {row.net.currency}",
         "initials": initials(row.payee.name),
         "replaced_by": row.replaced_by,

@@ -17,9 +17,15 @@ from webapp.people.models import Role
 from webapp.statements import queries, service
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentRow
+from webapp.web.i18n import N_, gettext
 
-KINDS = {"monthly": "Monthly statement", "remittance": "Payout statement"}
-STATES = {"ready": "Ready", "queued": "Being made", "failed": "Not made", queries.REPLACED: "Replaced"}
+KINDS = {"monthly": N_("Monthly statement"), "remittance": N_("Payout statement")}
+STATES = {
+    "ready": N_("Ready"),
+    "queued": N_("Being made"),
+    "failed": N_("Not made"),
+    queries.REPLACED: N_("Replaced"),
+}
 FORMATS = ("csv", "xlsx")
 
 
@@ -53,14 +59,18 @@ def shown(row: DocumentRow, where: str) -> Shown:
         href = url_for(f"{where}.statements.download", document_id=document.id)
         others = tuple((name.upper(), _lines_href(row, where, name)) for name in FORMATS if row.is_monthly)
         if row.replaced_by:
-            sentence = f"Replaced by {row.replaced_by}."
+            sentence = gettext("Replaced by %(number)s.", number=row.replaced_by)
             return Shown(row, href, "cancelled", "Replaced", sentence, others)
         return Shown(row, href, "done", "Ready", "", others)
     if document.state == "failed":
-        reason = document.error if where == Role.ADMIN else f"Ask {g.organisation.name} for it."
+        reason = (
+            document.error
+            if where == Role.ADMIN
+            else gettext("Ask %(payer)s for it.", payer=g.organisation.name)
+        )
         return Shown(row, "", "failed", "Not made", reason)
     waits = document.error if where == Role.ADMIN else ""
-    return Shown(row, "", "progress", "Being made", waits or "A worker makes it within a minute.")
+    return Shown(row, "", "progress", "Being made", waits or N_("A worker makes it within a minute."))
 
 
 def _lines_href(row: DocumentRow, where: str, format: str) -> str:

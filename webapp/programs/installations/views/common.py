@@ -24,6 +24,7 @@ from webapp.programs.installations.models import (
 )
 from webapp.programs.installations.pricing import Part
 from webapp.programs.installations.terms import say_size
+from webapp.web.i18n import gettext, locale_name, translated
 
 EXPORT_HEADERS = (
     "Reference", "Your reference", "Type", "Customer", "Site", "Size", "Unit", "Order value", "Currency", "Status",
@@ -65,7 +66,7 @@ def chips(form: Form, endpoint: str) -> list[Chip]:
         raw = request.args.get(name, "").strip()
         if raw:
             choices = {choice.value: choice.label for choice in getattr(field, "choices", None) or []}
-            label = f"{field.label.text}: {choices.get(raw, raw)}"
+            label = f"{translated(field.label.text)}: {translated(choices[raw]) if raw in choices else raw}"
             found.append(Chip(label, address(endpoint, **{name: None})))
     return found
 
@@ -90,7 +91,7 @@ def count_words(count: str, noun: str) -> str:
 
 def wording(currency: str) -> Callable[[int], str]:
     """How a plot writes an amount of a currency, given in minor units."""
-    locale = g.organisation.locale
+    locale = locale_name()
 
     def say(value: int) -> str:
         return Money(value, currency).format(locale)
@@ -103,7 +104,7 @@ def say_share(share: InstallationShare) -> str:
     total = sum(each.weight for each in share.installation.shares)
     hundredths, rest = divmod(share.weight * 10_000, total)
     if rest:
-        return f"{share.weight} of {total}"
+        return gettext("%(part)s of %(total)s", part=share.weight, total=total)
     return f"{hundredths // 100}.{hundredths % 100:02d} %".replace(".00 %", " %")
 
 

@@ -18,12 +18,13 @@ from webapp.programs.installations.pricing import Part, Pricer
 from webapp.programs.installations.views import common
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import is_fragment
+from webapp.web.i18n import N_, counted, gettext
 from webapp.web.pagination import Page, capped_count, keyset
 
 blueprint = Blueprint("installations", __name__, url_prefix="/installations")
 HEADERS = [
-    "Reference", "Commissioned", "Type", {"label": "Size", "numeric": True}, "Status", "Your share",
-    {"label": "Your amount", "numeric": True}, "Payout",
+    N_("Reference"), N_("Commissioned"), N_("Type"), {"label": N_("Size"), "numeric": True}, N_("Status"),
+    N_("Your share"), {"label": N_("Your amount"), "numeric": True}, N_("Payout"),
 ]  # fmt: skip
 
 
@@ -66,7 +67,9 @@ def index() -> ResponseReturnValue:
     if is_valid := form.validate():
         query = queries.list_installations(g.organisation.id, form.chosen(), payee_id=payee_id)
         found = keyset(query, Installation.id)
-        count = common.count_words(capped_count(query, Installation.id), "installation")
+        count = counted(
+            capped_count(query, Installation.id), N_("1 installation"), N_("%(count)s installations")
+        )
         page = Page(found.items, found.previous_href, found.next_href, count)
     context = {
         "form": form,
@@ -112,16 +115,16 @@ def _sentence(
     """Where the money of an installation is, in the technician's words; no reason that admins gave each other."""
     payer = g.organisation.name
     if claim is not None:
-        return f"It is in payout {claim.reference}."
+        return gettext("It is in payout %(payout)s.", payout=claim.reference)
     if row.status not in queries.PAYABLE_STATUSES:
-        return "It is paid for once it is commissioned."
+        return gettext("It is paid for once it is commissioned.")
     if share.offer == "dismissed":
-        return f"{payer} does not pay for it. Ask {payer} if you do not agree."
+        return gettext("%(payer)s does not pay for it. Ask %(payer)s if you do not agree.", payer=payer)
     if share.offer == "blocked":
-        return f"{payer} looks into it before it is paid."
+        return gettext("%(payer)s looks into it before it is paid.", payer=payer)
     if part.quote.problem:
-        return f"There is no rate for it yet. {payer} adds one, then it is paid."
-    return "It is due and comes into the next payout."
+        return gettext("There is no rate for it yet. %(payer)s adds one, then it is paid.", payer=payer)
+    return gettext("It is due and comes into the next payout.")
 
 
 @blueprint.get("/export.<any(csv,xlsx):format>")
