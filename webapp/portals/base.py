@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, g, request
 from flask_login import current_user
 
+from webapp.people.models import Role
 from webapp.web.guards import SAFE_METHODS
+from webapp.web.i18n import gettext, translated
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,11 @@ def portal(
             )
         abort(
             403,
-            f"This part is for the role {name} of {g.organisation.name if g.organisation else 'the organisation'}.",
+            gettext(
+                "This part is for the role %(role)s of %(organisation)s.",
+                role=translated(Role(name).label).lower(),
+                organisation=g.organisation.name if g.organisation else gettext("the organisation"),
+            ),
         )
 
     return blueprint

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 from babel.messages.catalog import Catalog, Message
@@ -77,7 +77,19 @@ def _is_label(node: ast.AST) -> bool:
 def _name(node: ast.stmt) -> str:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         return node.targets[0].id
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id
     return str(getattr(node, "name", ""))
+
+
+def _names(options: dict[str, str], key: str) -> set[str]:
+    return {name.strip() for name in options.get(key, "").split(",") if name.strip()}
+
+
+def _is_said(node: ast.AST) -> TypeGuard[ast.Constant]:
+    """A text of a constant that begins as sentences and labels do; keys do not."""
+    text = _text(node)
+    return text is not None and text[0].isupper()
 
 
 def extract_words(
@@ -86,15 +98,17 @@ def extract_words(
     """Babel's extraction method for Python files: marked texts, and what `SPOKEN`, fields and labels say.
 
     The option `only` names the top-level classes, functions and variables that are read; the rest is for
-    admins. `marked = yes` reads the marked texts alone.
+    admins. `marked = yes` reads the marked texts alone, and `constants` names variables of which every text counts.
     """
-    only = {name.strip() for name in options.get("only", "").split(",") if name.strip()}
+    only, constants = _names(options, "only"), _names(options, "constants")
     source = fileobj.read()
     if not only:
         yield from extract_python(BytesIO(source), keywords, comment_tags, {})
-    if options.get("marked"):
-        return
-    for part in ast.parse(source).body:
+    parts = ast.parse(source).body
+    for part in parts:
+        if _name(part) in constants:
+            yield from ((node.lineno, "gettext", node.value, []) for node in ast.walk(part) if _is_said(node))
+    for part in () if options.get("marked") else parts:
         if only and _name(part) not in only:
             continue
         for node in ast.walk(part):
@@ -129,6 +143,16 @@ def _bytes(catalogue: Catalog, *, omit_header: bool = False) -> bytes:
 def template_bytes() -> bytes:
     """What `messages.pot` must hold: no dates and no line numbers, so that it changes with the texts alone."""
     return HEADER.encode() + b"\n\n" + _bytes(extract(), omit_header=True)
+
+
+def _language_bytes(catalogue: Catalog, language: str) -> bytes:
+    head = (
+        f"# Texts of Paydesk in the language {language}; `paydesk translations update` keeps their list current.\n"
+        'msgid ""\nmsgstr ""\n'
+        f'"Language: {language}\\n"\n"Plural-Forms: {catalogue.plural_forms}\\n"\n"MIME-Version: 1.0\\n"\n'
+        '"Content-Type: text/plain; charset=utf-8\\n"\n"Content-Transfer-Encoding: 8bit\\n"\n\n'
+    )
+    return head.encode() + _bytes(catalogue, omit_header=True)
 
 
 def path_of(language: str) -> Path:
@@ -207,10 +231,8 @@ def update() -> int:
     TEMPLATE.write_bytes(template_bytes())
     for language in sorted(i18n.languages()):
         there = read(language)
-        wanted.creation_date = there.creation_date
         there.update(wanted, no_fuzzy_matching=True)
-        there.fuzzy = False
-        path_of(language).write_bytes(_bytes(there))
+        path_of(language).write_bytes(_language_bytes(there, language))
     i18n.catalogue.cache_clear()
     return len(wanted)
 

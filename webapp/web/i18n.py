@@ -37,8 +37,11 @@ def N_(text: str) -> str:
 
 
 _EXAMPLE = " Example: "
-# Words of the form library that people may meet; they are translated where errors are shown.
-LIBRARY_WORDS = (N_("Not a valid choice."), N_("This field is required."), N_("Not a valid date value."))
+# Words of the form library and of the kernel that people may meet; they are translated where errors are shown.
+LOWER_WORDS = (
+    N_("Not a valid choice."), N_("This field is required."), N_("Not a valid date value."),
+    N_("There is nothing at this address."),
+)  # fmt: skip
 
 
 def _is_known() -> bool:
