@@ -188,9 +188,8 @@ def main(arguments: list[str]) -> int:
             results.append(result)
     found = [result.name for result in results if result.findings]
     skipped = [result.name for result in results if result.skipped]
-    print(
-        f"\nFound something: {', '.join(found) or 'none'}. Did not run, so nothing is known: {', '.join(skipped) or 'none'}."
-    )
+    print(f"\nFound something: {', '.join(found) or 'none'}.")
+    print(f"Did not run, so nothing is known: {', '.join(skipped) or 'none'}.")
     return 1 if found else 0
 
 

@@ -65,7 +65,9 @@ def main() -> int:
         (pages, name) for name in pages.list_templates() if not name.startswith(own_folders)
     ]
     checked += [(mails, name) for name in mails.list_templates()]
-    checked += [(documents, name) for name in documents.list_templates() if name.startswith(("remittance", "monthly"))]
+    checked += [
+        (documents, name) for name in documents.list_templates() if name.startswith(("remittance", "monthly"))
+    ]
     found = [problem for environment, name in checked for problem in _problems(environment, name)]
     print("\n".join(found) or f"{len(checked)} templates compile and find what they use.")
     return 1 if found or not checked else 0

@@ -17,7 +17,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -38,6 +38,9 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
+
+# How long one statement of a page may take on PostgreSQL.
+STATEMENT_SECONDS = 5.0
 
 # Called with the session just before the one commit; the audit trail writes its chain here, late, so that
 # the lock on the chain's head is held for moments only.
@@ -173,6 +176,20 @@ def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any
     statement = insert(model).values(**values).on_conflict_do_nothing()
     # The count of rows is not reliable for inserts on PostgreSQL; a returned key is.
     return session.execute(statement.returning(*inspect(model).primary_key)).first() is not None
+
+
+def short_statements(url: str) -> dict[str, Any]:
+    """Engine options of a web process: PostgreSQL ends a statement after STATEMENT_SECONDS, and the page is a 503.
+
+    Somebody who finds a slow question could otherwise hold every connection. Workers and commands take their time.
+    """
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql":
+        return {}
+    given = address.query.get("options", ())
+    words = [given] if isinstance(given, str) else [*given]
+    limit = f"-c statement_timeout={round(STATEMENT_SECONDS * 1000)}"
+    return {"connect_args": {"options": " ".join([*words, limit])}}
 
 
 def init_app(app: Any) -> None:

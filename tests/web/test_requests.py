@@ -26,6 +26,21 @@ PUBLIC = {
     "public.second_factor.prove",
     "public.passkeys.challenge_to_sign_in",
     "demo.people.switch",
+    # Say that the process lives, that it is ready, and (with a token of its own) how it does.
+    "public.health.ready",
+    "public.metrics.show",
+    # A signed link of a mail is the proof; a reset that is asked for tells nobody who has an account.
+    "public.people.forgot",
+    "public.people.reset",
+    "public.people.accept",
+    "public.notices.unsubscribe",
+    "public.notices.unsubscribe_now",
+    # Whoever holds a statement may ask whether it is ours.
+    "public.verification.index",
+    "public.verification.show",
+    # What the API is like; calls of it need a token.
+    "api.document",
+    "api.page",
 }
 
 
