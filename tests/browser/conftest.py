@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 START_SECONDS = 90
+DEMO_PASSWORD = "paydesk-demo"  # noqa: S105 - public on purpose
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: its address and its folder."""
+    """A running demo: its address, its folder, and what `stage` put into it."""
 
     address: str
     home: Path
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def change(self, statement: str) -> None:
+        """Write to the demo's database what a person cannot: time that has passed."""
+        with sqlite3.connect(self.home / "paydesk.sqlite", timeout=20) as database:
+            database.execute(statement)
+        database.close()
 
 
 def _free_port() -> int:
@@ -48,9 +59,27 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the demo did not come up")
 
 
+def _put_up_the_stage(environment: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "tests.browser.stage"],
+        env=environment | {"PAYDESK_ENV": "demo"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the stage could not be put up: {done.stderr[-2000:]}")
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`paydesk demo` on a free port with a folder of its own."""
+    """`paydesk demo` on a free port with a folder of its own; BROWSER_TESTS_DEMO=<address> <folder> reuses one."""
+    if running := os.environ.get("BROWSER_TESTS_DEMO"):
+        address, _, folder = running.partition(" ")
+        yield Demo(address, Path(folder), json.loads((Path(folder) / "stage.json").read_text()))
+        return
     home = tmp_path_factory.mktemp("demo")
     port = _free_port()
     hidden = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PAYDESK_ENV", "SMTP_URL"}
@@ -62,7 +91,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     )
     try:
         _wait_until_up(f"http://localhost:{port}", process)
-        yield Demo(f"http://localhost:{port}", home)
+        yield Demo(f"http://localhost:{port}", home, _put_up_the_stage(environment))
     finally:
         process.terminate()
         process.wait(timeout=40)
@@ -90,15 +119,59 @@ def sign_in(page: Page, demo: Demo, email: str) -> None:
     """Sign in by the form, as a person does."""
     page.goto(f"{demo.address}/sign-in")
     page.locator("#email").fill(email)
-    page.locator("#password").fill("paydesk-demo")
+    page.locator("#password").fill(DEMO_PASSWORD)
     page.locator("#password").press("Enter")
-    page.wait_for_load_state()
+    page.wait_for_url(lambda address: "/sign-in" not in address)
 
 
-def _context(browser: Browser, javascript: bool) -> BrowserContext:
+def _context(browser: Browser, javascript: bool = True, bypass_csp: bool = False) -> BrowserContext:
     return browser.new_context(
-        bypass_csp=False, java_script_enabled=javascript, viewport={"width": 1280, "height": 900}
+        bypass_csp=bypass_csp,  # for axe alone, which is injected
+        java_script_enabled=javascript,
+        viewport={"width": 1280, "height": 900},
+        reduced_motion="reduce",
     )
+
+
+class Windows:
+    """Browser windows of signed-in people; each person signs in once in a run."""
+
+    def __init__(self, browser: Browser, demo: Demo) -> None:
+        self._browser, self._demo = browser, demo
+        self._cookies: dict[str, Any] = {}
+        self._open: list[BrowserContext] = []
+
+    def open(self, email: str | None, *, javascript: bool = True, bypass_csp: bool = False) -> Page:
+        """A new window of a person who has just proved who they are, or of a stranger (None)."""
+        context = _context(self._browser, javascript, bypass_csp)
+        self._open.append(context)
+        page = context.new_page()
+        if email is None:
+            return page
+        if email in self._cookies:
+            context.add_cookies(self._cookies[email])
+            self._demo.change("UPDATE user_sessions SET reauthenticated_at = datetime('now') || '.000000'")
+        else:
+            sign_in(page, self._demo, email)
+            self._cookies[email] = context.cookies()
+        return page
+
+    def close(self) -> None:
+        """Close what was opened."""
+        while self._open:
+            self._open.pop().close()
+
+
+@pytest.fixture(scope="session")
+def _all_windows(browser: Browser, demo: Demo) -> Windows:
+    return Windows(browser, demo)
+
+
+@pytest.fixture
+def windows(_all_windows: Windows) -> Iterator[Windows]:
+    """Opens windows of people; closes them after the test."""
+    yield _all_windows
+    _all_windows.close()
 
 
 @pytest.fixture

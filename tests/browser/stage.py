@@ -1,0 +1,149 @@
+"""People and records for the browser tests, put into a running demo by a process of its own; prints what it made.
+
+Each of the workflows that are done twice (by keyboard, without JavaScript) has an organisation of its own, so
+that neither takes what the other needs. Run with the settings of the demo in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from tests.factories import factors, installations, payouts, people
+from webapp.app import create_app
+from webapp.config import Settings
+from webapp.database import db, transaction
+from webapp.demo.people import PASSWORD
+from webapp.kernel.clock import utc_now
+from webapp.notices import marks
+from webapp.payouts import service as payouts_service
+from webapp.people import users
+from webapp.people.access import links
+from webapp.people.access.models import AccountLink
+from webapp.people.models import Organisation, Payee, User
+
+#: Organisations with payouts in every state that a workflow starts from.
+WORKPLACES = ("keys", "plain")
+BULK = 50
+AGO = timedelta(days=40)
+
+
+def _user(organisation: Organisation, name: str, role: str | None = None) -> User:
+    return people.user(
+        f"{name}@{organisation.slug}.example",
+        organisation=organisation,
+        role=role,
+        password=PASSWORD,
+        is_demo=True,
+        name=name.capitalize(),
+    )
+
+
+def _organisation(slug: str) -> Organisation:
+    made = people.organisation(slug, contact_email=f"payouts@{slug}.example")
+    made.is_demo = True
+    return made
+
+
+def _team(organisation: Organisation) -> tuple[User, User]:
+    """Two admins: each approves and verifies what the other asked for."""
+    return _user(organisation, "first", "admin"), _user(organisation, "second", "admin")
+
+
+def _payee(organisation: Organisation, name: str, **values: Any) -> Payee:
+    made = people.payee(organisation, name=name, email=f"{name.lower()}@{organisation.slug}.example", **values)
+    people.method(made)
+    return made
+
+
+def _paid_last_month(organisation: Organisation, payee: Payee, admin: User, now: datetime) -> None:
+    """What a monthly statement needs: something that happened in a month that is over."""
+    then = now - AGO
+    made = payouts.payout_ready(organisation, payee, 12_300, approver=admin, now=then)
+    payouts_service.mark_paid(
+        organisation_id=organisation.id,
+        reference=made.reference,
+        payment_reference="ACH-700001",
+        paid_on=then.date(),
+        actor=people.FACTORY,
+        now=then,
+    )
+
+
+def _workplace(slug: str, now: datetime) -> dict[str, Any]:
+    organisation = _organisation(slug)
+    first, _ = _team(organisation)
+    person = _user(organisation, "payee")
+    _payee(organisation, "Maya", user=person)
+    worker = _payee(organisation, "Ravi")
+    installations.rate(organisation, now=now - AGO)
+    _paid_last_month(organisation, worker, first, now)
+    waiting = [payouts.payout(organisation, worker, 10_000 + n, now=now).reference for n in range(7)]
+    approved = [
+        payouts.payout_ready(organisation, worker, 20_000 + n, approver=first, now=now).reference
+        for n in range(4)
+    ]
+    return {"waiting": waiting, "approved": approved}
+
+
+def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
+    """Addresses as the mails carry them: invitation, reset, one that is spent, unsubscribing."""
+    known, other = _user(organisation, "forgetful", "admin"), _user(organisation, "late", "admin")
+    actor = people.FACTORY
+    invited = users.invite(
+        organisation_id=organisation.id,
+        email="new@empty.example",
+        name="New",
+        roles=("admin",),
+        actor=actor,
+        now=now,
+    )
+    invitation = db.session.scalars(select(AccountLink).where(AccountLink.user_id == invited.id)).one()
+    found = {
+        "invitation": invitation,
+        "reset": links.create_reset(user_id=known.id, actor=actor, now=now),
+        "spent": links.create_reset(user_id=other.id, actor=actor, now=now),
+    }
+    links.revoke(user_id=other.id, kind=links.RESET, now=now)
+    addresses = {name: links.url_of(link, settings.public_url) for name, link in found.items()}
+    token = marks.token_of(marks.Subscription("digest", user_id=known.id), settings)
+    return addresses | {"unsubscribe": f"{settings.public_url}/unsubscribe/{token}"}
+
+
+def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
+    """Make everything in one transaction; returns references and addresses by name."""
+    with transaction():
+        made: dict[str, Any] = {slug: _workplace(slug, now) for slug in WORKPLACES}
+        bulk = _organisation("bulk")
+        _team(bulk)
+        workers = [_payee(bulk, f"Worker{n}") for n in range(5)]
+        for n in range(BULK):
+            payouts.payout(bulk, workers[n % 5], 5_000 + n, now=now)
+        empty = _organisation("empty")
+        _user(empty, "first", "admin")
+        _payee_without_anything(empty)
+        factors.app_of(_user(empty, "careful", "admin"))
+        made["links"] = _links(empty, now, settings)
+    return made
+
+
+def _payee_without_anything(organisation: Organisation) -> None:
+    people.payee(organisation, name="Nobody Yet", user=_user(organisation, "payee"))
+
+
+def main() -> None:
+    """Put the stage up in the demo that the environment names."""
+    app = create_app()
+    # Nobody is rung: the scheduler's sweep finds what has to be done.
+    app.extensions["paydesk_redis"] = None
+    settings: Settings = app.config["SETTINGS"]
+    with app.app_context():
+        json.dump(put_up(utc_now(), settings), sys.stdout, default=date.isoformat)
+
+
+if __name__ == "__main__":
+    main()
