@@ -28,6 +28,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.outbox import service as outbox
+from webapp.people.changes.queries import is_active_admin
 from webapp.people.models import Organisation
 from webapp.providers import storage
 from webapp.runs import tasks
@@ -103,6 +104,11 @@ def _take(import_id: int, now: datetime) -> ImportFile | None:
         if taken.rowcount != 1:
             return None
         row = session.get_one(ImportFile, import_id, populate_existing=True)
+        if row.created_by_id is not None and not is_active_admin(row.organisation_id, row.created_by_id):
+            # Whoever loses their rights stores nothing more through a file that waited.
+            row.is_stop_requested = True
+            row.error = f"{row.created_by_label} is not an active admin of this organisation any more."[:500]
+            session.flush()
         session.expunge(row)
         return row
 

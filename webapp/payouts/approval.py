@@ -14,6 +14,7 @@ from webapp.payouts.models import Approval, Payout, SourceClaim
 from webapp.payouts.policy import why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
+from webapp.people.models import Organisation
 
 
 def need_reason(reason: str, example: str) -> str:
@@ -47,6 +48,9 @@ def approve(
         return Result(payout, True, f"You have approved {reference} already. {_missing(payout, len(given))}")
     records.check_version(payout, expected_version)
     policy, version = policies.current_policy(organisation_id)
+    if policy.single_operator.is_on:
+        # The sum of the day is read and added to by one approval at a time, or many at once would pass its cap.
+        db.session.get_one(Organisation, organisation_id, with_for_update={"key_share": True})
     reasons = why_not_approve(policy, queries.approval_facts(payout, actor.user_id, policy, now))
     if reasons:
         raise NotAllowed(reasons)

@@ -16,6 +16,7 @@ from webapp.payouts import policy as rules
 from webapp.payouts.models import Approval, Payout
 from webapp.payouts.policy import PersonFacts, Policy
 from webapp.payouts.states import PayoutState
+from webapp.people import members
 from webapp.people.models import Membership, Organisation, Payee, Role, User
 
 
@@ -65,7 +66,7 @@ class Answer:
 
 
 def admins(organisation_id: int) -> list[User]:
-    """The active admins of an organisation, by name: the people who may approve."""
+    """The active admins of an organisation, by name: the people who may approve. Who was invited is none yet."""
     return list(
         db.session.scalars(
             select(User)
@@ -74,6 +75,7 @@ def admins(organisation_id: int) -> list[User]:
                 Membership.organisation_id == organisation_id,
                 Membership.role == Role.ADMIN.value,
                 User.is_active.is_(True),
+                ~members.is_pending(organisation_id),
             )
             .options(lazyload(User.memberships))
             .order_by(User.name, User.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -10,14 +10,19 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp import queue
 from webapp.audit import service as audit
+from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
 from webapp.outbox import service as outbox
 from webapp.payouts import approvers, policies
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
-from webapp.payouts.policy import from_rules
+from webapp.payouts.policy import from_rules, instant_text
+from webapp.people import members, queries
+from webapp.people.models import Organisation, Role, User
 
+# Who took the last other admin away changes the rules alone only after so long: time for that person to object.
+ALONE_AFTER = timedelta(days=7)
 NEEDS_REASON = "Say why the rules change; it is kept in the audit trail."
 
 
@@ -41,7 +46,8 @@ def propose(
 ) -> PolicyProposal | ApprovalPolicy:
     """Ask for new rules. With another active admin they wait for that person; alone they are in force at once.
 
-    Raises Invalid (also when nothing differs), StaleVersion, or Conflict while another proposal waits.
+    Raises Invalid (also when nothing differs), StaleVersion, or Conflict: another proposal waits, or the person
+    is alone because they took the other admin away within ALONE_AFTER.
     """
     policy = from_rules(rules)
     note = _need(note, "note", NEEDS_REASON, "We grew; amounts above 5,000 now need two people.")
@@ -54,6 +60,7 @@ def propose(
         raise Invalid("currency", f"The tiers are in {present.currency}, the organisation's currency.")
     others = [user for user in approvers.admins(organisation_id) if user.id != actor.user_id]
     if not others:
+        _refuse_newly_alone(organisation_id, actor, now)
         return _put_in_force(organisation_id, policy.rules, version, note, actor, now)
     row = PolicyProposal(
         organisation_id=organisation_id,
@@ -79,6 +86,36 @@ def propose(
         now=now,
     )
     return row
+
+
+def _refuse_newly_alone(organisation_id: int, actor: Actor, now: datetime) -> None:
+    """Two people change the rules; taking one of them away first must not make it one. Raises Conflict."""
+    events = db.session.scalars(
+        select(AuditEvent)
+        .join(User, User.id == AuditEvent.subject_id)
+        .where(
+            AuditEvent.organisation_id == organisation_id,
+            AuditEvent.actor_id == actor.user_id,
+            AuditEvent.tag.in_(["people:membership:removed", "people:user:disabled"]),
+            AuditEvent.at > now - ALONE_AFTER,
+            ~members.is_pending(organisation_id),
+        )
+        .order_by(AuditEvent.id.desc())
+    )
+    found = next((event for event in events if _was_admin(event)), None)
+    if found is not None:
+        zone = db.session.get_one(Organisation, organisation_id).timezone
+        raise Conflict(
+            f"You took {found.subject_label} away as an admin on {instant_text(found.at, zone)}. You can change the "
+            f"rules alone from {instant_text(found.at + ALONE_AFTER, zone)}; with another admin at once."
+        )
+
+
+def _was_admin(event: AuditEvent) -> bool:
+    if event.tag == "people:membership:removed":
+        return bool((event.changes.get("role") or [None])[0] == Role.ADMIN.value)
+    roles = queries.roles_in(event.subject_id or 0, event.organisation_id or 0)
+    return Role.ADMIN.value in roles
 
 
 def _need(text: str, field: str, message: str, example: str) -> str:

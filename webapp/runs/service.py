@@ -23,6 +23,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound, PaydeskError
 from webapp.kernel.ids import digest
 from webapp.outbox import service as outbox
+from webapp.people.changes.queries import is_active_admin
 from webapp.people.numbers import next_number
 from webapp.runs.models import RowOutcome, Run, RunRow, RunState
 
@@ -251,6 +252,10 @@ def _take(run_id: int, now: datetime) -> Actor | None:
         if taken.rowcount != 1:
             return None
         run = db.session.get_one(Run, run_id, populate_existing=True)
+        if run.created_by_id is not None and not is_active_admin(run.organisation_id, run.created_by_id):
+            # Whoever loses their rights must not go on approving and paying through a run that waited.
+            run.is_stop_requested = True
+            run.stop_reason = f"{run.created_by_label} is not an active admin of this organisation any more."
         return Actor(run.created_by_id, run.created_by_label)
 
 

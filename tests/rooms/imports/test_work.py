@@ -22,6 +22,7 @@ from webapp.imports.payees import PayeeImport
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound, Unavailable
 from webapp.outbox.models import OutboxMessage
+from webapp.people import users
 from webapp.people.models import Payee
 from webapp.providers import storage
 from webapp.runs import tasks
@@ -302,3 +303,17 @@ def test_nobody_works_on_what_does_not_wait(desk: Desk) -> None:
         storage.read("imports/1/none.csv")
     assert desk.row(reference).state == "uploaded"
     assert db.session.query(ImportFile).count() == 1
+
+
+def test_an_import_stops_when_its_person_may_not_act_any_more(desk: Desk, running: str) -> None:
+    import_id = db.session.query(ImportFile.id).filter_by(reference=running).scalar()
+    with transaction():
+        users.disable(
+            organisation_id=desk.place.organisation.id, user_id=desk.place.maker.id,
+            actor=people.actor_of(desk.place.approver), now=utc_now(),
+        )  # fmt: skip
+    assert work.step(import_id=import_id) is True
+    db.session.rollback()
+    row = db.session.get_one(ImportFile, import_id, populate_existing=True)
+    assert (row.state, row.done) == ("stopped", 0)
+    assert "not an active admin" in row.error

@@ -18,6 +18,7 @@ from webapp.outbox.models import OutboxMessage
 from webapp.payouts import approvers, policies, policy_changes, service, stuck
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.payouts.policy import default_rules, from_rules, strict_rules
+from webapp.people import users
 from webapp.people.models import Organisation, User
 
 
@@ -255,3 +256,56 @@ def test_database_and_sentences_agree_about_who_may(place: Organisation, hours: 
     now = WHEN + timedelta(hours=hours)
     by_sentence = sum(not approvers.who_can_approve(one, now).is_enough for one in made)
     assert stuck.look(place.id, now, now) == by_sentence
+
+
+def _take_away(place: Organisation, who: User, by: User, how: str) -> None:
+    arguments: dict[str, Any] = {
+        "organisation_id": place.id, "user_id": who.id, "actor": actor_of(by), "now": WHEN,
+    }  # fmt: skip
+    with transaction():
+        if how == "demote":
+            users.change_roles(roles=["accountant"], **arguments)
+        else:
+            getattr(users, how)(**arguments)
+
+
+@pytest.mark.parametrize("how", ["disable", "remove", "demote"])
+def test_taking_the_other_admin_away_does_not_make_one_person_alone_enough(
+    place: Organisation, how: str
+) -> None:
+    first, second = _admin(place), _admin(place)
+    _take_away(place, second, first, how)
+    with pytest.raises(Conflict, match=second.email):
+        _propose(place, first)
+    db.session.rollback()
+    assert policies.current_policy(place.id)[1] == 0
+    with transaction():
+        made = policy_changes.propose(
+            organisation_id=place.id, rules=_rules(cool_off_hours=72), note="Alone since a week",
+            expected_version=0, actor=actor_of(first), now=WHEN + policy_changes.ALONE_AFTER,
+        )  # fmt: skip
+    assert isinstance(made, ApprovalPolicy)
+
+
+def test_an_admin_who_has_not_accepted_the_invitation_is_nobody_to_ask(place: Organisation) -> None:
+    first = _admin(place)
+    with transaction():
+        users.invite(
+            organisation_id=place.id, email="new@example.com", name="", roles=["admin"],
+            actor=actor_of(first), now=WHEN,
+        )  # fmt: skip
+    assert [user.id for user in approvers.admins(place.id)] == [first.id]
+    assert isinstance(_propose(place, first), ApprovalPolicy)
+
+
+def test_an_invitation_that_was_taken_back_makes_nobody_wait(place: Organisation) -> None:
+    first = _admin(place)
+    with transaction():
+        invited = users.invite(
+            organisation_id=place.id, email="new@example.com", name="", roles=["admin"],
+            actor=actor_of(first), now=WHEN,
+        )  # fmt: skip
+        invited_id = invited.id
+    with transaction():
+        users.revoke_invitation(organisation_id=place.id, user_id=invited_id, actor=actor_of(first), now=WHEN)
+    assert isinstance(_propose(place, first), ApprovalPolicy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Flask
@@ -13,12 +13,13 @@ from flask import Flask
 from tests import factories
 from tests.factories.payouts import line, payout, payout_ready, payout_sent
 from webapp.database import db, transaction
-from webapp.kernel.errors import Conflict
+from webapp.kernel.errors import Conflict, NotAllowed
 from webapp.ledger import check
 from webapp.ledger.models import JournalEntry
 from webapp.outbox.models import OutboxMessage
-from webapp.payouts import execution, service
+from webapp.payouts import execution, policies, service
 from webapp.payouts.models import Approval, Payout, Transfer
+from webapp.payouts.policy import default_rules
 from webapp.providers import sandbox
 
 
@@ -170,3 +171,26 @@ def test_of_many_payouts_for_the_same_record_one_is_made(database: Flask, now: d
     assert len([r for r in results if isinstance(r, int)]) == 1
     assert all(isinstance(r, Conflict | int) for r in results)
     assert db.session.query(Payout).one().reference == "PO-2026-000001"
+
+
+def test_the_daily_cap_of_one_person_holds_when_they_approve_many_at_once(
+    database: Flask, now: datetime
+) -> None:
+    organisation = factories.organisation()
+    payee = factories.payee(organisation)
+    factories.method(payee)
+    person = factories.actor_of(factories.user(organisation=organisation, role="admin"))
+    alone = {"is_on": True, "delay_hours": 1, "daily_cap_minor": 100_000}
+    with transaction():
+        policies.change_policy(
+            organisation_id=organisation.id, rules={**default_rules("USD"), "single_operator": alone},
+            actor=person, now=now,
+        )  # fmt: skip
+    references = [payout(organisation, payee, 60_000).reference for _ in range(8)]
+    later = now + timedelta(hours=2)
+    arguments: dict[str, Any] = {"organisation_id": organisation.id, "actor": person, "now": later}
+    results = together(
+        database, [_call(service.approve, reference=reference, **arguments) for reference in references]
+    )
+    assert results.count(False) == 1, Counter(map(repr, results))
+    assert all(isinstance(r, NotAllowed) for r in results if r is not False)
