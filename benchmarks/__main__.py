@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from textwrap import indent
 
 from benchmarks.frame import Figure, line, table
 from benchmarks.ground import ENGINES, Ground, ground
@@ -53,6 +54,8 @@ def measure(options: argparse.Namespace, say: Callable[[str], None]) -> list[Fig
                 for figure in run(place):
                     figures.append(figure)
                     say(line(figure))
+                    if figure.detail:
+                        say(indent(figure.detail, "    "))
     return figures
 
 

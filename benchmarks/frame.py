@@ -58,6 +58,8 @@ class Figure:
     ratio: float | None = None
     goal: Goal | None = None
     note: str = ""
+    # What helps to understand a miss: the dearest query and its plan.
+    detail: str = ""
 
     @property
     def is_met(self) -> bool | None:

@@ -1,24 +1,20 @@
-"""How long a statement takes, warm: one page of 40 lines, four pages, and through the limited child.
-
-Prints medians and the ratio to the same page without tags and standards (what the engine alone needs).
-Run: python -m benchmarks.statements
-"""
+"""How long a statement takes, warm: one page, four pages, in the limited child, on two cores."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import sys
-import time
-from collections.abc import Callable
+import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+from benchmarks.frame import LINEAR, Figure, at_least, at_most, growth, in_turns, median_of
+from benchmarks.ground import Ground
 from webapp.statements import child, render_pdf
 from webapp.statements.build import LineFacts, Snapshot, Statement, build
 
-GOAL_SECONDS = 0.12
+NAME = "statements"
 RATE = 49_950
+CORES = 2
+THOUSAND = 1_000
 
 
 def statement(lines: int) -> Statement:
@@ -56,55 +52,58 @@ def statement(lines: int) -> Statement:
     )
 
 
+def run(ground: Ground) -> Iterator[Figure]:
+    """One page against the same page without tags; more pages; more cores; the work of a month."""
+    render_pdf.warm()
+    one, four = statement(16), statement(110)
+    render_pdf.render(one)
+    pair = in_turns(lambda n: render_pdf.render(one), lambda n: plain(one), ground.rounds)
+    yield Figure(NAME, "one page, warm", "", pair.ours, "s", pair.floor, pair.ratio, at_most(0.12, "ours"),
+                 "floor: the same page without tags, standards and attachment")  # fmt: skip
+    pages = median_of(lambda: render_pdf.render(four), min(3, ground.rounds))
+    yield Figure(
+        NAME, "four pages, warm", "", pages, "s", pair.ours, pages / pair.ours, note="floor: one page"
+    )
+    forked = median_of(lambda: child.run(lambda: render_pdf.render(one)), ground.rounds)
+    yield Figure(NAME, "one page in the limited child", "", forked, "s", pair.ours, forked / pair.ours,
+                 at_most(1.5), "floor: one page in the worker itself")  # fmt: skip
+    each = ground.size(2, 12)
+    together = in_turns(
+        lambda n: _processes(CORES, one, each), lambda n: _processes(1, one, each), ground.rounds
+    )
+    speed = CORES / together.ratio
+    yield Figure(NAME, f"{CORES} processes against one", "", CORES * each / together.ours, "per s",
+                 each / together.floor, speed, at_least(0.95 * CORES))  # fmt: skip
+    seconds = THOUSAND * together.ours / (CORES * each)
+    yield Figure(
+        NAME, f"{THOUSAND:,} on {CORES} cores (estimate)", "", seconds, "s", goal=at_most(65, "ours")
+    )
+    yield growth(NAME, "rows of a statement", "", [(16, pair.ours), (110, pages)], LINEAR)
+
+
+def _processes(count: int, wanted: Statement, each: int) -> None:
+    """So many warm processes that each make `each` statements, one after the other. Raises when one breaks."""
+    pids = []
+    for _ in range(count):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                for _ in range(each):
+                    render_pdf.render(wanted)
+                code = 0
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    if any(os.waitpid(pid, 0)[1] for pid in pids):
+        raise RuntimeError("a process that made statements broke")
+
+
 def plain(wanted: Statement) -> bytes:
     """The floor: the same page without tags, standards and attachment."""
-    engine = render_pdf._engine()
+    engine = render_pdf.engine()
     page = engine.weasyprint.HTML(string=render_pdf.to_html(wanted), url_fetcher=engine.fetcher)
     result: bytes = page.write_pdf(
         font_config=engine.fonts, stylesheets=engine.style_sheets[wanted.page_size]
     )
     return result
-
-
-def median(work: Callable[[], object], runs: int) -> float:
-    """Seconds of the middle one of `runs` runs."""
-    times = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
-def main() -> int:
-    """Print the figures; exit code 1 when one page takes longer than the goal."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    began = time.perf_counter()
-    render_pdf.warm()
-    warm_up = time.perf_counter() - began
-    one, four = statement(16), statement(110)
-    render_pdf.render(one)
-    figures = {
-        "warm_up_seconds": round(warm_up, 3),
-        "one_page_seconds": round(median(lambda: render_pdf.render(one), arguments.runs), 4),
-        "one_page_plain_seconds": round(median(lambda: plain(one), arguments.runs), 4),
-        "one_page_in_child_seconds": round(
-            median(lambda: child.run(lambda: render_pdf.render(one)), arguments.runs), 4
-        ),
-        "four_pages_seconds": round(median(lambda: render_pdf.render(four), max(3, arguments.runs // 3)), 4),
-        "goal_seconds": GOAL_SECONDS,
-    }
-    figures["ratio_to_plain"] = round(figures["one_page_seconds"] / figures["one_page_plain_seconds"], 2)
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name.replace('_', ' '):28} {value}")
-    return 0 if figures["one_page_seconds"] <= GOAL_SECONDS else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -95,7 +95,10 @@ def payouts(viewer: Viewer, chosen: PayoutChoice, now: datetime) -> Select[Any]:
     if chosen.held:
         query = query.where(Payout.is_held.is_(chosen.held == "true"))
     if chosen.payee:
-        query = query.where(Payee.reference == chosen.payee)
+        payee = select(Payee.id).where(
+            Payee.organisation_id == viewer.organisation_id, Payee.reference == chosen.payee
+        )
+        query = query.where(Payout.payee_id.in_(payee))
     if chosen.currency:
         query = query.where(Payout.currency == chosen.currency)
     if chosen.method:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from webapp.database import db
 from webapp.kernel.clock import add_months
 from webapp.kernel.money import Money
+from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
 from webapp.payouts.states import OPEN_STATES, PayoutState
 from webapp.people.changes.models import MethodChange
@@ -57,7 +58,7 @@ def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
             func.sum(Payout.amount_minor),
             func.min(Payout.created_at),
         )
-        .where(Payout.organisation_id == organisation_id, Payout.state.in_([s.value for s in OPEN_STATES]))
+        .where(Payout.organisation_id == organisation_id, is_open())
         .group_by(Payout.state, Payout.currency)
         .order_by(Payout.currency)
     )
@@ -83,7 +84,7 @@ def stopped_counts(organisation_id: int) -> tuple[int, int, int]:
             func.coalesce(func.sum(case((and_(Payout.state.in_(open_states), ~has_method), 1), else_=0)), 0),
             func.coalesce(func.sum(case((Payout.is_held, 1), else_=0)), 0),
             changes,
-        ).where(Payout.organisation_id == organisation_id, Payout.state.in_([s.value for s in OPEN_STATES]))
+        ).where(Payout.organisation_id == organisation_id, is_open())
     ).one()
     return int(row[0]), int(row[1]), int(row[2])
 
@@ -98,7 +99,7 @@ def approval_ages(organisation_id: int, now: datetime) -> list[tuple[str, int]]:
         columns.append(func.coalesce(func.sum(case((and_(*bounds), 1), else_=0)), 0))
     counts = db.session.execute(
         select(*columns).where(
-            Payout.organisation_id == organisation_id, Payout.state == _S.PENDING_APPROVAL.value
+            Payout.organisation_id == organisation_id, is_open(), Payout.state == _S.PENDING_APPROVAL.value
         )
     ).one()
     return [(label, int(count)) for (label, _, _), count in zip(AGES, counts, strict=True)]

@@ -30,12 +30,15 @@ from webapp.database import (
     ShortText,
     UtcDateTime,
 )
-from webapp.payouts.states import OPEN_TRANSFER_STATES, PayoutState, TransferState
+from webapp.payouts.states import CLOSED_STATES, OPEN_TRANSFER_STATES, PayoutState, TransferState
 from webapp.people.models import Organisation, Payee, PayoutMethod
 
 
 def _values(members: object) -> str:
     return ", ".join(f"'{m}'" for m in sorted(members))  # type: ignore[call-overload]
+
+
+_IS_OPEN = f"state NOT IN ({_values(CLOSED_STATES)})"
 
 
 class ApprovalPolicy(Base):
@@ -106,6 +109,30 @@ class Payout(Base):
         Index("ix_payouts_organisation_state", "organisation_id", "state", "id"),
         Index("ix_payouts_organisation_payee", "organisation_id", "payee_id", "id"),
         Index("ix_payouts_organisation_created", "organisation_id", "id"),
+        Index("ix_payouts_organisation_program", "organisation_id", "program", "id"),
+        # What a payee is usually paid, and the twin of a payout.
+        Index("ix_payouts_usual", "organisation_id", "payee_id", "currency", "amount_minor", "paid_at"),
+        # The open ones are few, however long the history; home and lists read them from here alone.
+        Index(
+            "ix_payouts_open",
+            "organisation_id",
+            "id",
+            "state",
+            "currency",
+            "amount_minor",
+            "created_at",
+            "is_held",
+            "payee_id",
+            sqlite_where=text(_IS_OPEN),
+            postgresql_where=text(_IS_OPEN),
+        ),
+        Index(
+            "ix_payouts_held",
+            "organisation_id",
+            "id",
+            sqlite_where=text("is_held IS 1"),
+            postgresql_where=text("is_held IS true"),
+        ),
         Index(
             "uq_payouts_payment_reference",
             "organisation_id",

@@ -103,6 +103,7 @@ PAYOUT_TRANSITIONS: dict[tuple[PayoutState, PayoutAction], PayoutState] = {
 
 # States in which the payout still claims its source records.
 LIVE_STATES = frozenset(_S) - {_S.REJECTED, _S.CANCELLED}
+CLOSED_STATES = frozenset({_S.PAID, _S.REJECTED, _S.CANCELLED})
 # States in which somebody or something still has to act.
 OPEN_STATES = frozenset(
     {
