@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 START_SECONDS = 90
-DEMO_PASSWORD = "paydesk-demo"  # noqa: S105 - public on purpose
+DEMO_PASSWORD = "paydesk-demo"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _put_up_the_stage(environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603 - our own module
+    done = subprocess.run(
         [sys.executable, "-m", "tests.browser.stage"],
         env=environment | {"PAYDESK_ENV": "demo"},
         capture_output=True,

@@ -25,6 +25,7 @@ from webapp.people import users
 from webapp.people.access import links
 from webapp.people.access.models import AccountLink
 from webapp.people.models import Organisation, Payee, User
+from webapp.statements import monthly
 
 #: Organisations with payouts in every state that a workflow starts from.
 WORKPLACES = ("keys", "plain")
@@ -55,7 +56,9 @@ def _team(organisation: Organisation) -> tuple[User, User]:
 
 
 def _payee(organisation: Organisation, name: str, **values: Any) -> Payee:
-    made = people.payee(organisation, name=name, email=f"{name.lower()}@{organisation.slug}.example", **values)
+    made = people.payee(
+        organisation, name=name, email=f"{name.lower()}@{organisation.slug}.example", **values
+    )
     people.method(made)
     return made
 
@@ -87,7 +90,7 @@ def _workplace(slug: str, now: datetime) -> dict[str, Any]:
         payouts.payout_ready(organisation, worker, 20_000 + n, approver=first, now=now).reference
         for n in range(4)
     ]
-    return {"waiting": waiting, "approved": approved}
+    return {"waiting": waiting, "approved": approved, "month": monthly.month_name((now - AGO).date())}
 
 
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
