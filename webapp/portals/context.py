@@ -13,6 +13,7 @@ from webapp.payouts import policies
 from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
 from webapp.portals.views import saved_views
+from webapp.web.i18n import N_
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DemoAccount:
 
 DEMO_ACCOUNTS = (
     DemoAccount("Admin", "admin@solaria.example"),
-    DemoAccount("Approver", "approver@solaria.example"),
+    DemoAccount(N_("Approver"), "approver@solaria.example"),
     DemoAccount("Accountant", "accountant@solaria.example"),
     DemoAccount("Technician", "technician@solaria.example"),
 )
@@ -105,9 +106,9 @@ def _banners(portal: str | None) -> list[Banner]:
 
 def _demo_links() -> list[Link]:
     """The demo's own pages; the bank is for those who send money."""
-    links = [Link("E-mail outbox", url_for("demo.outbox.index"))]
+    links = [Link(N_("E-mail outbox"), url_for("demo.outbox.index"))]
     if Role.ADMIN in g.get("roles", frozenset()):
-        links.append(Link("Bank", url_for("demo.bank.index")))
+        links.append(Link(N_("Bank"), url_for("demo.bank.index")))
     return links
 
 

@@ -94,7 +94,7 @@ def _is_said(node: ast.AST) -> TypeGuard[ast.Constant]:
 
 def extract_words(
     fileobj: Any, keywords: Any, comment_tags: Any, options: dict[str, str]
-) -> Iterator[tuple[int, str, Any, list[str]]]:
+) -> Iterator[tuple[int, str | None, Any, list[str]]]:
     """Babel's extraction method for Python files: marked texts, and what `SPOKEN`, fields and labels say.
 
     The option `only` names the top-level classes, functions and variables that are read; the rest is for
@@ -103,7 +103,8 @@ def extract_words(
     only, constants = _names(options, "only"), _names(options, "constants")
     source = fileobj.read()
     if not only:
-        yield from extract_python(BytesIO(source), keywords, comment_tags, {})
+        standard: Any = extract_python(BytesIO(source), keywords, comment_tags, {})
+        yield from standard
     parts = ast.parse(source).body
     for part in parts:
         if _name(part) in constants:
@@ -264,7 +265,7 @@ def check_command() -> None:
         [] if is_template_current() else ["messages.pot differs from the sources; run `translations update`."]
     )
     found += [str(problem) for problem in problems()]
-    n_texts = {name: len(i18n.catalogue(name)._catalog) for name in i18n.languages()}  # type: ignore[attr-defined]
+    n_texts = {name: len(i18n.catalogue(name)._catalog) for name in i18n.languages()}
     for line in found:
         click.echo(line)
     if found:
