@@ -152,6 +152,8 @@ def transaction() -> Iterator[Session]:
     session.info["is_writing"] = True
     session.info["after_commit"] = []
     session.info["audit"] = []
+    # A queue that was to be rung for work that was rolled back must be rung for the work of now.
+    session.info.pop("rung", None)
     marker = read_only.set(False)
     try:
         yield session

@@ -192,7 +192,10 @@ def test_changed_details_take_two_people_and_payouts_wait(world: World) -> None:
     assert details["cool_off_until"] is not None
     cooling = approver.post(f"/payouts/{ready}/pay", {"confirm_details_version": details["version"]})
     assert cooling.status_code == 409
-    word = approver.post(f"/payees/{world.maya.reference}/payment-details/release", {"reason": "Called her."})
+    release, said = f"/payees/{world.maya.reference}/payment-details/release", {"reason": "Called her."}
+    older = approver.post(release, {**said, "version": details["version"] - 1})
+    assert (older.status_code, older.json["code"]) == (409, "stale"), "a word is for what the person saw"
+    word = approver.post(release, {**said, "version": details["version"]})
     assert (word.status_code, word.json["is_over"]) == (200, False)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.notices.service import Recipient
+from webapp.people import members
 from webapp.people.models import Membership, Organisation, Payee, Role, User
 
 # Somebody who takes an account over changes the address first: for so long the old one is told, too.
@@ -54,7 +55,7 @@ def _old_addresses(payee: Payee, now: datetime) -> list[str]:
 
 
 def admins(organisation_id: int, *, without: int | None = None) -> list[User]:
-    """The active admins of an organisation, by name; `without` leaves one user out."""
+    """The active admins of an organisation, by name; `without` leaves one user out. Who was invited is none yet."""
     query = (
         select(User)
         .join(Membership, Membership.user_id == User.id)
@@ -62,6 +63,7 @@ def admins(organisation_id: int, *, without: int | None = None) -> list[User]:
             Membership.organisation_id == organisation_id,
             Membership.role == Role.ADMIN.value,
             User.is_active.is_(True),
+            ~members.is_pending(organisation_id),
         )
         .order_by(User.name, User.id)
     )

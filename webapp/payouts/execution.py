@@ -25,7 +25,7 @@ from webapp.outbox import service as outbox
 from webapp.outbox.service import Later
 from webapp.payouts import creation, payment, policies, queries, records, settlement
 from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.policy import details_wait, why_not_paid
+from webapp.payouts.policy import cool_off_wait, details_wait, why_not_paid
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
 from webapp.people.queries import details_of
 from webapp.providers import registry
@@ -111,6 +111,8 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
         if (pending := queries.details_pending(payout.payee)) is not None:
             zone = payout.organisation.timezone
             return Later(now + _WAIT, details_wait(payout.payee.name, pending, zone))
+        if (cool_off := _cool_off(payout, now)) is not None:
+            return cool_off
         if payout.method is not None and not payout.method.is_current:
             changed = "The payment details changed before it was sent; nothing was sent."
             settlement.apply(
@@ -139,6 +141,19 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
         db.session.refresh(transfer)
         settlement.keep_event(transfer, "worker", TransferState.QUEUED, now, request={"worker": worker})
         return Claim(transfer.id, transfer.rail, _order(payout, transfer), transfer.sends)
+
+
+def _cool_off(payout: Payout, now: datetime) -> Later | None:
+    """The wait that a changed e-mail address or phone began after the transfer was queued."""
+    method = payout.method
+    if method is None or not method.is_current:
+        return None
+    until = method.cool_off_until
+    if until is None or until <= now:
+        return None
+    # It may be released early, so it is looked at again before.
+    zone = payout.organisation.timezone
+    return Later(min(until, now + _WAIT), cool_off_wait(payout.payee.name, until, zone))
 
 
 def _is_as_approved(payout: Payout, transfer: Transfer) -> bool:

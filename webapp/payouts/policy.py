@@ -331,9 +331,14 @@ def _destination_reasons(policy: Policy, facts: PaymentFacts) -> list[str]:
             "must confirm them when paying: the approval was for the old ones."
         )
     if facts.cool_off_until is not None and facts.now < facts.cool_off_until:
-        when = instant_text(facts.cool_off_until, facts.timezone)
-        reasons.append(f"The payment details of {facts.payee_name} changed; nothing is paid before {when}.")
+        reasons.append(cool_off_wait(facts.payee_name, facts.cool_off_until, facts.timezone))
     return reasons
+
+
+def cool_off_wait(payee_name: str, until: datetime, timezone: str) -> str:
+    """Why nothing is paid to a payee while changed payment details wait out their cool-off."""
+    when = instant_text(until, timezone)
+    return f"The payment details of {payee_name} changed; nothing is paid before {when}."
 
 
 def details_wait(payee_name: str, pending: tuple[str, datetime], timezone: str) -> str:

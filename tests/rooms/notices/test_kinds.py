@@ -19,12 +19,13 @@ from tests.rooms.notices.world import NAMES, World, kind_of, mails
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
-from webapp.notices import catalogue, digest, preferences
+from webapp.notices import catalogue, digest, preferences, recipients
 from webapp.notices.letters import PERSONAL_LINK, UNSUBSCRIBE_LINK, browser_in_words
 from webapp.notices.marks import Subscription
 from webapp.notices.models import Email, NoticeOptOut
 from webapp.notices.service import Desk
 from webapp.outbox.models import OutboxMessage
+from webapp.people import users
 from webapp.people.models import Membership, Organisation, User
 from webapp.portals import registry as portals
 from webapp.runs import service as runs
@@ -384,3 +385,16 @@ def test_changed_contact_is_told_to_the_former_address_too(world: World) -> None
     assert len(to) > 1
     bodies = [email.body_text for email in mails() if email.notice == "contact_changed"]
     assert all("E-mail address" in body and "new@example.com" not in body for body in bodies)
+
+
+def test_who_has_not_accepted_an_invitation_as_admin_reads_no_mail_of_the_admins(
+    database: Flask, now: datetime
+) -> None:
+    organisation = people.organisation()
+    admin = people.user(organisation=organisation, role="admin")
+    with transaction():
+        users.invite(
+            organisation_id=organisation.id, email="mistyped@example.com", name="", roles=["admin"],
+            actor=people.actor_of(admin), now=now,
+        )  # fmt: skip
+    assert [user.id for user in recipients.admins(organisation.id)] == [admin.id]

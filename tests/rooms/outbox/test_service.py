@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 
+from webapp import queue
 from webapp.database import db, transaction
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
@@ -43,6 +45,18 @@ def test_what_is_rolled_back_was_never_asked_for(database: Flask, now: datetime)
     except LookupError:
         pass
     assert db.session.query(OutboxMessage).count() == 0
+
+
+def test_a_queue_is_rung_for_later_work_after_an_earlier_one_was_rolled_back(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(queue, "ring", rung.append)
+    with pytest.raises(LookupError), transaction():
+        outbox.add(kind="x", reference_id=1, dedupe_key="a", to_queue="mail", now=now)
+        raise LookupError
+    add(now, "b")
+    assert rung == ["mail"]
 
 
 def test_a_claimed_message_is_nobody_else_s_until_its_lease_ends(database: Flask, now: datetime) -> None:

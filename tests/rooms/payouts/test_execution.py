@@ -20,6 +20,7 @@ from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.payouts import execution, policies, service
 from webapp.payouts.models import Payout, RailSwitch, Transfer, TransferEvent
+from webapp.people import service as people
 from webapp.providers import registry
 from webapp.providers.ports import CREDENTIALS, CREDITED, DUPLICATE, Answer, Outcome
 
@@ -429,6 +430,26 @@ def test_details_that_changed_meanwhile_are_not_paid_to(database: Flask, now: da
         assert found.rail.sent == []
         assert found.states() == ("failed", "failed")
         assert found.transfer.error_code == "METHOD_CHANGED"
+
+
+def test_a_queued_transfer_waits_out_the_cool_off_that_a_changed_contact_began(
+    database: Flask, now: datetime
+) -> None:
+    with scene(now, [_O.ACCEPTED]) as found:
+        with transaction():
+            payee = db.session.get_one(Payout, found.payout_id).payee
+            for phone in ("+1 203 555 0142", "+1 203 555 0199"):
+                people.update_payee(
+                    organisation_id=found.organisation_id, payee_id=payee.id, actor=factories.FACTORY, now=now,
+                    changes={"phone": phone},
+                )  # fmt: skip
+        later = found.send()
+        assert found.rail.sent == []
+        assert isinstance(later, Later)
+        assert "nothing is paid before" in later.reason
+        found.wait(hours=48)
+        assert found.send() is None
+        assert len(found.rail.sent) == 1
 
 
 # ------------------------------------------------------------------ dead workers

@@ -20,7 +20,7 @@ from webapp.api.schemas.people import (
     ReleaseIn,
 )  # fmt: skip
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.people import accounts, service
 from webapp.people import queries as people
 from webapp.people.access.tokens import Scope
@@ -155,6 +155,8 @@ def release_details(who: Caller, reference: str, body: ReleaseIn) -> Released:
     method = people.current_method(payee.id)
     if method is None:
         raise Conflict(f"{payee.name} has no payment details yet.")
+    if method.version != body.version:
+        raise StaleVersion("The payment details are not those that you release. Look at them, then decide.")
     done = changes.release_cool_off(
         organisation_id=who.organisation_id,
         method_id=method.id,

@@ -145,6 +145,7 @@ class DetailsAsked(Out):
 class ReleaseIn(In):
     """A word for paying to changed details before their cool-off is over."""
 
+    version: Version = Field(description="Of the details as you saw them; another one answers 409.")
     reason: Reason = Field(examples=["Called Maya on the number on file."])
 
 
