@@ -1,0 +1,16 @@
+"""The people of the house tests, for attackers too."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.house import objects, objects_api  # noqa: F401 - register the example records
+from tests.house import town as town_module
+from tests.house.town import Town
+
+
+@pytest.fixture
+def town(database: Flask) -> Town:
+    """Two organisations and everybody in them."""
+    return town_module.build(database)
