@@ -17,8 +17,8 @@ from sqlalchemy import text
 from benchmarks import crowd
 from benchmarks.crowd import Crowd
 from benchmarks.frame import FLAT, Figure, at_most, growth, in_turns
-from benchmarks.ground import Ground
-from webapp.database import db
+from benchmarks.ground import Ground, reading
+from webapp.database import db, read_only
 from webapp.payouts import lists
 from webapp.payouts.views import listing
 from webapp.web import exports
@@ -38,7 +38,7 @@ def run(ground: Ground) -> Iterator[Figure]:
     size = ground.size(400, 100_000)
     many, small = crowd.gather(ground, size), crowd.gather(ground, size // 10)
     rounds = min(3, ground.rounds)
-    with many.app.app_context():
+    with many.app.app_context(), reading():
         text_file = in_turns(lambda n: _csv(many), lambda n: _plain_csv(ground.engine), ground.rounds)
         floor = "COPY" if ground.engine == "postgresql" else "csv.writer"
         yield Figure(NAME, f"CSV of {size:,}", ground.engine, text_file.ours, "s", text_file.floor, text_file.ratio,
@@ -103,6 +103,7 @@ def _megabytes(many: Crowd, write: Callable[[Crowd], None]) -> float:
         try:
             with many.app.app_context():
                 db.engine.dispose(close=False)
+                read_only.set(True)
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 write(many)
                 used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

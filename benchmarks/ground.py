@@ -22,7 +22,7 @@ from tests.support import postgres
 from tests.support.client import FreshClient
 from webapp.app import create_app
 from webapp.config import Settings
-from webapp.database import db
+from webapp.database import db, read_only
 from webapp.kernel.actor import Actor
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -76,9 +76,23 @@ class Ground:
         return app
 
     def analyse(self) -> None:
-        """Let the present application's database count its rows, as it does by itself over a day."""
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("ANALYZE" if self.engine == "sqlite" else "VACUUM ANALYZE"))
+        """What a PostgreSQL server does by itself over a day: it counts its rows. SQLite does not."""
+        db.session.rollback()
+        if self.engine == "postgresql":
+            with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Whatever the block opens only reads, as a page does: on SQLite nobody waits for the write lock."""
+    db.session.rollback()
+    token = read_only.set(True)
+    try:
+        yield
+    finally:
+        db.session.rollback()
+        read_only.reset(token)
 
 
 def _dispose(app: Flask) -> None:

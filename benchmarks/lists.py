@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from benchmarks import crowd, watch
 from benchmarks.crowd import Crowd
 from benchmarks.frame import FLAT, Figure, at_most, growth
-from benchmarks.ground import Ground
-from webapp.database import db, read_only
+from benchmarks.ground import Ground, reading
 from webapp.payouts import figures, lists
 
 NAME = "lists"
@@ -93,13 +92,10 @@ def _cards(ground: Ground, many: Crowd) -> Iterator[Figure]:
         "totals of all": lambda: lists.totals(everything),
         "totals of the paid": lambda: lists.totals(paid),
     }
-    token = read_only.set(True)
     for name, card in (cards | sums).items():
-        db.session.rollback()
-        cost = watch.cost_of(watch.asked_by(card), ground.rounds)
+        with reading():
+            cost = watch.cost_of(watch.asked_by(card), ground.rounds)
         yield _figure(ground, f"{name}, {many.payouts:,}", cost, CARD_GOAL if name in cards else None)
-    db.session.rollback()
-    read_only.reset(token)
 
 
 def _figure(ground: Ground, name: str, cost: watch.Cost, goal: float | None) -> Figure:

@@ -23,6 +23,7 @@ from benchmarks.frame import Figure, at_most, median_of
 from benchmarks.ground import NOW, Ground
 from jobs import base, registry
 from tests import factories
+from tests.factories import payouts as payouts_factory
 from webapp import queue
 from webapp.database import db, transaction
 from webapp.embedded import valkey
@@ -103,7 +104,7 @@ def _approvals(app: Flask, rows: int) -> float:
     payee = factories.payee(organisation)
     factories.method(payee)
     with transaction():
-        payouts = [factories.payout(organisation, payee, 1_000 + n, actor=factories.actor_of(maker))
+        payouts = [payouts_factory.payout(organisation, payee, 1_000 + n, actor=factories.actor_of(maker))
                    for n in range(rows)]  # fmt: skip
         drafts = [RowDraft("payout", p.id, p.reference, p.version) for p in payouts]
     run_id = _confirmed(organisation, drafts, factories.actor_of(boss))

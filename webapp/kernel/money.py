@@ -6,13 +6,16 @@ Arithmetic across currencies raises; rounding happens once, at a named step, thr
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
 
 from babel.numbers import (
     format_currency,
     get_currency_precision,
+    get_currency_symbol,
     get_decimal_symbol,
     get_group_symbol,
 )
@@ -26,6 +29,7 @@ MAXIMUM_MINOR = 10**15
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
+@cache
 def exponent(currency: str) -> int:
     """Number of decimals of an ISO 4217 currency (JPY 0, USD 2, KWD 3)."""
     if not _CURRENCY.fullmatch(currency):
@@ -117,23 +121,45 @@ def round_to_minor(value: Decimal, currency: str, rounding: str = HALF_EVEN) -> 
     return Money(int(scaled), currency)
 
 
-def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
-    """Read what a person typed ("1,234.50", "₹ 1,23,456.7") as Money.
-
-    Raises Invalid when it is not a number, has more decimals than the currency, or is out of range.
-    """
+def _plain_number(text: str, currency: str, locale: str) -> str:
+    """The number in a text, with a point for the decimals and no groups; empty when there is none."""
     decimal_symbol, group_symbol = get_decimal_symbol(locale), get_group_symbol(locale)
-    cleaned = re.sub(r"[\s\u00a0\u202f]|[^\d\-\N{MINUS SIGN}.,']", "", text).replace("\N{MINUS SIGN}", "-")
-    cleaned = cleaned.replace(group_symbol, "").replace(decimal_symbol, ".")
+    names = {currency, *(get_currency_symbol(currency, each) for each in (locale, "en_US"))}
+    names |= {sign for name in names for sign in name if unicodedata.category(sign) == "Sc"}
+    sign = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    group = rf"(?:\s|'|{re.escape(group_symbol)})"
+    # Groups of three, or in India one of three after groups of two: 1,234,567 and 12,34,567.
+    whole = rf"\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}"
+    found = re.fullmatch(
+        rf"(-?)\s*(?:{sign})?\s*(-?)((?:{whole})(?:{re.escape(decimal_symbol)}\d+)?)\s*(?:{sign})?",
+        text.strip().replace("\N{MINUS SIGN}", "-"),
+        flags=re.IGNORECASE,
+    )
+    if found is None or (found[1] and found[2]):
+        return ""
+    number = re.sub(group, "", found[3]).replace(decimal_symbol, ".")
+    return f"{found[1] or found[2]}{number}"
+
+
+def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
+    """Read what a person typed ("1,234.50", "₹ 1,23,456.7", "USD 5") as Money.
+
+    Raises Invalid when it is not a number written as the locale writes them, names another currency, has more
+    decimals than the currency, or is out of range. Nothing is guessed: "1O0" is no amount, and "1,50" is none
+    where the comma groups thousands; as 10.00 or 150.00 it would be a payment nobody meant.
+    """
+    cleaned = _plain_number(text, currency, locale)
     example = Money(123450 if exponent(currency) else 1234, currency).plain
-    if not re.fullmatch(r"-?\d+(\.\d+)?", cleaned):
-        raise Invalid("amount", f"{text.strip() or 'Nothing'} is not an amount.", example=example)
+    if not cleaned:
+        raise Invalid("amount", f"{text.strip()[:60] or 'Nothing'} is not an amount.", example=example)
     try:
         value = Decimal(cleaned)
     except InvalidOperation as error:  # pragma: no cover - the pattern above admits only numbers
         raise Invalid("amount", f"{text} is not an amount.", example=example) from error
     places = exponent(currency)
-    if value != value.quantize(Decimal(1).scaleb(-places)) if len(cleaned) < 40 else True:
+    if len(cleaned) >= 40:
+        raise Invalid("amount", f"{text.strip()[:60]}… is larger than Paydesk accepts.", example=example)
+    if value != value.quantize(Decimal(1).scaleb(-places)):
         raise Invalid(
             "amount",
             f"{currency} has {places} decimals; {text.strip()} has more.",

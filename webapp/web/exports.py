@@ -10,7 +10,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import IO, Any
@@ -39,6 +39,12 @@ def defuse(value: Any) -> str:
     Text that begins with = + - @ (also after blanks), tab or a line break gets an apostrophe in front;
     a plain negative number stays as it is. None is an empty cell.
     """
+    if type(value) is str:
+        # Nearly every cell: what begins with a letter or a digit runs nowhere.
+        if value[:1].isalnum() and "\x00" not in value:
+            return value
+    elif (write := _PLAIN.get(type(value))) is not None:
+        return write(value)
     text = _text(value)
     if isinstance(value, (int, Decimal, Money, date, datetime)) or _PLAIN_NUMBER.match(text):
         return text
@@ -65,13 +71,24 @@ def _text(value: Any) -> str:
             return str(value).replace("\x00", "")
 
 
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    type(None): lambda value: "",
+    int: str,
+    bool: _text,
+    Money: _text,
+    Decimal: "{:f}".format,
+    date: date.isoformat,
+    datetime: _text,
+}
+
+
 def csv_rows(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """The file as pieces of text (RFC 4180, UTF-8), a couple of hundred rows at a time."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow([defuse(header) for header in headers])
     for number, row in enumerate(rows, start=1):
-        writer.writerow([defuse(value) for value in row])
+        writer.writerow(map(defuse, row))
         if number % _BUFFER_ROWS == 0:
             yield _drain(buffer)
     yield _drain(buffer)
@@ -138,6 +155,9 @@ def write_xlsx(
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any) -> None:
     """Numbers as numbers while a spreadsheet keeps them exact, days as days, everything else as text."""
+    if type(value) is str:
+        sheet.write_string(row, column, _CONTROLS.sub("", defuse(value))[:32_767])
+        return
     number = value.decimal if isinstance(value, Money) else value
     if isinstance(number, (int, Decimal)) and not isinstance(number, bool):
         if len(Decimal(number).as_tuple().digits) <= _EXACT_DIGITS:

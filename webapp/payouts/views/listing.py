@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from flask import g, request, url_for
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
-from webapp.kernel.money import Money
+from webapp.kernel.money import Money, exponent
 from webapp.payouts.lists import Total
-from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.web.i18n import translated
 
@@ -87,22 +87,26 @@ def count_of(totals: Iterable[Total]) -> int:
     return sum(total.count for total in totals)
 
 
-def export_cells(payouts: Iterable[Payout]) -> Iterator[tuple[Any, ...]]:
+def export_cells(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of the admins' file: ISO days, plain amounts, a currency column, never an account number."""
-    for p in payouts:
+    labels = {state.value: state.label for state in PayoutState}
+    for (
+        _, reference, payee, payee_reference, program, start, end, state, is_held, currency, gross, net, payment,
+        approved_at, paid_on, created_at,
+    ) in rows:  # fmt: skip
+        places = -exponent(currency)
         yield (
-            p.reference, p.payee.name, p.payee.reference, p.program, p.period_start, p.period_end,
-            PayoutState(p.state).label, p.is_held, p.currency, Money(p.gross_minor, p.currency),
-            Money(p.amount_minor - p.gross_minor, p.currency), Money(p.amount_minor, p.currency),
-            p.payment_reference, p.approved_at, p.paid_on, p.created_at,
+            reference, payee, payee_reference, program, start, end, labels[state], is_held, currency,
+            Decimal(gross).scaleb(places), Decimal(net - gross).scaleb(places), Decimal(net).scaleb(places), payment,
+            approved_at, paid_on, created_at,
         )  # fmt: skip
 
 
-def payee_export_cells(payouts: Iterable[Payout]) -> Iterator[tuple[Any, ...]]:
+def payee_export_cells(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of a payee's own file: no notes, no names of admins."""
-    for p in payouts:
+    for r in rows:
         yield (
-            p.reference, p.period_start, p.period_end, PayoutState(p.state).label, p.currency,
-            Money(p.gross_minor, p.currency), Money(p.amount_minor - p.gross_minor, p.currency),
-            Money(p.amount_minor, p.currency), p.paid_on, p.payment_reference,
+            r.reference, r.period_start, r.period_end, PayoutState(r.state).label, r.currency,
+            Money(r.gross_minor, r.currency), Money(r.amount_minor - r.gross_minor, r.currency),
+            Money(r.amount_minor, r.currency), r.paid_on, r.payment_reference,
         )  # fmt: skip
