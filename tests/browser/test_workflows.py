@@ -147,7 +147,9 @@ def test_change_payment_details_and_verify_them(hands: Open, demo: Demo) -> None
     admin = hands("first")
     admin.go(f"{demo.address}/admin/bank-changes")
     admin.press(admin.page.locator("tbody th a").first)
-    admin.write(admin.page.locator("#note"), "Called on the number on file; the last four digits are right.")
+    admin.write(
+        admin.field("Whom did you call"), "Called on the number on file; the last four digits are right."
+    )
     admin.press(admin.button("Verify: pay to"))
     _says(admin, "Verified")
 
