@@ -41,7 +41,7 @@ class Ground:
     is_quick: bool = False
     is_full: bool = False
     server: postgres.Server | None = None
-    _names: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     @property
     def rounds(self) -> int:
@@ -54,8 +54,8 @@ class Ground:
 
     def application(self, name: str, **settings: object) -> Flask:
         """An application on an empty, migrated database of its own."""
-        name = f"bench_{len(self._names)}_{name}"
-        self._names.append(name)
+        name = f"bench_{len(self.names)}_{name}"
+        self.names.append(name)
         home = self.folder / name
         home.mkdir()
         url = f"sqlite:///{home / 'paydesk.sqlite'}"
