@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -121,7 +122,7 @@ def sign_in(page: Page, demo: Demo, email: str) -> None:
     page.locator("#email").fill(email)
     page.locator("#password").fill(DEMO_PASSWORD)
     page.locator("#password").press("Enter")
-    page.wait_for_url(lambda address: "/sign-in" not in address)
+    page.wait_for_url(lambda address: urlsplit(address).path != "/sign-in")
 
 
 def _context(browser: Browser, javascript: bool = True, bypass_csp: bool = False) -> BrowserContext:

@@ -21,6 +21,8 @@ def _open_first(page: Page, demo: Demo, status: str) -> str:
     link = page.locator("tbody a", has_text=re.compile(r"^PO-")).first
     reference = link.inner_text()
     link.click()
+    # The list opens a drawer with JavaScript, and the page of the payout without.
+    page.wait_for_url(lambda address: reference in address)
     return reference
 
 
