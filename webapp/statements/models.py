@@ -25,6 +25,9 @@ class Document(Base):
             name="ready_has_bytes",
         ),
         Index("ix_documents_payee", "organisation_id", "payee_id", "id"),
+        Index("ix_documents_organisation", "organisation_id", "id"),
+        # Every row of a list asks what replaced it.
+        Index("ix_documents_replaces", "replaces_id"),
     )
 
     id: Mapped[PrimaryKey]

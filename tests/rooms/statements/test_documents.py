@@ -23,7 +23,7 @@ from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
 from webapp.providers import storage
-from webapp.statements import making, render_pdf, service
+from webapp.statements import making, queries, render_pdf, service
 from webapp.statements.models import Document
 
 
@@ -190,3 +190,16 @@ def test_an_unknown_payout_is_not_found(database: Flask, now: datetime) -> None:
     with pytest.raises(NotFound), transaction():
         service.request_remittance(payout_id=99, actor=WORKER, now=now)
     assert making.render(document_id=99, now=now) is False
+
+
+@pytest.mark.parametrize("state", ["", "ready", "replaced"])
+def test_a_list_finds_what_replaced_each_row_by_an_index(database: Flask, state: str) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by the number of rows; a few are read faster than any index")
+    query = queries.documents(people.organisation(), queries.DocumentFilter(state=state))
+    listed = query.order_by(Document.id.desc()).limit(50)
+    compiled = listed.compile(db.engine, compile_kwargs={"literal_binds": True})
+    plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
+    about_newer = [step for step in plan if step.split()[1].startswith("documents_")]
+    assert about_newer, plan
+    assert all("ix_documents_replaces" in step for step in about_newer), "\n".join(plan)

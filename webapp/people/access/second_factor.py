@@ -73,6 +73,8 @@ def _app_of(user_id: int) -> TotpSecret | None:
 
 def begin_setup(*, user_id: int, now: datetime) -> TotpSecret:
     """A new secret that waits for its first code. Raises Conflict when an app is set up already."""
+    # Pressed twice, the second press waits for the first and begins anew.
+    db.session.get_one(User, user_id, with_for_update=True)
     row = _app_of(user_id)
     if row is not None and row.confirmed_at is not None:
         raise Conflict("An authenticator app is set up already. Remove it before you set up another one.")
@@ -256,7 +258,8 @@ def use_recovery_code(*, user_id: int, code: str, actor: Actor, now: datetime) -
     code_hash = _hash(user_id, code)
     unused = (
         RecoveryCode.user_id == user_id,
-        RecoveryCode.code_hash == code_hash,  # nosemgrep: secrets-are-compared-in-constant-time - by the database
+        RecoveryCode.code_hash
+        == code_hash,  # nosemgrep: secrets-are-compared-in-constant-time - by the database
         RecoveryCode.used_at.is_(None),
     )
     result: Any = db.session.execute(update(RecoveryCode).where(*unused).values(used_at=now))
