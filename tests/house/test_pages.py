@@ -92,7 +92,7 @@ def _templates() -> list[Path]:
 
 RULES = {
     r"(?<![\w-])hx-[a-z]": "write data-hx-…, which is valid HTML",
-    r"(?<!['\"])\|\s*safe\b": "only a constant is marked safe, and |format escapes what is put in; else Markup in Python",
+    r"(?<!['\"])\|\s*safe\b": "only a constant is marked safe, and |format escapes what goes in",
     r"autoescape\s+false": "escaping stays on",
     r"(?<![\w-])style=": "styles are in app.css",
     r"<style": "styles are in app.css",
