@@ -22,6 +22,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
 
 from webapp.web.guards import public
+from webapp.web.stylesheets import without_unused
 
 STATIC_FOLDER = Path(__file__).resolve().parent.parent / "static"
 
@@ -91,6 +92,8 @@ def load_asset(name: str, path: Path) -> Asset:
     content = path.read_bytes()
     if name in OWN_FILES:
         content = squeeze(content.decode("utf-8"), path.suffix).encode("utf-8")
+    elif path.suffix == ".css":
+        content = without_unused(content.decode("utf-8")).encode("utf-8")
     return Asset(
         name=name,
         content=content,
