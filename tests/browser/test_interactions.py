@@ -287,3 +287,22 @@ def test_amounts_are_read_as_people_write_them(admin: Page, demo: Demo) -> None:
     expect(admin).to_have_url(re.compile("amount_from="))
     expect(admin.get_by_label("Remove filter")).to_have_count(1)
     expect(admin.locator("[data-error-summary]")).to_have_count(0)
+
+
+# ---- Weight ------------------------------------------------------------------------------------------------
+
+
+def test_the_first_load_of_a_long_list_is_light(windows: Windows, demo: Demo) -> None:
+    """Page, styles, scripts and icon of fifty rows as they travel, with an empty cache: at most 64 KiB."""
+    windows.open(BULK)
+    # Signed in before, so nothing was loaded in this window yet.
+    page = windows.open(BULK)
+    page.goto(f"{demo.address}/admin/approvals", wait_until="networkidle")
+    sizes = page.evaluate(
+        "() => performance.getEntries().filter((e) => e.transferSize).map((e) => [e.name, e.transferSize])"
+    )
+    icon = page.evaluate(
+        "async () => (await (await fetch(document.querySelector('link[rel=icon]').href)).text()).length"
+    )
+    assert {name.rpartition("/")[2] for name, _ in sizes} >= {"app.js", "app.css", "htmx.min.js"}
+    assert sum(size for _, size in sizes) + icon <= 64 * 1024
