@@ -73,17 +73,26 @@ def approved_since(organisation_id: int, since: datetime) -> dict[str, int]:
     return {currency: int(amount) for currency, amount in db.session.execute(query)}
 
 
-def approved_by(user_id: int) -> ColumnElement[bool]:
-    """Whether this person approved a payout already, in its present round."""
-    return exists().where(
+_CURRENT = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+
+
+def counting_approvals() -> ColumnElement[bool]:
+    """A condition on approvals: of the payout's present round, and for the payment details of now.
+
+    Amount and payee cannot change within a round, so only newer details make an approval worthless.
+    """
+    newer = select(PayoutMethod.id).where(_CURRENT, PayoutMethod.created_at > Approval.at)
+    return and_(
         Approval.payout_id == Payout.id,
         Approval.round == Payout.round,
-        Approval.approver_id == user_id,
         Approval.decision == "approved",
+        ~newer.correlate(Payout, Approval).exists(),
     )
 
 
-_CURRENT = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+def approved_by(user_id: int) -> ColumnElement[bool]:
+    """Whether this person approved a payout as it is now."""
+    return exists().where(counting_approvals(), Approval.approver_id == user_id)
 
 
 def blocked_clause(who: Approver) -> ColumnElement[bool]:
@@ -140,9 +149,7 @@ def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
 
 
 def _half_approved() -> ColumnElement[bool]:
-    return exists().where(
-        Approval.payout_id == Payout.id, Approval.round == Payout.round, Approval.decision == "approved"
-    )
+    return exists().where(counting_approvals())
 
 
 def _made_by(who: Approver) -> ColumnElement[bool]:

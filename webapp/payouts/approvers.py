@@ -141,11 +141,7 @@ def nobody_may_approve(
         may = may + case((approval_queue.barred_clause(who), 0), else_=1)
     given = (
         select(func.count(func.distinct(Approval.approver_id)))
-        .where(
-            Approval.payout_id == Payout.id,
-            Approval.round == Payout.round,
-            Approval.decision == "approved",
-        )
+        .where(approval_queue.counting_approvals())
         .correlate(Payout)
         .scalar_subquery()
     )

@@ -15,7 +15,7 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
 from webapp.kernel.money import Money
 from webapp.outbox.models import OutboxMessage
-from webapp.payouts import approvers, policies, policy_changes, service, stuck
+from webapp.payouts import approval_queue, approvers, policies, policy_changes, service, stuck
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.payouts.policy import default_rules, from_rules, strict_rules
 from webapp.people import users
@@ -309,3 +309,38 @@ def test_an_invitation_that_was_taken_back_makes_nobody_wait(place: Organisation
     with transaction():
         users.revoke_invitation(organisation_id=place.id, user_id=invited_id, actor=actor_of(first), now=WHEN)
     assert isinstance(_propose(place, first), ApprovalPolicy)
+
+
+def test_an_approval_for_former_payment_details_bars_nobody_and_counts_for_nothing(
+    place: Organisation,
+) -> None:
+    first, second, third = (_admin(place) for _ in range(3))
+    maya = payee(place)
+    method(maya, now=WHEN)
+    made = payout(place, maya, 10_000_001)
+    arguments: dict[str, Any] = {"organisation_id": place.id, "reference": made.reference}
+    with transaction():
+        service.approve(**arguments, actor=actor_of(first), now=WHEN + timedelta(hours=1))
+    later = WHEN + timedelta(hours=2)
+
+    def ready(who: User) -> int:
+        db.session.rollback()
+        return approval_queue.ready_count(
+            approval_queue.approver(organisation=place, user_id=who.id, now=later)
+        )
+
+    noor = payee(place)
+    method(noor, now=later)
+    payout(place, noor, actor=actor_of(first))
+    assert (ready(first), ready(second)) == (0, 2), "another payee's details do not matter"
+    with transaction():
+        service.reject(
+            organisation_id=place.id, reference="PO-2026-000002", reason="Not needed", actor=actor_of(second),
+            now=later,
+        )  # fmt: skip
+    method(maya, now=later)
+    assert (ready(first), ready(second)) == (1, 1), "all begin anew, the first one, too"
+    assert stuck.look(place.id, later, later) == 0
+    for gone in (second, third):
+        _take_away(place, gone, first, "disable")
+    assert stuck.look(place.id, later, later) == 1

@@ -9,7 +9,7 @@ from webapp.api.bearer import Caller
 from webapp.api.schemas.common import Amount, PayeeRef, PaymentDetails
 from webapp.api.schemas.payouts import ApprovalOut, Event, Line, Payout, PayoutDetail, TransferOut
 from webapp.audit.models import AuditEvent
-from webapp.payouts import explain
+from webapp.payouts import explain, queries
 from webapp.payouts.models import Approval, PayoutLine, Transfer
 from webapp.payouts.models import Payout as Row
 
@@ -41,7 +41,7 @@ def detail_of(row: Row, who: Caller, now: datetime) -> PayoutDetail:
 
 def _fields(row: Row, who: Caller) -> dict[str, Any]:
     staff = who.sees_all
-    given = sum(1 for a in row.approvals if a.round == row.round and a.decision == "approved")
+    given = sum(1 for a in row.approvals if _counts(a, row) and a.decision == "approved")
     return {
         **{name: getattr(row, name) for name in _AS_IT_IS},
         "payee": PayeeRef.of(row.payee),
@@ -70,6 +70,12 @@ def _line(line: PayoutLine, currency: str) -> Line:
     )
 
 
+def _counts(row: Approval, payout: Row) -> bool:
+    """Whether a decision is about the payout as it is: once approved, as it was approved."""
+    of_now = payout.fingerprint or queries.fingerprint_of(payout, payout.payee.current_method)
+    return row.round == payout.round and row.fingerprint == of_now
+
+
 def _approval(row: Approval, payout: Row) -> ApprovalOut:
     return ApprovalOut.model_validate(
         {
@@ -77,7 +83,7 @@ def _approval(row: Approval, payout: Row) -> ApprovalOut:
             "by": row.approver_label,
             "note": row.note,
             "at": row.at,
-            "counts": row.round == payout.round,
+            "counts": _counts(row, payout),
         }
     )
 
