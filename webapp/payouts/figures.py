@@ -59,8 +59,6 @@ def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
             func.min(Payout.created_at),
         )
         .where(Payout.organisation_id == organisation_id, is_open())
-        # SQLite, which keeps no counts by itself, would take another one and read the whole history.
-        .with_hint(Payout, "INDEXED BY ix_payouts_open", "sqlite")
         .group_by(Payout.state, Payout.currency)
         .order_by(Payout.currency)
     )

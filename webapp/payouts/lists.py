@@ -84,7 +84,9 @@ def _has_method() -> ColumnElement[bool]:
 
 def is_open() -> ColumnElement[bool]:
     """Whether a payout is not over. Word for word as the index of the open ones says it, so that it is used."""
-    closed: BindParameter[Any] = bindparam("closed", sorted(CLOSED_STATES), expanding=True, literal_execute=True)
+    closed: BindParameter[Any] = bindparam(
+        "closed", sorted(CLOSED_STATES), expanding=True, literal_execute=True
+    )
     return Payout.state.not_in(closed)
 
 
@@ -160,8 +162,6 @@ def payouts(
     query = select(Payout).where(Payout.organisation_id == organisation_id)
     if payee_id is not None:
         query = query.where(Payout.payee_id == payee_id)
-    if filters is not None and filters.status == Standing.HELD:
-        query = query.with_hint(Payout, "INDEXED BY ix_payouts_held", "sqlite")
     return query.where(*_clauses(filters or PayoutFilter(), organisation_id, currency, now))
 
 
