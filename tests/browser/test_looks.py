@@ -193,7 +193,7 @@ STATES: dict[str, tuple[str | None, Leads]] = {
     "old and new side by side": (APPROVER, _side_by_side),
     "account shown": (TECHNICIAN, _revealed),
     "proof, page": (ADMIN, _proof_page),
-    "proof, dialog": (ADMIN, _proof_dialog),
+    "proof, dialog": ("first@bulk.example", _proof_dialog),
     "small question": (EMPTY, _small_question),
     "run at work": ("first@bulk.example", _progress),
     "run finished": ("second@bulk.example", _finished),
