@@ -190,6 +190,17 @@ class NoteForm(ActionForm):
         return {"note": self.note.data or ""}
 
 
+class ApproveForm(NoteForm):
+    """A yes, to the payment details that the page showed and no others."""
+
+    seen_details = HiddenField()
+
+    def arguments(self) -> dict[str, Any]:
+        """The note, and which payment details were seen."""
+        seen = self.seen_details.data or ""
+        return {**super().arguments(), "seen_details": int(seen) if seen.isdigit() else None}
+
+
 class ReasonForm(ActionForm):
     """An act that needs a reason."""
 

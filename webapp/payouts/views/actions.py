@@ -14,7 +14,15 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, explain, lists, policies, queries
-from webapp.payouts.forms import ActionForm, ConfirmingForm, EditForm, MarkPaidForm, PayForm, ReturnForm
+from webapp.payouts.forms import (
+    ActionForm,
+    ApproveForm,
+    ConfirmingForm,
+    EditForm,
+    MarkPaidForm,
+    PayForm,
+    ReturnForm,
+)
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.states import PayoutState
@@ -164,6 +172,11 @@ def _page(
         method = payout.payee.current_method
         form.show_details(method.id if method else None)
         fields["seen_details"] = form.seen_details.data or ""
+    elif isinstance(form, ApproveForm):
+        method = payout.payee.current_method
+        fields["seen_details"] = (form.seen_details.data if not conflict else "") or (
+            method.id if method else ""
+        )
     return render_template(
         "payouts/action.html",
         plan=plan,

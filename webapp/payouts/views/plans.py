@@ -10,9 +10,11 @@ from typing import Any
 from flask import url_for
 
 from webapp.kernel.errors import NotFound, StaleVersion
+from webapp.kernel.money import Money
 from webapp.payouts import explain, service
 from webapp.payouts.forms import (
     ActionForm,
+    ApproveForm,
     EditForm,
     MarkPaidForm,
     NoteForm,
@@ -22,6 +24,7 @@ from webapp.payouts.forms import (
     ReviewForm,
 )
 from webapp.payouts.models import Payout
+from webapp.payouts.policy import fingerprint
 from webapp.payouts.states import PayoutAction, PayoutState, possible_actions
 from webapp.payouts.views import review
 
@@ -64,6 +67,19 @@ def _to_what_was_seen(send: Callable[..., service.Result]) -> Callable[..., serv
     return call
 
 
+def _approve_what_was_seen(*, seen_details: int | None, **arguments: Any) -> service.Result:
+    """An approval binds where the money goes; details that came into force after the page was made are not it."""
+    result = service.approve(**arguments)
+    payout = result.payout
+    if not result.is_repeat and seen_details is not None:
+        seen = fingerprint(Money(payout.amount_minor, payout.currency), payout.payee_id, seen_details)
+        if payout.approvals[-1].fingerprint != seen:
+            raise StaleVersion(
+                "The payment details changed since you opened this page. Look at them, then approve."
+            )
+    return result
+
+
 _SEEN = {"reason": "The payee sees this reason, on the page and in the e-mail."}
 _INTERNAL = {"reason": "Admins see this reason; the payee is told that it is on hold."}
 _NOTE = {"note": "Kept with the approval. Payees do not see it."}
@@ -71,7 +87,7 @@ _NOTE = {"note": "Kept with the approval. Payees do not see it."}
 PLANS = {
     plan.slug: plan
     for plan in (
-        Plan("approve", "Approve…", "Approve {amount}", "Approving…", NoteForm, service.approve, _A.APPROVE,
+        Plan("approve", "Approve…", "Approve {amount}", "Approving…", ApproveForm, _approve_what_was_seen, _A.APPROVE,
              key="a", hints=_NOTE),
         Plan("pay", "Pay…", "Pay {amount}", "Sending…", PayForm, _to_what_was_seen(service.submit),
              _A.SUBMIT, explains="The bank is asked once. While its answer is unknown it is never asked twice."),
