@@ -76,5 +76,3 @@ def remove(*, user_id: int, organisation_id: int, view_id: int) -> str:
     endpoint = view.endpoint
     db.session.delete(view)
     return endpoint
-
-
