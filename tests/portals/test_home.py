@@ -50,12 +50,20 @@ def test_empty_organisation_gets_its_set_up_list(place: Place) -> None:
     empty = people.organisation("nova")
     people.membership(place.maker, empty, "admin")
     html = place.client(place.maker, empty).get("/admin/").text
-    for text in ("Set up Nova", "Set the rates", "Add the payees", "Make the first payout"):
+    for text in (
+        "Set up Nova",
+        "Invite a second admin",
+        "Set the rates",
+        "Add the payees",
+        "Make the first payout",
+    ):
         assert text in html
     assert "What needs you now" not in html
     assert html.count("task-done") == 0
     people.method(people.payee(empty))
     assert place.client(place.maker, empty).get("/admin/").text.count("task-done") == 2
+    people.membership(people.user("second@nova.example"), empty, "admin")
+    assert place.client(place.maker, empty).get("/admin/").text.count("task-done") == 3
     assert '<svg class="chart-plot"' not in html
 
 

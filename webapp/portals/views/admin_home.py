@@ -17,6 +17,7 @@ from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, approvers, figures, policies, policy_changes
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
+from webapp.people import members
 from webapp.portals.context import standing
 from webapp.portals.views import tour
 from webapp.programs.installations import creation, work
@@ -137,8 +138,14 @@ def _set_up(organisation: Any) -> list[Task]:
         )
     ).one()
     has_rules = policies.stored_policy(organisation.id) is not None
+    # One person alone who says so in the rules is divided well enough: a delay and a cap stand in.
+    is_divided = (
+        len(members.active_admins(organisation.id)) > 1
+        or policies.current_policy(organisation.id)[0].single_operator.is_on
+    )
     steps = [
         ("Look at the approval rules", "Who must approve what.", "admin.policy.show", has_rules),
+        ("Invite a second admin", "Nobody approves what they made.", "admin.users.index", is_divided),
         ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", has_rates),
         ("Add the payees", "One by one, or from a CSV file.", "admin.payees.index", has_payees),
         ("Add their payment details", "A bank account, a UPI address, or by hand.", "admin.payees.index", has_methods),
