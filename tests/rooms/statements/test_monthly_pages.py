@@ -86,6 +86,7 @@ def test_the_page_of_one_shows_figures_hash_and_issues(
         "XLSX",
     ):
         assert str(said) in text, said
+    assert f"{first.sha256[:8]}<wbr>{first.sha256[8:16]}<wbr>" in text  # it breaks on a phone
     assert "entries were posted late" not in text
     owed(organisation, payee, 700, date(2026, 10, 31))
     assert "entries were posted late" in admin.get(f"/admin/statements/{first.number}").text
