@@ -53,6 +53,7 @@ TASKS = {
     "runs.recover": "Finds runs that nobody works on",
     "imports.recover": "Finds imports that nobody works on",
     "api.forget_old": "Forgets old answers of the API",
+    "database.upkeep": "Lets the embedded database look at its tables, to choose indexes well",
 }
 
 

@@ -8,6 +8,7 @@ from webapp.config import Settings
 from webapp.database import db
 from webapp.ledger.queries import SourceLink, source_links
 from webapp.notices import digest
+from webapp.operations import upkeep
 from webapp.payouts import bulk, check, panels, policies, proof, stuck
 from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.views import bulk as bulk_pages
@@ -29,7 +30,7 @@ from webapp.programs.installations import work
 from webapp.statements import month_runs
 
 # Modules that register with lower rooms when they are imported: handlers of runs, checks, periodic tasks.
-REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest)
+REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:
