@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.numbers import (
     format_currency,
@@ -35,6 +35,13 @@ def exponent(currency: str) -> int:
     if not _CURRENCY.fullmatch(currency):
         raise ValueError(f"not an ISO 4217 currency code: {currency!r}")
     return int(get_currency_precision(currency))
+
+
+# A list writes the same amounts again and again, and Babel takes tens of microseconds for each.
+@lru_cache(maxsize=16_384)
+def _formatted(amount: int, currency: str, locale: str) -> str:
+    text = format_currency(Decimal(amount).scaleb(-exponent(currency)), currency, locale=locale)
+    return str(text).replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True, order=False)
@@ -87,8 +94,7 @@ class Money:
 
     def format(self, locale: str = "en_US") -> str:
         """Amount for people, in their locale, with a real minus sign."""
-        text = format_currency(self.decimal, self.currency, locale=locale)
-        return str(text).replace("-", "\N{MINUS SIGN}")
+        return _formatted(self.amount, self.currency, locale)
 
     def allocate(self, weights: Sequence[int]) -> list[Money]:
         """Split by whole-number weights with the largest-remainder method; the parts add up exactly.

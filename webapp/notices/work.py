@@ -81,7 +81,7 @@ def admin_added(membership_id: int, *, desk: Desk) -> list[Email]:
                 ("Given by", event.actor_label if event else "Nobody is written down"),
                 ("When", say_instant(membership.created_at, organisation.timezone)),
             ),
-            values={"who": added.email},
+            values={"who": added.email, "is_invited": added.password_hash is None},
             link=f"{desk.public_url}/admin/users",
         )
         made.append(to_user("admin_added", admin, f"admin_added:{membership.id}", organisation, letter, desk))

@@ -338,7 +338,10 @@ def _destination_reasons(policy: Policy, facts: PaymentFacts) -> list[str]:
 def cool_off_wait(payee_name: str, until: datetime, timezone: str) -> str:
     """Why nothing is paid to a payee while changed payment details wait out their cool-off."""
     when = instant_text(until, timezone)
-    return f"The payment details of {payee_name} changed; nothing is paid before {when}."
+    return (
+        f"The payment details of {payee_name} changed; nothing is paid before {when}. "
+        "Two admins who did not ask for the change can end the wait on the payee's page."
+    )
 
 
 def details_wait(payee_name: str, pending: tuple[str, datetime], timezone: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
@@ -34,12 +35,18 @@ def money(value: Money) -> str:
 
 def day(value: date | None) -> str:
     """31 Oct 2026."""
-    return "" if value is None else str(format_date(value, "d MMM y", locale=_locale()))
+    return "" if value is None else _date(value, "d MMM y", _locale())
+
+
+@lru_cache(maxsize=4_096)
+def _date(value: date, pattern: str, locale: str) -> str:
+    """A list shows few different days many times; Babel takes tens of microseconds for each."""
+    return str(format_date(value, pattern, locale=locale))
 
 
 def month(value: date) -> str:
     """Oct 2026."""
-    return str(format_date(value, "MMM y", locale=_locale()))
+    return _date(value, "MMM y", _locale())
 
 
 def instant(value: datetime | None) -> Markup:
@@ -52,9 +59,14 @@ def instant(value: datetime | None) -> Markup:
 
 def instant_words(value: datetime) -> str:
     """An instant inside a sentence, in the organisation's zone: 31 Oct 2026, 17:30 IST."""
-    zone = ZoneInfo(i18n.zone_name())
+    return _instant(value.replace(second=0, microsecond=0), i18n.zone_name(), _locale())
+
+
+@lru_cache(maxsize=4_096)
+def _instant(value: datetime, zone_name: str, locale: str) -> str:
+    zone = ZoneInfo(zone_name)
     local = value.astimezone(zone)
-    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=_locale())
+    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=zone, locale=locale)
     return f"{text} {local.tzname() or ''}".rstrip()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import exponent
@@ -167,19 +168,18 @@ def _check_number(
         raise Invalid(name, f"{words} has at most {PLACES} decimals.", "9.99")
 
 
+_PLAIN = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{2,3})*,\d{3}|(?=\.\d))(?:\.\d*)?")
+# One comma that cannot group thousands is the decimal sign.
+_WITH_COMMA = re.compile(r"[+-]?\d+,(?:\d{1,2}|\d{4,})")
+
+
 def parse_decimal(name: str, text: str, example: str = "9.99") -> Decimal:
     """A plain or grouped decimal ("9.99", "1,250.5") as people and files write it. Raises Invalid."""
     cleaned = text.strip().replace("\N{MINUS SIGN}", "-").replace(" ", "").replace("\u00a0", "")
-    if "," in cleaned and "." in cleaned:
-        cleaned = cleaned.replace(",", "")
-    elif cleaned.count(",") == 1 and len(cleaned.partition(",")[2]) != 3:
-        cleaned = cleaned.replace(",", ".")
-    else:
-        cleaned = cleaned.replace(",", "")
-    try:
-        value = Decimal(cleaned)
-    except InvalidOperation:
-        raise Invalid(name, f"{text.strip()!r} is not a number.", example) from None
-    if not value.is_finite() or len(cleaned) > 30:
-        raise Invalid(name, f"{text.strip()!r} is not a number.", example)
-    return value
+    if len(cleaned) <= 30 and cleaned.isascii():
+        if _WITH_COMMA.fullmatch(cleaned):
+            return Decimal(cleaned.replace(",", "."))
+        if _PLAIN.fullmatch(cleaned):
+            return Decimal(cleaned.replace(",", ""))
+    # Nothing is guessed: "1.234,50" and "1e3" could mean different numbers to different people.
+    raise Invalid(name, f"{text.strip()[:60]!r} is not a number.", example)
