@@ -136,7 +136,7 @@ INSTALLATIONS = (
         ("J1,solar,five,kW,Ana,,2026-01-02,", "size", "not a number"),
         ("J1,solar,-5,kW,Ana,,2026-01-02,", "size", "above 0"),
         ("J1,solar,0,kW,Ana,,2026-01-02,", "size", "above 0"),
-        ("J1,solar,1e400,kW,Ana,,2026-01-02,", "size", "above 0"),
+        ("J1,solar,1e400,kW,Ana,,2026-01-02,", "size", "is not a number"),
         ("J1,solar,nan,kW,Ana,,2026-01-02,", "size", "not a number"),
         ("J1,solar,5,miles,Ana,,2026-01-02,", "capacity_unit", "not a unit"),
         ("J1,solar,5,,Ana,,2026-01-02,", "capacity_unit", "needs a unit"),

@@ -23,7 +23,22 @@ def test_what_is_meant_is_read(text: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1.234,50", "1e3", "1_000", "1O0", "NaN", "Infinity", "1,2,3", "12,34,5", "", ".", "-", "1.2.3", "٣", "9" * 40],
+    [
+        "1.234,50",
+        "1e3",
+        "1_000",
+        "1O0",
+        "NaN",
+        "Infinity",
+        "1,2,3",
+        "12,34,5",
+        "",
+        ".",
+        "-",
+        "1.2.3",
+        "٣",
+        "9" * 40,
+    ],
 )
 def test_what_could_mean_something_else_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="is not a number"):
