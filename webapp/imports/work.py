@@ -207,7 +207,7 @@ def _store(turn: Turn, rows: list[Row]) -> tuple[Counter[str], list[list[Any]]]:
 
 
 def recover(*, clock: Callable[[], datetime] = utc_now) -> int:
-    """Imports whose worker is gone are queued again. Returns how many."""
+    """Imports whose worker is gone are queued again; one that failed every time waits for a person. Returns how many."""
     now = clock()
     with transaction() as session:
         stranded = session.scalars(
@@ -218,7 +218,7 @@ def recover(*, clock: Callable[[], datetime] = utc_now) -> int:
         ).all()
         count = 0
         for row in stranded:
-            if not outbox.has_open(kind=service.STEP, reference_id=row.id):
+            if not outbox.is_unfinished(kind=service.STEP, reference_id=row.id):
                 service.queue_step(row, now, suffix=f":{now:%Y%m%d%H%M%S}")
                 count += 1
     return count

@@ -230,6 +230,16 @@ def has_open(*, kind: str, reference_id: int) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
+def is_unfinished(*, kind: str, reference_id: int) -> bool:
+    """Whether a message of a kind about a row is open, or gave up and waits for a person."""
+    query = select(OutboxMessage.id).where(
+        OutboxMessage.kind == kind,
+        OutboxMessage.reference_id == reference_id,
+        OutboxMessage.done_at.is_(None),
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def given_up(*, organisation_id: int, limit: int = 20) -> Sequence[OutboxMessage]:
     """Effects that failed every time and now wait for a person, newest first."""
     return db.session.scalars(

@@ -356,7 +356,7 @@ def _counts(run: Run) -> dict[str, Any]:
 
 
 def recover(*, clock: Callable[[], datetime] = utc_now) -> int:
-    """Runs whose worker is gone are queued again. Returns how many."""
+    """Runs whose worker is gone are queued again; one that failed every time waits for a person. Returns how many."""
     now = clock()
     with transaction():
         stranded = db.session.scalars(
@@ -372,7 +372,7 @@ def recover(*, clock: Callable[[], datetime] = utc_now) -> int:
         ).all()
         count = 0
         for run in stranded:
-            if not outbox.has_open(kind="run.step", reference_id=run.id):
+            if not outbox.is_unfinished(kind="run.step", reference_id=run.id):
                 _queue_step(run, now, suffix=f":{now:%Y%m%d%H%M%S}")
                 count += 1
     return count

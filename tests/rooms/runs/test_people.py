@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -10,6 +10,7 @@ from flask import Flask
 from tests import factories
 from tests.factories.payouts import payout
 from webapp.database import db, transaction
+from webapp.outbox.models import OutboxMessage
 from webapp.payouts import bulk
 from webapp.payouts.models import Payout
 from webapp.people import users
@@ -72,3 +73,16 @@ def test_a_run_of_a_person_who_still_is_an_admin_goes_on(house: Organisation, no
     run_id = confirmed(house, factories.user(organisation=house, role="admin"), now)
     assert service.step(run_id=run_id, clock=lambda: now) is True
     assert states() == {"approved"}
+
+
+def test_a_run_that_failed_every_time_waits_for_a_person(house: Organisation, now: datetime) -> None:
+    run_id = confirmed(house, factories.user(organisation=house, role="admin"), now)
+    late = now + timedelta(days=1)
+    with transaction() as session:
+        message = session.query(OutboxMessage).filter_by(kind="run.step", reference_id=run_id).one()
+        message.gave_up_at, message.last_error = now, "RuntimeError: broken"
+    assert service.recover(clock=lambda: late) == 0
+    with transaction() as session:
+        message = session.query(OutboxMessage).filter_by(kind="run.step", reference_id=run_id).one()
+        message.gave_up_at, message.done_at = None, now
+    assert service.recover(clock=lambda: late) == 1
