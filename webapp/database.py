@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event, inspect
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, MetaData, String, event, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from webapp.kernel.errors import NotFound
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -34,6 +36,9 @@ class Base(DeclarativeBase):
     """Base of all tables."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+Row = TypeVar("Row", bound=Base)
 
 
 db = SQLAlchemy(model_class=Base)
@@ -170,6 +175,18 @@ def transaction() -> Iterator[Session]:
         read_only.reset(marker)
     for callback in session.info.pop("after_commit", []):
         callback()
+
+
+def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> Row:
+    """The one row that meets the conditions, read afresh and locked until the transaction ends. Raises NotFound.
+
+    Whose row it is belongs to the conditions: another organisation's is not found. `how` goes to FOR UPDATE.
+    """
+    query = select(model).where(*conditions).with_for_update(**how)
+    row = db.session.scalar(query.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFound
+    return row
 
 
 def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any]) -> bool:

@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from webapp import queue
 from webapp.audit import service as audit
-from webapp.database import db, insert_ignoring_conflict
+from webapp.database import db, insert_ignoring_conflict, lock_row
 from webapp.imports import queries
 from webapp.imports.columns import Reading
 from webapp.imports.kinds import find_kind
 from webapp.imports.models import ImportChunk, ImportFile, ImportMapping, ImportState, Phase
 from webapp.imports.queries import WORKING
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, NotFound
+from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import canonical_json, digest
 from webapp.outbox import service as outbox
 from webapp.people.numbers import next_number
@@ -76,15 +76,9 @@ def add_file(
 
 
 def _lock(organisation_id: int, reference: str) -> ImportFile:
-    row = db.session.scalar(
-        select(ImportFile)
-        .where(ImportFile.organisation_id == organisation_id, ImportFile.reference == reference)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    return lock_row(
+        ImportFile, ImportFile.organisation_id == organisation_id, ImportFile.reference == reference
     )
-    if row is None:
-        raise NotFound
-    return row
 
 
 def require_own(row: ImportFile, actor: Actor) -> None:

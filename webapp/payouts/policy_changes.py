@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.audit.models import AuditEvent
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
+from webapp.kernel.errors import Conflict, Invalid, NotAllowed, StaleVersion
 from webapp.outbox import service as outbox
 from webapp.payouts import approvers, policies
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
@@ -147,15 +147,9 @@ def _put_in_force(
 
 
 def _lock(organisation_id: int, proposal_id: int) -> PolicyProposal:
-    row = db.session.scalar(
-        select(PolicyProposal)
-        .where(PolicyProposal.organisation_id == organisation_id, PolicyProposal.id == proposal_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    return lock_row(
+        PolicyProposal, PolicyProposal.organisation_id == organisation_id, PolicyProposal.id == proposal_id
     )
-    if row is None:
-        raise NotFound
-    return row
 
 
 def _refuse_decided(row: PolicyProposal, wanted: str, actor: Actor) -> bool:

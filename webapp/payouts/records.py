@@ -11,10 +11,10 @@ from sqlalchemy import select
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.audit.models import AuditEvent
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import IllegalTransition, NotFound, StaleVersion
+from webapp.kernel.errors import IllegalTransition, StaleVersion
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import instant_text
@@ -111,21 +111,12 @@ def tell(event: str, payout: Payout, now: datetime) -> None:
 
 def lock(organisation_id: int, reference: str) -> Payout:
     """The payout's row, locked until the transaction ends. Raises NotFound, also for another organisation's."""
-    return _locked(Payout.organisation_id == organisation_id, Payout.reference == reference)
+    return lock_row(Payout, Payout.organisation_id == organisation_id, Payout.reference == reference)
 
 
 def lock_by_id(payout_id: int) -> Payout:
     """The same by primary key, for workers."""
-    return _locked(Payout.id == payout_id)
-
-
-def _locked(*conditions: Any) -> Payout:
-    payout = db.session.scalar(
-        select(Payout).where(*conditions).with_for_update().execution_options(populate_existing=True)
-    )
-    if payout is None:
-        raise NotFound
-    return payout
+    return lock_row(Payout, Payout.id == payout_id)
 
 
 def check_version(payout: Payout, expected: int | None) -> None:

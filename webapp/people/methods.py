@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from webapp.audit import service as audit
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import NotFound, StaleVersion
+from webapp.kernel.errors import StaleVersion
 from webapp.kernel.ids import new_uid
 from webapp.people import secrets
 from webapp.people.accounts import Destination
@@ -107,15 +107,7 @@ def lock_payee(organisation_id: int, payee_id: int) -> Payee:
 
     Raises NotFound, also for another organisation's.
     """
-    payee = db.session.scalar(
-        select(Payee)
-        .where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if payee is None:
-        raise NotFound
-    return payee
+    return lock_row(Payee, Payee.organisation_id == organisation_id, Payee.id == payee_id)
 
 
 def current_version(payee_id: int) -> PayoutMethod | None:

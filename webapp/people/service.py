@@ -16,12 +16,12 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import COMMAND, Actor
-from webapp.kernel.errors import Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Invalid, StaleVersion
 from webapp.kernel.money import exponent
 from webapp.outbox import service as outbox
 from webapp.people import numbers, passwords, sessions
 from webapp.people.changes import cool_off
-from webapp.people.methods import set_payout_method
+from webapp.people.methods import lock_payee, set_payout_method
 from webapp.people.models import (
     PAYEE_KINDS,
     Membership,
@@ -326,18 +326,6 @@ def _record(action: str, payee: Payee, actor: Actor, now: datetime, changes: dic
     )
 
 
-def _lock_payee(organisation_id: int, payee_id: int) -> Payee:
-    payee = db.session.scalar(
-        select(Payee)
-        .where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if payee is None:
-        raise NotFound
-    return payee
-
-
 def update_payee(
     *,
     organisation_id: int,
@@ -353,7 +341,7 @@ def update_payee(
     """
     if unknown := set(changes) - set(EDITABLE):
         raise ValueError(f"not editable: {sorted(unknown)}")
-    payee = _lock_payee(organisation_id, payee_id)
+    payee = lock_payee(organisation_id, payee_id)
     if expected_version is not None and payee.version != expected_version:
         raise StaleVersion(
             f"Somebody else changed {payee.name} since you opened this page. Nothing of yours was saved yet."
@@ -378,7 +366,7 @@ def update_payee(
 
 def link_user(*, organisation_id: int, payee_id: int, user_id: int, actor: Actor, now: datetime) -> Payee:
     """Let a user sign in as this payee: links them and gives the role of the payee's kind. Raises Invalid."""
-    payee = _lock_payee(organisation_id, payee_id)
+    payee = lock_payee(organisation_id, payee_id)
     if payee.user_id == user_id:
         return payee
     user = db.session.get_one(User, user_id)

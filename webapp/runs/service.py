@@ -17,10 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from webapp import queue
 from webapp.audit import service as audit
-from webapp.database import db, transaction
+from webapp.database import db, lock_row, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, Invalid, NotFound, PaydeskError
+from webapp.kernel.errors import Conflict, Invalid, PaydeskError
 from webapp.kernel.ids import digest
 from webapp.outbox import service as outbox
 from webapp.people.changes.queries import is_active_admin
@@ -120,15 +120,7 @@ def create_draft(
 
 
 def _lock(organisation_id: int, reference: str) -> Run:
-    run = db.session.scalar(
-        select(Run)
-        .where(Run.organisation_id == organisation_id, Run.reference == reference)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if run is None:
-        raise NotFound
-    return run
+    return lock_row(Run, Run.organisation_id == organisation_id, Run.reference == reference)
 
 
 def _record(run: Run, word: str, actor: Actor, now: datetime, changes: dict[str, Any] | None = None) -> None:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from babel.dates import format_date
 from sqlalchemy import select
 
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import add_months, local_date, month_bounds
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -143,14 +143,7 @@ def get(organisation_id: int, number: str) -> Document:
 
 def _locked(organisation_id: int, payee_id: int) -> tuple[Organisation, Payee]:
     """The payee, held until the end of the transaction: two who make the same statement wait for each other."""
-    payee = db.session.scalar(
-        select(Payee)
-        .where(Payee.id == payee_id, Payee.organisation_id == organisation_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    if payee is None:
-        raise NotFound
+    payee = lock_row(Payee, Payee.organisation_id == organisation_id, Payee.id == payee_id, key_share=True)
     return db.session.get_one(Organisation, organisation_id), payee
 
 

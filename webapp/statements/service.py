@@ -9,10 +9,9 @@ from sqlalchemy import select, update
 
 from webapp import queue
 from webapp.audit import service as audit
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import NotFound
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
@@ -31,14 +30,7 @@ def request_remittance(*, payout_id: int, actor: Actor, now: datetime) -> Docume
     There is one per state and round of the payout; a later one names the one it replaces. One that failed is
     queued again. A worker draws it through the outbox. Raises NotFound for an unknown payout.
     """
-    payout = db.session.scalar(
-        select(Payout)
-        .where(Payout.id == payout_id)
-        .with_for_update(of=Payout)
-        .execution_options(populate_existing=True)
-    )
-    if payout is None:
-        raise NotFound
+    payout = lock_row(Payout, Payout.id == payout_id, of=Payout)
     variant = variant_of(payout)
     document = db.session.scalar(
         select(Document).where(

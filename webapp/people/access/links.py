@@ -15,9 +15,9 @@ from sqlalchemy import select, update
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.config import Settings
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, NotFound
+from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import new_uid
 from webapp.outbox import service as outbox
 from webapp.people import service
@@ -191,14 +191,7 @@ def send_asked_reset(*, user_id: int, actor: Actor, now: datetime) -> AccountLin
 def _take(token: str, kind: str, now: datetime) -> AccountLink:
     """The link, locked and marked as used. Raises NotFound for no token of ours, Spent for one that is over."""
     uid = _uid_in(token)
-    link = db.session.scalar(
-        select(AccountLink)
-        .where(AccountLink.uid == (uid or ""), AccountLink.kind == kind)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if link is None:
-        raise NotFound
+    link = lock_row(AccountLink, AccountLink.uid == (uid or ""), AccountLink.kind == kind)
     if not is_open(link, now):
         raise Spent
     link.used_at = now

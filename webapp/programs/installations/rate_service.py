@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 
 from webapp.audit import service as audit
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from webapp.programs.installations import queries
@@ -168,18 +168,8 @@ def _record(
 
 
 def _locked(organisation_id: int, configuration_id: int) -> RateConfiguration:
-    row = db.session.scalar(
-        select(RateConfiguration)
-        .where(
-            RateConfiguration.organisation_id == organisation_id,
-            RateConfiguration.id == configuration_id,
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if row is None:
-        raise NotFound
-    return row
+    own = RateConfiguration.organisation_id == organisation_id
+    return lock_row(RateConfiguration, own, RateConfiguration.id == configuration_id)
 
 
 def revise_rate(

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict, IllegalTransition, Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Conflict, IllegalTransition, Invalid, StaleVersion
 from webapp.people.models import Organisation, Payee, Role
 from webapp.people.numbers import next_number
 from webapp.programs.installations import queries
@@ -141,15 +141,8 @@ def _check_technicians(organisation_id: int, shares: Sequence[ShareDraft]) -> No
 
 
 def _locked(organisation_id: int, reference: str) -> Installation:
-    row = db.session.scalar(
-        select(Installation)
-        .where(Installation.organisation_id == organisation_id, Installation.reference == reference)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if row is None:
-        raise NotFound
-    return row
+    own = Installation.organisation_id == organisation_id
+    return lock_row(Installation, own, Installation.reference == reference)
 
 
 def _refuse_when_in_payout(installation: Installation, what: str) -> None:
