@@ -13,11 +13,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.numbers import get_currency_name
-from num2words import num2words
-
+from webapp.kernel import words
 from webapp.kernel.errors import PaydeskError
-from webapp.kernel.money import Money, exponent, total
+from webapp.kernel.money import Money, total
 from webapp.payouts.drafts import GROSS_KINDS
 
 KIND_TITLES = {"deduction": "Deduction", "tax": "Tax", "adjustment": "Adjustment"}
@@ -241,16 +239,8 @@ def destination(method_kind: str, masked: str) -> str:
 
 
 def in_words(amount: Money, locale: str) -> str:
-    """ "Four hundred ninety-nine US dollars and 50/100"; the figures alone where there are no words."""
-    places = exponent(amount.currency)
-    whole, rest = divmod(abs(amount.amount), 10**places)
-    try:
-        words = num2words(whole, lang="en_IN" if locale.endswith("_IN") else "en")
-        name = get_currency_name(amount.currency, count=whole, locale="en")
-    except (NotImplementedError, OverflowError, KeyError, ValueError):
-        return f"{amount.currency} {amount.plain}"
-    text = f"{words} {name}" + (f" and {rest:0{places}d}/{10**places}" if places else "")
-    return ("Minus " + text) if amount.amount < 0 else text[:1].upper() + text[1:]
+    """ "Four hundred ninety-nine US dollars and 50/100", in lakh and crore where the locale counts so."""
+    return words.in_words(amount, indian=locale.endswith("_IN"))
 
 
 def _is_earned(line: LineFacts) -> bool:

@@ -93,7 +93,7 @@ def test_words_fall_back_to_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, **_kwargs: object) -> str:
         raise NotImplementedError
 
-    monkeypatch.setattr("webapp.statements.build.num2words", refuse)
+    monkeypatch.setattr("webapp.kernel.words.num2words", refuse)
     assert in_words(Money(49_950, "USD"), "en_US") == "USD 499.50"
 
 

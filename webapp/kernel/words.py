@@ -1,0 +1,32 @@
+"""Amounts in words: a second look at figures whose zeros are easy to miscount."""
+
+from __future__ import annotations
+
+from babel.numbers import get_currency_name
+from num2words import num2words
+
+from webapp.kernel.money import Money, exponent
+
+#: From this many whole units of a currency on, a typed amount is also said in words: one lakh.
+LARGE = 100_000
+
+
+def in_words(amount: Money, *, indian: bool) -> str:
+    """ "Four hundred ninety-nine US dollars and 50/100"; the figures alone where there are no words.
+
+    `indian` counts in lakh and crore, else in thousands and millions.
+    """
+    places = exponent(amount.currency)
+    whole, rest = divmod(abs(amount.amount), 10**places)
+    try:
+        words = num2words(whole, lang="en_IN" if indian else "en")
+        name = get_currency_name(amount.currency, count=whole, locale="en")
+    except (NotImplementedError, OverflowError, KeyError, ValueError):
+        return f"{amount.currency} {amount.plain}"
+    text = f"{words} {name}" + (f" and {rest:0{places}d}/{10**places}" if places else "")
+    return ("Minus " + text) if amount.amount < 0 else text[:1].upper() + text[1:]
+
+
+def is_large(amount: Money) -> bool:
+    """Whether the amount is so large that it is said in words too."""
+    return abs(amount.amount) >= LARGE * 10 ** exponent(amount.currency)
