@@ -21,6 +21,7 @@ from flask import Flask
 from jobs import base
 from tests import factories
 from tests.factories.payouts import payout_ready
+from webapp import secrets
 from webapp.app import create_app
 from webapp.audit import queries as audit
 from webapp.audit.models import AuditEvent
@@ -31,7 +32,6 @@ from webapp.ledger import check
 from webapp.operations import commands, manifest, postgres_dump
 from webapp.payouts import policies, service
 from webapp.payouts.models import Payout, Transfer
-from webapp.people import secrets
 from webapp.people.models import PayoutMethod, UserSession
 from webapp.providers import sandbox, storage
 

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from jobs import base
 from tests import factories
 from tests.factories.payouts import payout_ready
+from webapp import secrets
 from webapp.app import create_app
 from webapp.audit.models import AuditEvent
 from webapp.config import Settings
@@ -26,7 +27,6 @@ from webapp.kernel.errors import Conflict
 from webapp.operations import commands, keys
 from webapp.payouts import service
 from webapp.payouts.models import Payout
-from webapp.people import secrets
 from webapp.people.access import links, second_factor
 from webapp.people.access.models import TotpSecret
 from webapp.people.changes import service as changes

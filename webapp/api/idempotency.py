@@ -32,8 +32,8 @@ from webapp.database import db, insert_ignoring_conflict, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 from webapp.kernel.ids import canonical_json
-from webapp.people.secrets import key_ring
 from webapp.runs import tasks
+from webapp.secrets import key_ring
 
 log = structlog.get_logger()
 

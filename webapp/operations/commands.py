@@ -34,7 +34,7 @@ def keys() -> None:
 def keys_status(as_json: bool) -> None:
     """Count the rows of each key. Exits 1 when rows need a key that PAYDESK_FIELD_KEYS does not name."""
     from webapp.operations import keys as field_keys
-    from webapp.people.secrets import key_ring
+    from webapp.secrets import key_ring
 
     found = field_keys.status()
     if as_json:

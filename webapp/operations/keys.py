@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, select, update
 
+from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict
-from webapp.people import secrets
 from webapp.people.access import second_factor
 from webapp.people.access.models import TotpSecret
 from webapp.people.changes import queries as changes

@@ -18,6 +18,7 @@ from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
+from webapp import secrets
 from webapp.audit import service as audit
 from webapp.config import Settings
 from webapp.database import db, transaction
@@ -28,7 +29,7 @@ from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite
 from webapp.operations.manifest import Facts, Manifest
 from webapp.payouts import policies
 from webapp.payouts.models import Transfer
-from webapp.people import secrets, sessions
+from webapp.people import sessions
 from webapp.people.access.models import ApiToken
 from webapp.people.models import Organisation, UserSession
 from webapp.providers import storage

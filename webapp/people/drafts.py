@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from webapp.people.accounts import Destination
-from webapp.people.secrets import SecretsError, key_ring
+from webapp.secrets import SecretsError, key_ring
 
 VALID_FOR = timedelta(minutes=15)
 

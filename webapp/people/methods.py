@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import StaleVersion
 from webapp.kernel.ids import new_uid
-from webapp.people import secrets
 from webapp.people.accounts import Destination
 from webapp.people.models import Payee, PayoutMethod
 

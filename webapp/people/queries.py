@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import selectinload
 
+from webapp import secrets
 from webapp.database import db
 from webapp.kernel.errors import NotFound
-from webapp.people import secrets
 from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, User, UserSession
 from webapp.people.sessions import is_live
 

@@ -294,7 +294,7 @@ def test_passwords_and_files_are_not_kept(place: made.Place, stale: FlaskClient)
     asked = stale.post("/admin/settings/halt", data=data, content_type="multipart/form-data")
     assert asked.status_code == 403
     assert "Files are not kept." in asked.text
-    from webapp.people import secrets
+    from webapp import secrets
 
     row = db.session.scalars(select(UserSession)).one()
     binding = f"held_form.{row.id}./admin/settings/halt?"

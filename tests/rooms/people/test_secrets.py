@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import destination, method, organisation, payee
+from webapp import secrets
 from webapp.config import Settings
 from webapp.database import db
-from webapp.people import queries, secrets
+from webapp.people import queries
 from webapp.people.models import PayoutMethod
-from webapp.people.secrets import KeyRing, Secret, SecretsError
+from webapp.secrets import KeyRing, Secret, SecretsError
 
 OLD, NEW = ("old", bytes(range(32))), ("new", bytes(range(32, 64)))
 RING = KeyRing([NEW, OLD], b"index key of the tests")

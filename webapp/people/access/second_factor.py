@@ -15,14 +15,14 @@ from typing import Any
 import pyotp
 from sqlalchemy import delete, func, or_, select, update
 
-from webapp import queue
+from webapp import queue, secrets
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.ids import new_uid, token_hash
 from webapp.outbox import service as outbox
-from webapp.people import secrets, sessions
+from webapp.people import sessions
 from webapp.people.access.models import Passkey, RecoveryCode, TotpSecret
 from webapp.people.models import User
 

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
+from webapp import secrets
 from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.kernel.errors import NotFound
-from webapp.people import methods, secrets
+from webapp.people import methods
 from webapp.people import queries as people
 from webapp.people.accounts import Destination
 from webapp.people.changes import checks

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
 from webapp.kernel.ids import new_uid
-from webapp.people import methods, numbers, secrets
+from webapp.people import methods, numbers
 from webapp.people.accounts import Destination
 from webapp.people.changes import checks, queries, rules
 from webapp.people.changes.common import need_words, tell, timezone_of

@@ -37,10 +37,10 @@ from webapp.people import proving, throttle
 from webapp.people.access import second_factor
 from webapp.people.forms import ProofForm
 from webapp.people.models import UserSession
-from webapp.people.secrets import SecretsError, key_ring
 from webapp.people.views import proofs
 from webapp.people.views.paths import local_path
 from webapp.people.views.session import COOKIE_KEY, actor
+from webapp.secrets import SecretsError, key_ring
 from webapp.web.guards import SAFE_METHODS
 from webapp.web.htmx import see_other
 from webapp.web.i18n import N_
