@@ -50,10 +50,10 @@ def test_an_account_s_ending_decides(
     with time_machine.travel(START, tick=False) as clock:
         assert bank.send(_order(ending)).outcome is sent
         clock.shift(1)
-        answer = bank.status("PD1")
+        answer = bank.status(1, "PD1")
         assert (answer.outcome, answer.code) == (soon, code)
         clock.shift(timedelta(days=3))
-        assert bank.status("PD1").outcome is days_later
+        assert bank.status(1, "PD1").outcome is days_later
 
 
 def test_every_rule_has_an_ending_and_a_label(database: Flask) -> None:
@@ -73,19 +73,19 @@ def test_the_same_id_again_is_a_duplicate_whatever_the_amount(database: Flask) -
 def test_a_bank_that_was_away_settles_the_second_transfer(database: Flask) -> None:
     bank, order = SandboxBank(), _order("0004")
     bank.send(order)
-    assert bank.status("PD1").outcome is Outcome.FAILED
+    assert bank.status(1, "PD1").outcome is Outcome.FAILED
     second = TransferOrder(
         order.organisation_id, "PD2", order.amount_minor, "USD", order.beneficiary, order.account_masked, ""
     )
     bank.send(second)
-    assert bank.status("PD2").outcome is Outcome.SUCCEEDED
+    assert bank.status(1, "PD2").outcome is Outcome.SUCCEEDED
 
 
 def test_an_order_holds_for_one_transfer(database: Flask, now: datetime) -> None:
     bank, order = SandboxBank(), _order()
     sandbox.order_next(organisation_id=order.organisation_id, behaviour="fail:ACCOUNT_CLOSED", now=now)
     bank.send(order)
-    assert bank.status("PD1").code == "ACCOUNT_CLOSED"
+    assert bank.status(1, "PD1").code == "ACCOUNT_CLOSED"
     assert sandbox.ordered(order.organisation_id) is None
 
 

@@ -179,6 +179,7 @@ def _order(payout: Payout, transfer: Transfer) -> TransferOrder:
         beneficiary=(method.name_at_bank if method else "") or payout.payee.name,
         account_masked=method.masked if method else "",
         remarks=payout.reference,
+        beneficiary_key=method.uid if method else "",
         details=clear,
     )
 
@@ -222,6 +223,7 @@ def check(
     with transaction():
         row = db.session.execute(
             select(
+                Transfer.organisation_id,
                 Transfer.rail,
                 Transfer.transfer_id,
                 Transfer.state,
@@ -239,7 +241,7 @@ def check(
     _refuse_open_transaction()
     started = time.monotonic()
     try:
-        answer = registry.rail(row.rail).status(row.transfer_id)
+        answer = registry.rail(row.rail).status(row.organisation_id, row.transfer_id)
     except Exception as error:
         log.exception("rail.broke", rail=row.rail, transfer_id=row.transfer_id)
         answer = Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")

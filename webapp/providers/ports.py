@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ class Outcome(StrEnum):
 DUPLICATE = "DUPLICATE"  # the id is there already: ask for it
 CREDENTIALS = "CREDENTIALS"  # our key or address is not let in: the rail halts
 CREDITED = "CREDITED"  # the payee's bank confirms the credit
+UNREADABLE = "UNREADABLE"  # a word that the adapter does not know: kept as it came, looked at again
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class TransferOrder:
     beneficiary: str
     account_masked: str
     remarks: str
+    # Names the version of the payment details at the provider: other details, other key.
+    beneficiary_key: str = ""
     # The clear account; never printed, logged or kept.
     details: Mapping[str, str] = field(repr=False, default_factory=dict)
 
@@ -79,11 +83,73 @@ class Rail(Protocol):
     def send(self, order: TransferOrder) -> Answer:
         """Ask for the transfer, once. Called outside any database transaction."""
 
-    def status(self, transfer_id: str) -> Answer:
-        """What became of a transfer. Changes nothing at the provider."""
+    def status(self, organisation_id: int, transfer_id: str) -> Answer:
+        """What became of a transfer of an organisation. Changes nothing at the provider."""
 
     def balance(self, organisation_id: int, currency: str) -> int | None:
         """Minor units that can be spent; None when the provider does not say."""
+
+
+class CollectionState(StrEnum):
+    """What a collecting provider's answer means for money that is asked of a payer."""
+
+    PENDING = "pending"  # the payer has not finished
+    COMPLETED = "completed"  # the money was taken
+    FAILED = "failed"  # a definite no, or the order ran out
+    UNKNOWN = "unknown"  # time-out, server error, unreadable answer
+    NOT_SENT = "not_sent"  # certain that nothing reached the provider
+    NOT_FOUND = "not_found"  # the provider does not know this order
+
+
+@dataclass(frozen=True)
+class CollectionOrder:
+    """Money to be asked of a payer. `order_id` is our own, unique at the provider for ever."""
+
+    organisation_id: int
+    order_id: str
+    amount_minor: int
+    currency: str
+    message: str
+    # Where the browser comes back to; says nothing about success.
+    return_url: str
+    expires_in_seconds: int = 1200
+
+
+@dataclass(frozen=True)
+class CollectionAnswer:
+    """What a collecting provider said about an order or a refund. `raw` is masked."""
+
+    state: CollectionState
+    provider_reference: str = ""
+    # The provider's own page where the payer pays, of a new order.
+    pay_url: str = ""
+    amount_minor: int | None = None
+    method: str = ""
+    utr: str = ""
+    expires_at: datetime | None = None
+    code: str = ""
+    message: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Collector(Protocol):
+    """A provider that takes money in. Never raises for what a provider answers: it names the state."""
+
+    name: str
+
+    def create(self, order: CollectionOrder) -> CollectionAnswer:
+        """Open an order, once; the same id again is answered by the order that is there."""
+
+    def status(self, organisation_id: int, order_id: str) -> CollectionAnswer:
+        """What became of an order. Changes nothing at the provider."""
+
+    def refund(
+        self, organisation_id: int, refund_id: str, order_id: str, amount_minor: int
+    ) -> CollectionAnswer:
+        """Give money back, wholly or in part; `refund_id` is our own."""
+
+    def refund_status(self, organisation_id: int, refund_id: str) -> CollectionAnswer:
+        """What became of a refund. Changes nothing at the provider."""
 
 
 def mask(value: Any) -> Any:

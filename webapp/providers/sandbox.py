@@ -113,7 +113,7 @@ class SandboxBank:
             raw={"status": 202, "state": "pending"},
         )
 
-    def status(self, transfer_id: str) -> Answer:
+    def status(self, organisation_id: int, transfer_id: str) -> Answer:
         """What the bank knows of a transfer."""
         now = utc_now()
         with _books() as connection:

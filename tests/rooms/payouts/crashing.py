@@ -58,7 +58,7 @@ class ForgetfulBank:
             raise ConnectionResetError
         return Answer(Outcome.ACCEPTED)
 
-    def status(self, transfer_id: str) -> Answer:
+    def status(self, organisation_id: int, transfer_id: str) -> Answer:
         """The truth."""
         if not self.debits[transfer_id]:
             return Answer(Outcome.NOT_FOUND)

@@ -29,7 +29,7 @@ class ScriptedRail:
         self.sent.append(order)
         return self._reply(self.posts)
 
-    def status(self, transfer_id: str) -> Answer:
+    def status(self, organisation_id: int, transfer_id: str) -> Answer:
         """Count the GET and answer the next reply."""
         assert not db.session().in_transaction()
         self.asked.append(transfer_id)
