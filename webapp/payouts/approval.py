@@ -149,10 +149,9 @@ def reject(
     expected_version: int | None = None,
 ) -> Result:
     """One person's no: the payout ends, its source records are free again. Raises Invalid without a reason."""
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.REJECT, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.REJECT, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     reason = need_reason(reason, "The size of ISR-0042 is wrong.")
     policy, version = policies.current_policy(organisation_id)
     state = next_state(payout.state, PayoutAction.REJECT)
@@ -181,10 +180,9 @@ def cancel(
     expected_version: int | None = None,
 ) -> Result:
     """Drop a payout before it is paid; takes the approval's ledger entry back. Raises Invalid without a reason."""
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.CANCEL, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.CANCEL, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     refuse_under_review(payout)
     payout.reason = need_reason(reason, "Paid twice by mistake.")
     state = next_state(payout.state, PayoutAction.CANCEL)

@@ -40,10 +40,9 @@ def submit(
     `confirm_method` is the person's word that payment details changed after the approval are right.
     Raises NotAllowed with every reason, IllegalTransition, StaleVersion.
     """
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.SUBMIT, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.SUBMIT, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     _send(payout, PayoutAction.SUBMIT, rail, confirm_method, actor, now)
     return Result(payout, False, f"{reference} is on its way. The bank's answer follows within seconds.")
 
@@ -59,10 +58,9 @@ def retry(
     expected_version: int | None = None,
 ) -> Result:
     """Try a failed payout again with a new transfer. Raises as `submit` does."""
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.RETRY, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.RETRY, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     _send(payout, PayoutAction.RETRY, rail, confirm_method, actor, now)
     return Result(payout, False, f"{reference} is tried again. The bank's answer follows within seconds.")
 
@@ -162,10 +160,11 @@ def mark_paid(
 
     `confirm_method` is the person's word on details changed after the approval. Raises as `submit` does, Invalid.
     """
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.MARK_PAID, actor):
+    payout, repeat = records.begin(
+        organisation_id, reference, PayoutAction.MARK_PAID, actor, expected_version
+    )
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     payment_reference = payment_reference.strip()
     if not payment_reference or len(payment_reference) > 120:
         raise Invalid("payment_reference", "Enter the bank's reference of the payment.", "CHQ-000123")
@@ -286,10 +285,9 @@ def reverse(
     expected_version: int | None = None,
 ) -> Result:
     """Record that the bank returned a payment which was made by hand; for other rails the bank itself says so."""
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.REVERSE, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.REVERSE, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     reason = approval.need_reason(reason, "The bank returned it: account closed.")
     next_state(payout.state, PayoutAction.REVERSE)
     if payout.rail != "manual":
@@ -313,10 +311,9 @@ def reissue(
 
     Raises NotAllowed when they may not (creator, payee, who entered the details) or when there are none.
     """
-    payout = records.lock(organisation_id, reference)
-    if repeat := records.repeat_or_refuse(payout, PayoutAction.REISSUE, actor):
+    payout, repeat = records.begin(organisation_id, reference, PayoutAction.REISSUE, actor, expected_version)
+    if repeat:
         return repeat
-    records.check_version(payout, expected_version)
     approval.refuse_under_review(payout)
     state = next_state(payout.state, PayoutAction.REISSUE)
     policy, version = policies.current_policy(organisation_id)

@@ -119,6 +119,21 @@ def lock_by_id(payout_id: int) -> Payout:
     return lock_row(Payout, Payout.id == payout_id)
 
 
+def begin(
+    organisation_id: int, reference: str, action: PayoutAction, actor: Actor, expected_version: int | None
+) -> tuple[Payout, Result | None]:
+    """What every action begins with: the locked row, and the answer to somebody who did it already.
+
+    In this order: whoever presses a button twice hears that it is done, not that the page is old. Raises NotFound,
+    IllegalTransition, StaleVersion.
+    """
+    payout = lock(organisation_id, reference)
+    repeat = repeat_or_refuse(payout, action, actor)
+    if repeat is None:
+        check_version(payout, expected_version)
+    return payout, repeat
+
+
 def check_version(payout: Payout, expected: int | None) -> None:
     """Refuse when the person saw an older version than there is. Raises StaleVersion."""
     if expected is not None and payout.version != expected:
