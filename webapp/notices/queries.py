@@ -13,6 +13,7 @@ from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.notices import catalogue
 from webapp.notices.models import Email
+from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
 from webapp.people.models import Membership
@@ -112,12 +113,7 @@ def next_try(email: Email) -> datetime | None:
         return None
     return db.session.scalar(
         select(OutboxMessage.not_before)
-        .where(
-            OutboxMessage.kind == "email.send",
-            OutboxMessage.reference_id == email.id,
-            OutboxMessage.done_at.is_(None),
-            OutboxMessage.gave_up_at.is_(None),
-        )
+        .where(OutboxMessage.kind == "email.send", OutboxMessage.reference_id == email.id, outbox.is_open())
         .order_by(OutboxMessage.not_before)
         .limit(1)
     )
@@ -147,9 +143,6 @@ def failed_emails(organisation_id: int, chosen: EmailFilter, *, up_to: int | Non
 def open_messages(kind: str, reference_id: int) -> list[OutboxMessage]:
     """What still waits to be carried out for a row: several events about one person are several messages."""
     query = select(OutboxMessage).where(
-        OutboxMessage.kind == kind,
-        OutboxMessage.reference_id == reference_id,
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.gave_up_at.is_(None),
+        OutboxMessage.kind == kind, OutboxMessage.reference_id == reference_id, outbox.is_open()
     )
     return list(db.session.scalars(query.order_by(OutboxMessage.id)))

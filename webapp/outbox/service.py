@@ -70,18 +70,22 @@ def _ring(name: str) -> None:
     queue.ring(name)
 
 
-def _is_open(now: datetime) -> ColumnElement[bool]:
+def _is_due(now: datetime) -> ColumnElement[bool]:
     return and_(
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.gave_up_at.is_(None),
+        is_open(),
         OutboxMessage.not_before <= now,
         or_(OutboxMessage.lease_until.is_(None), OutboxMessage.lease_until < now),
     )
 
 
+def is_open() -> ColumnElement[bool]:
+    """Condition: a message still waits or is being worked on. Not done, and not given up."""
+    return and_(OutboxMessage.done_at.is_(None), OutboxMessage.gave_up_at.is_(None))
+
+
 def due(*, now: datetime, queue_name: str | None = None, limit: int = 100) -> Sequence[OutboxMessage]:
     """Messages that are due and that nobody works on, oldest first."""
-    query = select(OutboxMessage).where(_is_open(now)).order_by(OutboxMessage.not_before, OutboxMessage.id)
+    query = select(OutboxMessage).where(_is_due(now)).order_by(OutboxMessage.not_before, OutboxMessage.id)
     if queue_name is not None:
         query = query.where(OutboxMessage.queue == queue_name)
     return db.session.scalars(query.limit(limit)).all()
@@ -89,7 +93,7 @@ def due(*, now: datetime, queue_name: str | None = None, limit: int = 100) -> Se
 
 def due_queues(*, now: datetime) -> list[str]:
     """Names of the queues that have due messages."""
-    return list(db.session.scalars(select(OutboxMessage.queue).where(_is_open(now)).distinct()))
+    return list(db.session.scalars(select(OutboxMessage.queue).where(_is_due(now)).distinct()))
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def claim_next(*, queue_name: str, worker: str, now: datetime) -> Claimed | None
     """Take the oldest due message of a queue; None when there is none. Commit before working on it."""
     query = (
         select(OutboxMessage.id)
-        .where(_is_open(now), OutboxMessage.queue == queue_name)
+        .where(_is_due(now), OutboxMessage.queue == queue_name)
         .order_by(OutboxMessage.not_before, OutboxMessage.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -127,7 +131,7 @@ def claim(*, message_id: int, worker: str, now: datetime) -> bool:
     """Take a message for this worker; False when another has it or it is done. Commit before working on it."""
     result: Any = db.session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id == message_id, _is_open(now))
+        .where(OutboxMessage.id == message_id, _is_due(now))
         .values(
             lease_until=now + LEASE,
             leased_by=worker[:120],
@@ -189,8 +193,7 @@ def hasten(*, kind: str, organisation_id: int, now: datetime) -> None:
         .where(
             OutboxMessage.kind == kind,
             OutboxMessage.organisation_id == organisation_id,
-            OutboxMessage.done_at.is_(None),
-            OutboxMessage.gave_up_at.is_(None),
+            is_open(),
             OutboxMessage.lease_until.is_(None),
             OutboxMessage.not_before > now,
         )
@@ -221,30 +224,16 @@ def try_again(*, organisation_id: int, now: datetime, message_id: int | None = N
 
 def has_open(*, kind: str, reference_id: int) -> bool:
     """Whether a message of a kind about a row still waits or is being worked on."""
-    query = select(OutboxMessage.id).where(
-        OutboxMessage.kind == kind,
-        OutboxMessage.reference_id == reference_id,
-        OutboxMessage.done_at.is_(None),
-        OutboxMessage.gave_up_at.is_(None),
-    )
-    return db.session.scalar(query.limit(1)) is not None
+    return _is_there(kind, reference_id, is_open())
 
 
 def is_unfinished(*, kind: str, reference_id: int) -> bool:
     """Whether a message of a kind about a row is open, or gave up and waits for a person."""
-    query = select(OutboxMessage.id).where(
-        OutboxMessage.kind == kind,
-        OutboxMessage.reference_id == reference_id,
-        OutboxMessage.done_at.is_(None),
+    return _is_there(kind, reference_id, OutboxMessage.done_at.is_(None))
+
+
+def _is_there(kind: str, reference_id: int, condition: ColumnElement[bool]) -> bool:
+    found = select(OutboxMessage.id).where(
+        OutboxMessage.kind == kind, OutboxMessage.reference_id == reference_id, condition
     )
-    return db.session.scalar(query.limit(1)) is not None
-
-
-def given_up(*, organisation_id: int, limit: int = 20) -> Sequence[OutboxMessage]:
-    """Effects that failed every time and now wait for a person, newest first."""
-    return db.session.scalars(
-        select(OutboxMessage)
-        .where(OutboxMessage.organisation_id == organisation_id, OutboxMessage.gave_up_at.is_not(None))
-        .order_by(OutboxMessage.id.desc())
-        .limit(limit)
-    ).all()
+    return db.session.scalar(found.limit(1)) is not None
