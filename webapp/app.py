@@ -13,7 +13,7 @@ from webapp.operations import metrics
 from webapp.people import throttle
 from webapp.people.views import session as people_session
 from webapp.portals import api, context, registry
-from webapp.web import assets, errors, filters, guards, headers, i18n, read_only_requests, request_log
+from webapp.web import amounts, assets, errors, filters, guards, headers, i18n, read_only_requests, request_log
 from webapp.web.htmx import htmx
 
 csrf = CSRFProtect()
@@ -46,6 +46,7 @@ def create_app(settings: config.Settings | None = None, *, for_web: bool = False
     compress.init_app(app)
     htmx.init_app(app)
     assets.init_app(app)
+    amounts.init_app(app)
     i18n.init_app(app)
     filters.init_app(app)
     read_only_requests.init_app(app)
