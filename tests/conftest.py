@@ -53,31 +53,29 @@ class SqliteFile:
 
 
 class PostgresDatabase:
-    """Empty databases by PostgreSQL's own template mechanism."""
+    """One database of a PostgreSQL server that is emptied again and again."""
 
     def __init__(self) -> None:
-        from tests.support import postgres
+        from tests.support import emptying, postgres
 
         self.server = postgres.start()
-        self.name = f"paydesk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
-        self.server.create_database(self.name)
-        self.url = self.server.url_for(self.name)
+        name = f"paydesk_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+        self.database = emptying.Emptied(self.server, name)
+        self.url = self.server.url_for(name)
 
     def freeze(self) -> None:
-        """Keep the migrated database as the template."""
+        """Keep the migrated database as what every test finds."""
         db.engine.dispose()
-        self.server.create_database(f"{self.name}_template", template=self.name)
+        self.database.freeze()
 
     def reset(self) -> None:
         """Put an empty database in place."""
         db.engine.dispose()
-        self.server.drop_database(self.name)
-        self.server.create_database(self.name, template=f"{self.name}_template")
+        self.database.reset()
 
     def close(self) -> None:
-        """Drop both databases; the server itself is shared by the workers."""
-        self.server.drop_database(self.name)
-        self.server.drop_database(f"{self.name}_template")
+        """Drop the database; the server itself is shared by the workers."""
+        self.database.drop()
         self.server.stop()
 
 

@@ -66,7 +66,7 @@ class Server:
 
     def create_database(self, name: str, template: str = "template0") -> None:
         """Make a database, empty or as a copy of `template`, from which every connection is dropped first."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             if template != "template0":
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template]
@@ -79,7 +79,7 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         """Remove a database and drop whoever is connected to it; nothing happens when there is none."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
@@ -98,9 +98,10 @@ class Server:
         self._process = None
         shutil.rmtree(self.folder.parent, ignore_errors=True)
 
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, name: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        """A connection as superuser in which every statement is committed at once."""
         return psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", autocommit=True, connect_timeout=10
+            host=str(self.folder), user="postgres", dbname=name, autocommit=True, connect_timeout=10
         )
 
 
@@ -200,7 +201,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + _START_SECONDS
     while True:
         try:
-            server._connect().close()
+            server.connect().close()
             return
         except psycopg.OperationalError as error:
             if process.poll() is not None or time.monotonic() > until:
