@@ -113,6 +113,8 @@ def test_parse_refuses_with_an_example(text: str) -> None:
         ("€5", "USD", "en_US"),
         ("1.50", "EUR", "de_DE"),
         ("-$-5", "USD", "en_US"),
+        ("9" * 27, "USD", "en_US"),
+        ("9" * 39, "USD", "en_US"),
         ("9" * 5000, "USD", "en_US"),
     ],
 )

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 
 from babel.numbers import (
@@ -154,24 +154,16 @@ def parse_money(text: str, currency: str, locale: str = "en_US") -> Money:
     decimals than the currency, or is out of range. Nothing is guessed: "1O0" is no amount, and "1,50" is none
     where the comma groups thousands; as 10.00 or 150.00 it would be a payment nobody meant.
     """
-    cleaned = _plain_number(text, currency, locale)
-    example = Money(123450 if exponent(currency) else 1234, currency).plain
+    cleaned, places = _plain_number(text, currency, locale), exponent(currency)
+    example = Money(123450 if places else 1234, currency).plain
+    typed = text.strip()
+    typed = typed if len(typed) <= 60 else f"{typed[:60]}…"
     if not cleaned:
-        raise Invalid("amount", f"{text.strip()[:60] or 'Nothing'} is not an amount.", example=example)
-    try:
-        value = Decimal(cleaned)
-    except InvalidOperation as error:  # pragma: no cover - the pattern above admits only numbers
-        raise Invalid("amount", f"{text} is not an amount.", example=example) from error
-    places = exponent(currency)
-    if len(cleaned) >= 40:
-        raise Invalid("amount", f"{text.strip()[:60]}… is larger than Paydesk accepts.", example=example)
+        raise Invalid("amount", f"{typed or 'Nothing'} is not an amount.", example=example)
+    value = Decimal(cleaned)
+    # First of all, because comparing is exact; other arithmetic rounds or refuses more than 28 digits.
+    if value.copy_abs() > Decimal(MAXIMUM_MINOR).scaleb(-places):
+        raise Invalid("amount", f"{typed} is larger than Paydesk accepts.", example=example)
     if value != value.quantize(Decimal(1).scaleb(-places)):
-        raise Invalid(
-            "amount",
-            f"{currency} has {places} decimals; {text.strip()} has more.",
-            example=example,
-        )
-    minor = int(value.scaleb(places))
-    if abs(minor) > MAXIMUM_MINOR:
-        raise Invalid("amount", f"{text.strip()} is larger than Paydesk accepts.", example=example)
-    return Money(minor, currency)
+        raise Invalid("amount", f"{currency} has {places} decimals; {typed} has more.", example=example)
+    return Money(int(value.scaleb(places)), currency)
