@@ -101,6 +101,11 @@ def binding_of(uid: str) -> str:
     return f"payout_methods.details.{uid}"
 
 
+def binding(column: str, uid: str) -> str:
+    """What an envelope of another column is bound to; `column` is "table.column" without its ending."""
+    return f"{column}.{uid}"
+
+
 def key_ring_of(settings: Settings) -> KeyRing:
     """The keys that the settings name."""
     return KeyRing(field_key_ring(settings.field_keys), settings.index_key.encode())

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, select, update
@@ -17,6 +18,7 @@ from sqlalchemy import ColumnElement, Table, select, update
 from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db, transaction
+from webapp.inbox.models import WebhookMessage
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict
 from webapp.people.access import second_factor
@@ -24,6 +26,7 @@ from webapp.people.access.models import TotpSecret
 from webapp.people.changes import queries as changes
 from webapp.people.changes.models import MethodChange
 from webapp.people.models import PayoutMethod
+from webapp.providers.models import ProviderAccount, ProviderToken
 
 BATCH = 200
 
@@ -58,6 +61,17 @@ COLUMNS = (
     EncryptedColumn(_table(PayoutMethod), "details_encrypted", secrets.binding_of),
     EncryptedColumn(_table(MethodChange), "details_encrypted", changes.binding_of),
     EncryptedColumn(_table(TotpSecret), "secret_encrypted", second_factor.binding_of),
+    EncryptedColumn(
+        _table(ProviderAccount),
+        "credentials_encrypted",
+        partial(secrets.binding, "provider_accounts.credentials"),
+    ),
+    EncryptedColumn(
+        _table(ProviderToken), "token_encrypted", partial(secrets.binding, "provider_tokens.token")
+    ),
+    EncryptedColumn(
+        _table(WebhookMessage), "body_encrypted", partial(secrets.binding, "webhook_messages.body")
+    ),
 )
 
 

@@ -377,3 +377,22 @@ class RailSwitch(Base):
     is_halted: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[LongText] = mapped_column(default="")
     changed_at: Mapped[Instant]
+
+
+class RailHealth(Base):
+    """How a rail has been answering an organisation: opens the breaker after failures in a row, and closes it again."""
+
+    __tablename__ = "rail_health"
+    __table_args__ = (
+        CheckConstraint("failures_in_row >= 0 AND times_opened >= 0", name="counts_not_negative"),
+    )
+
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    rail: Mapped[str] = mapped_column(String(20), primary_key=True)
+    # Calls that did not get an answer, one after the other.
+    failures_in_row: Mapped[int] = mapped_column(default=0)
+    # Nothing is sent until then; after it one call tries whether the rail is back.
+    open_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    times_opened: Mapped[int] = mapped_column(default=0)
+    last_problem: Mapped[str] = mapped_column(String(300), default="")
+    changed_at: Mapped[Instant]

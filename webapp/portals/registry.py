@@ -6,6 +6,7 @@ from flask import Flask, url_for
 
 from webapp.config import Settings
 from webapp.database import db
+from webapp.inbox import models as inbox_tables
 from webapp.ledger.queries import SourceLink, source_links
 from webapp.notices import digest
 from webapp.operations import upkeep
@@ -27,10 +28,11 @@ from webapp.portals import (
     technician,
 )
 from webapp.programs.installations import work
+from webapp.programs.rentals import models as rental_tables
 from webapp.statements import month_runs
 
-# Modules that register with lower rooms when they are imported: handlers of runs, checks, periodic tasks.
-REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep)
+# Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
+REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rental_tables)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:

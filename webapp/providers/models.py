@@ -1,10 +1,10 @@
-"""The sandbox bank's own books. Paydesk reads them only through the sandbox adapter."""
+"""What adapters keep: accounts at providers, their tokens; and the books of the sandbox bank, read by its adapter alone."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import (
@@ -68,4 +68,69 @@ class SandboxOrder(Base):
 
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     behaviour: Mapped[ShortText]
+    created_at: Mapped[Instant]
+
+
+PROVIDERS = ("cashfree", "phonepe")
+ENVIRONMENTS = ("sandbox", "production")
+
+
+class ProviderAccount(Base):
+    """An organisation's account at a payment provider: which of its two worlds, and the keys, encrypted."""
+
+    __tablename__ = "provider_accounts"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "provider"),
+        CheckConstraint("provider IN ('cashfree', 'phonepe')", name="provider_is_known"),
+        CheckConstraint("environment IN ('sandbox', 'production')", name="environment_is_known"),
+    )
+
+    id: Mapped[PrimaryKey]
+    # Random and fixed before the row exists: the keys are bound to it, and the address of webhooks names it.
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    provider: Mapped[str] = mapped_column(String(20))
+    environment: Mapped[str] = mapped_column(String(10))
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    # "••4f2a": the end of the client id, for people.
+    masked: Mapped[ShortText] = mapped_column(default="")
+    credentials_encrypted: Mapped[str] = mapped_column(String(4000))
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # Empty: the last test of the connection went well.
+    test_problem: Mapped[str] = mapped_column(String(300), default="")
+    version: Mapped[int] = mapped_column(default=1)
+    changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Instant]
+    changed_at: Mapped[Instant]
+
+
+class ProviderToken(Base):
+    """A short-lived access token of an account, shared by all workers; one of them renews it."""
+
+    __tablename__ = "provider_tokens"
+    __table_args__ = (UniqueConstraint("account_id", "purpose"),)
+
+    id: Mapped[PrimaryKey]
+    # The encrypted token is bound to it.
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("provider_accounts.id"))
+    # Several kinds of tokens of one account: "payments", "balance".
+    purpose: Mapped[str] = mapped_column(String(20))
+    # NULL: there is none yet.
+    token_encrypted: Mapped[str | None] = mapped_column(String(4000))
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # Whoever set this renews the token until then; the others use the old one, or wait.
+    renewing_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+
+class ProviderBeneficiary(Base):
+    """That a version of payment details is known at a provider, and under which id."""
+
+    __tablename__ = "provider_beneficiaries"
+    __table_args__ = (UniqueConstraint("account_id", "beneficiary_key"),)
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[int] = mapped_column(ForeignKey("provider_accounts.id"))
+    beneficiary_key: Mapped[str] = mapped_column(String(40))
+    beneficiary_id: Mapped[str] = mapped_column(String(50))
     created_at: Mapped[Instant]

@@ -1,0 +1,1 @@
+"""An organisation's accounts at its payment providers: keys, environment, test."""

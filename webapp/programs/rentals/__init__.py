@@ -1,0 +1,1 @@
+"""Owners are paid from the rent that their tenants pay."""
