@@ -12,6 +12,8 @@ from tests import factories
 from tests.factories import installations
 from tests.factories.payouts import payout
 from tests.factories.tokens import Api, token
+from webapp.database import db
+from webapp.payouts.queries import current_method, get_payout
 from webapp.people.models import Organisation, Payee, User
 
 
@@ -32,6 +34,14 @@ class World:
     def payout(self, payee: Payee | None = None, amount: int = 49_950, **values: Any) -> str:
         """The reference of a payout that waits for approval, made by nobody in particular."""
         return payout(self.organisation, payee or self.maya, amount, **values).reference
+
+    def approval(self, reference: str, **values: Any) -> dict[str, Any]:
+        """The body of an approval of a payout as it is now: its version, and that of where the money goes."""
+        row = get_payout(self.organisation.id, reference)
+        method = current_method(row)
+        seen = {"version": row.version, "seen_details_version": method.version if method else 0}
+        db.session.rollback()
+        return {**seen, **values}
 
     def installation(self, payee: Payee | None = None, **values: Any) -> str:
         """The reference of an installation that is due."""

@@ -217,10 +217,10 @@ def test_of_ten_threads_with_one_key_one_does_it(world: World) -> None:
 
 def test_of_eight_threads_with_their_own_keys_one_approves(world: World) -> None:
     payout = world.payout()
-    text = world.api("approver").text
+    text, seen = world.api("approver").text, world.approval(payout)
     calls = [
         lambda n=n: world.app.test_client().post(
-            f"/api/v1/payouts/{payout}/approve", json={},
+            f"/api/v1/payouts/{payout}/approve", json=seen,
             headers={"Authorization": f"Bearer {text}", "Idempotency-Key": f"k-{n}"})
         for n in range(8)
     ]  # fmt: skip

@@ -100,18 +100,19 @@ def test_from_creation_to_paid_by_hand(world: World) -> None:
     again = admin.post("/payouts", {"payee": world.maya.reference, "installations": [due]})
     assert again.status_code == 409
     assert reference in again.json["detail"]
-    own = admin.post(f"/payouts/{reference}/approve", {})
+    seen = world.approval(reference)
+    own = admin.post(f"/payouts/{reference}/approve", seen)
     assert own.status_code == 409
     assert any("created" in reason for reason in own.json["reasons"])
     assert _references(approver.get("/payouts/pending")) == [reference]
-    done = approver.post(f"/payouts/{reference}/approve", {"note": "Looked at."})
+    done = approver.post(f"/payouts/{reference}/approve", {**seen, "note": "Looked at."})
     assert (done.status_code, done.json["payout"]["state"], done.json["is_repeat"]) == (
         200,
         "approved",
         False,
     )
-    assert approver.post(f"/payouts/{reference}/approve", {}).json["is_repeat"] is True
-    late = admin.post(f"/payouts/{reference}/approve", {})
+    assert approver.post(f"/payouts/{reference}/approve", seen).json["is_repeat"] is True
+    late = admin.post(f"/payouts/{reference}/approve", seen)
     assert late.status_code == 409
     assert "approver@home.example" in late.json["detail"]
     paid = {"payment_reference": "CHQ-1", "paid_on": "2026-01-05"}
@@ -173,6 +174,7 @@ def test_changed_details_are_confirmed_by_their_version(world: World) -> None:
 
 def test_a_technician_sees_their_own_and_nothing_internal(world: World) -> None:
     mine, theirs = world.payout(note="be careful"), world.payout(world.noor)
+    seen = world.approval(mine)
     api = world.api("maya")
     assert _references(api.get("/payouts")) == [mine]
     assert _references(api.get(f"/payouts?payee={world.noor.reference}")) == []
@@ -186,7 +188,7 @@ def test_a_technician_sees_their_own_and_nothing_internal(world: World) -> None:
         assert api.get(address).status_code == 404
     assert api.get("/payouts/stats").json["items"][0]["count"] == 1
     assert [i["payee"]["name"] for i in api.get("/payouts/by-payee").json["items"]] == ["Maya Fernandez"]
-    assert api.post(f"/payouts/{mine}/approve", {}).json["scope"] == "payouts:approve"
+    assert api.post(f"/payouts/{mine}/approve", seen).json["scope"] == "payouts:approve"
 
 
 @pytest.mark.parametrize("path", ["/payouts", "/payouts/pending", "/payouts/by-payee", "/payouts/stats"])

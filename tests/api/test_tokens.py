@@ -90,7 +90,7 @@ def test_a_role_that_is_taken_away_narrows_the_token_at_once(world: World) -> No
                 select(Membership).where(Membership.user_id == both.id, Membership.role == "admin")
             ).one()
         )
-    response = api.post(f"/payouts/{payout}/approve", {})
+    response = api.post(f"/payouts/{payout}/approve", world.approval(payout))
     assert response.status_code == 403
     assert response.json["scope"] == "payouts:approve"
     assert "roles of both@home.example" in response.json["detail"]
@@ -167,12 +167,13 @@ def test_limits_are_told_and_kept(world: World, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "WRITES", limits.parse("2/minute"))
     limiter.reset()
     api, payout = world.api("approver"), world.payout()
+    seen = world.approval(payout)
     first = api.get("/payouts")
     assert first.headers["RateLimit-Limit"] == "600"
     assert first.headers["RateLimit-Remaining"] == "599"
     for _ in range(2):
-        assert api.post(f"/payouts/{payout}/approve", {}).status_code == 200
-    refused = api.post(f"/payouts/{payout}/approve", {})
+        assert api.post(f"/payouts/{payout}/approve", seen).status_code == 200
+    refused = api.post(f"/payouts/{payout}/approve", seen)
     assert refused.status_code == 429
     assert refused.json["code"] == "too-many"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
@@ -227,10 +228,10 @@ def test_bodies_that_cannot_be_read(world: World, name: str) -> None:
 def test_true_is_not_one(world: World) -> None:
     api, payout = world.api("approver"), world.payout()
     for version in (True, "1", 1.0, None.__class__.__name__):
-        response = api.post(f"/payouts/{payout}/approve", {"version": version})
+        response = api.post(f"/payouts/{payout}/approve", {"version": version, "seen_details_version": 1})
         assert response.status_code == 422
         assert response.json["errors"][0]["field"] == "version"
-    assert api.post(f"/payouts/{payout}/approve", {"version": 1}).status_code == 200
+    assert api.post(f"/payouts/{payout}/approve", world.approval(payout)).status_code == 200
 
 
 @pytest.mark.parametrize(("query", "field"), [

@@ -12,11 +12,10 @@ from pydantic.json_schema import models_json_schema
 
 from webapp.api import idempotency, limits
 from webapp.api.examples import example_of
-from webapp.api.operations import JSON_TYPE, Operation, Resource
+from webapp.api.operations import JSON_TYPE, PREFIX, Operation, Resource
 from webapp.api.problems import CODES, DOCS, MEDIA_TYPE, Problem, body_of, field_error
 from webapp.people.access.tokens import Scope
 
-PREFIX = "/api/v1"
 REFERENCE = "#/components/schemas/"
 _ARGUMENT = re.compile(r"<(?:(int):)?(\w+)>")
 _EXAMPLES: dict[str, dict[str, Any]] = {"reference": {"payouts": "PO-2026-000123", "payout_actions": "PO-2026-000123",
@@ -157,6 +156,8 @@ def _key(operation: Operation) -> list[dict[str, Any]]:
 
 def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _COUNTED}
+    if operation.location:
+        headers["Location"] = {"$ref": "#/components/headers/Location"}
     if operation.is_unsafe:
         headers[idempotency.REPLAYED] = {"$ref": f"#/components/headers/{idempotency.REPLAYED}"}
     if operation.answers is None:
@@ -192,6 +193,10 @@ def _headers() -> dict[str, Any]:
     number = {"type": "string", "pattern": r"^\d+$"}
     return {
         **{name: {"description": words, "schema": number} for name, words in _COUNTED.items()},
+        "Location": {
+            "description": "Where what was made is read.",
+            "schema": {"type": "string", "format": "uri-reference"},
+        },
         "Retry-After": {"description": "Seconds to wait.", "schema": number},
         "WWW-Authenticate": {"description": "How to prove who you are.", "schema": {"type": "string"}},
         idempotency.REPLAYED: {
@@ -217,6 +222,16 @@ def _problem_schemas() -> dict[str, Any]:
                 "example": {"type": ["string", "null"], "examples": ["The size of ISR-000042 is wrong."]},
             },
         },
+        "Changed": {
+            "type": "object",
+            "required": ["field", "seen", "now", "what"],
+            "properties": {
+                "field": {**text, "description": "What was sent.", "examples": ["version"]},
+                "seen": {"type": "integer", "description": "As the caller saw it.", "examples": [1]},
+                "now": {"type": "integer", "description": "As it is.", "examples": [2]},
+                "what": {"type": "array", "items": text, "description": "What happened, as sentences."},
+            },
+        },
         "Problem": {
             "type": "object",
             "description": "RFC 9457.",
@@ -229,6 +244,11 @@ def _problem_schemas() -> dict[str, Any]:
                 "detail": {**text, "description": "A sentence for people; programs look at `code`."},
                 "errors": {"type": "array", "items": {"$ref": REFERENCE + "FieldError"}},
                 "reasons": {"type": "array", "items": text, "description": "Every rule that stops it."},
+                "changed": {
+                    "type": "array",
+                    "items": {"$ref": REFERENCE + "Changed"},
+                    "description": "With `stale`: what is not as the caller saw it.",
+                },
                 "scope": {
                     **text,
                     "description": "The scope that is missing.",
@@ -265,6 +285,11 @@ def _sample(code: str) -> Problem:
     if code == "conflict":
         words = "You created this payout; another person must approve it."
         return Problem(code, words, members={"reasons": [words]})
+    if code == "stale":
+        words = "PO-2026-000123 changed since you opened this page. Look at it again; nothing was done."
+        what = ["Held by admin@solaria.example on 21 Nov 2026, 14:00 EST."]
+        changed = {"field": "version", "seen": 1, "now": 2, "what": what}
+        return Problem(code, words, members={"changed": [changed]})
     return Problem(code)
 
 

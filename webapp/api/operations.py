@@ -17,8 +17,10 @@ from webapp.api.bearer import caller
 from webapp.api.problems import Problem, field_error
 from webapp.people.access.tokens import Scope
 
+PREFIX = "/api/v1"
 MAXIMUM_BODY = 1024 * 1024
 JSON_TYPE = "application/json"
+CREATED = 201
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -41,6 +43,8 @@ class Operation:
     body: type[BaseModel] | None = None
     # A body of bytes instead of JSON.
     media_type: str = JSON_TYPE
+    # Where what was made is read, under /api/v1; fields of the answer are filled in.
+    location: str = ""
 
     @property
     def is_unsafe(self) -> bool:
@@ -87,11 +91,17 @@ class Resource:
         query: type[BaseModel] | None = None,
         body: type[BaseModel] | None = None,
         media_type: str = JSON_TYPE,
+        location: str = "",
     ) -> Callable[[View], View]:
+        if (status == CREATED) != bool(location):
+            raise ValueError(
+                f"{self.path}{rule}: what is made (201) says where it is read, nothing else does"
+            )
+
         def register(view: View) -> View:
             operation = Operation(
                 self.name, view.__name__, method, self.path + rule, summary,
-                " ".join((view.__doc__ or "").split()), scope, answers, status, query, body, media_type,
+                " ".join((view.__doc__ or "").split()), scope, answers, status, query, body, media_type, location,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(rule, view.__name__, _handler(operation, view), methods=[method])
@@ -120,9 +130,16 @@ def _handler(operation: Operation, view: Callable[..., Any]) -> Callable[..., Re
         def work() -> tuple[int, Any]:
             return operation.status, view(who, **arguments).model_dump(mode="json")
 
-        return idempotency.perform(who=who, key=key, body=sent, work=work)
+        return _located(operation, idempotency.perform(who=who, key=key, body=sent, work=work))
 
     return handle
+
+
+def _located(operation: Operation, response: Response) -> Response:
+    """Say where the new record is; a repeated answer says it, too."""
+    if operation.location and response.status_code == CREATED:
+        response.headers["Location"] = PREFIX + operation.location.format_map(json.loads(response.get_data()))
+    return response
 
 
 def _json(status: int, model: BaseModel) -> Response:

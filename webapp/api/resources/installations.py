@@ -98,7 +98,13 @@ def _minor(amount: AmountIn | None, currency: str) -> int | None:
 
 
 @resource.post(
-    "", summary="Add an installation", body=InstallationCreate, answers=InstallationOut, status=201, **_write
+    "",
+    summary="Add an installation",
+    body=InstallationCreate,
+    answers=InstallationOut,
+    status=201,
+    location="/installations/{reference}",
+    **_write,
 )
 def create(who: Caller, body: InstallationCreate) -> InstallationOut:
     """A new installation, numbered ISR-000001 and on."""

@@ -70,7 +70,15 @@ def show(who: Caller, reference: str) -> PayeeOut:
     return _out(queries.payee(who.viewer, reference))
 
 
-@resource.post("", summary="Add a payee", body=PayeeCreate, answers=PayeeOut, status=201, **_write)
+@resource.post(
+    "",
+    summary="Add a payee",
+    body=PayeeCreate,
+    answers=PayeeOut,
+    status=201,
+    location="/payees/{reference}",
+    **_write,
+)
 def create(who: Caller, body: PayeeCreate) -> PayeeOut:
     """A new payee; where the money goes comes next."""
     made = service.create_payee(

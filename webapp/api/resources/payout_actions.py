@@ -12,10 +12,20 @@ from typing import Any
 
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources import seen
 from webapp.api.resources.payout_words import payout_of
-from webapp.api.schemas.payouts import Act, ActionDone, ActWithNote, ActWithReason, MarkPaid, Pay, Returned
+from webapp.api.schemas.payouts import (
+    Act,
+    ActionDone,
+    ActWithNote,
+    ActWithReason,
+    Approve,
+    MarkPaid,
+    Pay,
+    Reissue,
+    Returned,
+)  # fmt: skip
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import StaleVersion
 from webapp.payouts import service
 from webapp.payouts.service import Result
 from webapp.people.access.tokens import Scope
@@ -33,22 +43,31 @@ _paying = {"scope": Scope.PAYOUTS_PAY, "answers": ActionDone}
 
 
 def _do(
-    call: Callable[..., Result], who: Caller, reference: str, body: Act | None, **values: Any
+    call: Callable[..., Result], who: Caller, reference: str, body: Act | Approve | None, **values: Any
 ) -> ActionDone:
+    values |= {"organisation_id": who.organisation_id, "actor": who.actor, "now": utc_now()}
     if body is not None:
         values["expected_version"] = body.version
-    result = call(
-        organisation_id=who.organisation_id, reference=reference, actor=who.actor, now=utc_now(), **values
-    )
+    result = seen.to_version(call, who, reference, **values)
     return ActionDone(
         message=result.message, is_repeat=result.is_repeat, payout=payout_of(result.payout, who)
     )
 
 
-@resource.post("/<reference>/approve", summary="Approve a payout", body=ActWithNote, **_approving)
-def approve(who: Caller, reference: str, body: ActWithNote) -> ActionDone:
-    """One person's yes; the last one that the policy asks for makes it payable."""
-    return _do(service.approve, who, reference, body, note=body.note)
+@resource.post("/<reference>/approve", summary="Approve a payout", body=Approve, **_approving)
+def approve(who: Caller, reference: str, body: Approve) -> ActionDone:
+    """One person's yes; the last one that the policy asks for makes it payable.
+
+    It is a yes to what was looked at: `version` and `seen_details_version` are those of the payout as it was read.
+    When either is not what it is now, nothing is approved: 409 `stale`, and `changed` says what happened.
+    """
+
+    def of_what_was_seen(**values: Any) -> Result:
+        result = service.approve(**values)
+        seen.approval_of_details(result, body.seen_details_version)
+        return result
+
+    return _do(of_what_was_seen, who, reference, body, note=body.note)
 
 
 @resource.post("/<reference>/reject", summary="Reject a payout", body=ActWithReason, **_approving)
@@ -75,21 +94,16 @@ def cancel(who: Caller, reference: str, body: ActWithReason) -> ActionDone:
     return _do(service.cancel, who, reference, body, reason=body.reason)
 
 
-def _send(call: Callable[..., Result], who: Caller, reference: str, body: Pay) -> ActionDone:
+def _confirming(call: Callable[..., Result], version: int | None) -> Callable[..., Result]:
     """A confirmation holds for the version of the details that the caller named, and for no later one."""
-    confirms = body.confirm_details_version is not None
 
     def to_what_was_seen(**values: Any) -> Result:
-        result = call(confirm_method=confirms, **values)
-        method = result.payout.method
-        seen = method.version if method else None
-        if confirms and not result.is_repeat and seen != body.confirm_details_version:
-            raise StaleVersion(
-                "The payment details are not those that you confirm. Look at them, then pay again."
-            )
+        result = call(confirm_method=version is not None, **values)
+        if version is not None:
+            seen.payment_to_details(result, version)
         return result
 
-    return _do(to_what_was_seen, who, reference, body, rail=body.rail)
+    return to_what_was_seen
 
 
 @resource.post("/<reference>/pay", summary="Pay a payout", body=Pay, **_paying)
@@ -98,20 +112,25 @@ def pay(who: Caller, reference: str, body: Pay) -> ActionDone:
 
     The answer comes before the bank's: read the payout again to see it paid or failed.
     """
-    return _send(service.submit, who, reference, body)
+    return _do(
+        _confirming(service.submit, body.confirm_details_version), who, reference, body, rail=body.rail
+    )
 
 
 @resource.post("/<reference>/retry", summary="Try a failed payout again", body=Pay, **_paying)
 def retry(who: Caller, reference: str, body: Pay) -> ActionDone:
     """A new transfer, to the payment details as they are now."""
-    return _send(service.retry, who, reference, body)
+    return _do(_confirming(service.retry, body.confirm_details_version), who, reference, body, rail=body.rail)
 
 
 @resource.post("/<reference>/mark-paid", summary="Record a payment made by hand", body=MarkPaid, **_paying)
 def mark_paid(who: Caller, reference: str, body: MarkPaid) -> ActionDone:
-    """For a payment outside Paydesk. Its reference is unique in the organisation."""
+    """For a payment outside Paydesk. Its reference is unique in the organisation.
+
+    Details that changed after the approval are confirmed as with `pay`: money went there, or it went nowhere good.
+    """
     values = {"payment_reference": body.payment_reference, "paid_on": body.paid_on}
-    return _do(service.mark_paid, who, reference, body, **values)
+    return _do(_confirming(service.mark_paid, body.confirm_details_version), who, reference, body, **values)
 
 
 @resource.post("/<reference>/check-status", summary="Ask the bank about a payout", **_paying)
@@ -121,11 +140,17 @@ def check_status(who: Caller, reference: str) -> ActionDone:
 
 
 @resource.post(
-    "/<reference>/reissue", summary="Make a returned payout payable again", body=ActWithNote, **_paying
+    "/<reference>/reissue", summary="Make a returned payout payable again", body=Reissue, **_paying
 )
-def reissue(who: Caller, reference: str, body: ActWithNote) -> ActionDone:
-    """It is paid to the payee's present payment details, which the caller confirms by this."""
-    return _do(service.reissue, who, reference, body, note=body.note)
+def reissue(who: Caller, reference: str, body: Reissue) -> ActionDone:
+    """It is paid to the payee's present payment details, which the caller confirms by their version."""
+
+    def to_what_was_seen(**values: Any) -> Result:
+        result = service.reissue(**values)
+        seen.payment_to_details(result, body.confirm_details_version)
+        return result
+
+    return _do(to_what_was_seen, who, reference, body, note=body.note)
 
 
 @resource.post("/<reference>/return", summary="Record that a payment came back", body=Returned, **_paying)

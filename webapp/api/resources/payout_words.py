@@ -12,7 +12,9 @@ from webapp.audit.models import AuditEvent
 from webapp.payouts import explain, queries
 from webapp.payouts.models import Approval, PayoutLine, Transfer
 from webapp.payouts.models import Payout as Row
+from webapp.people.models import PayoutMethod
 
+_PAID_NEXT = ("approved", "failed", "retry_scheduled", "reversed")
 _OVER = ("paid", "rejected", "cancelled")
 _AS_IT_IS = (
     "reference", "state", "program", "period_start", "period_end", "is_automatic", "is_held", "reason",
@@ -34,6 +36,7 @@ def detail_of(row: Row, who: Caller, now: datetime) -> PayoutDetail:
         lines=[_line(line, row.currency) for line in row.lines],
         approvals=[_approval(a, row) for a in row.approvals] if staff else [],
         transfers=[_transfer(t) for t in row.transfers] if staff else [],
+        details_to_confirm=PaymentDetails.of(_to_confirm(row)) if staff else None,
         why_not_paid=[] if row.state in _OVER or not staff else explain.why_not_paid(row, now, who.user_id),
         why_you_cannot_approve=_not_approve(row, who, now) if staff else [],
     )
@@ -59,6 +62,14 @@ def _not_approve(row: Row, who: Caller, now: datetime) -> list[str]:
     if row.state != "pending_approval":
         return [f"This payout is {row.state.replace('_', ' ')}."]
     return explain.why_not_approve(row, who.user_id, now)
+
+
+def _to_confirm(row: Row) -> PayoutMethod | None:
+    """The present details, where whoever pays must stand for them."""
+    present = row.payee.current_method
+    if row.state not in _PAID_NEXT or present is None or row.method_id == present.id:
+        return None
+    return present
 
 
 def _line(line: PayoutLine, currency: str) -> Line:

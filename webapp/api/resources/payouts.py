@@ -129,7 +129,7 @@ def history(who: Caller, reference: str, query: HistoryQuery) -> EventPage:
 
 
 @resource.post("", summary="Create a payout", body=PayoutCreate, answers=Payout, status=201,
-               scope=Scope.PAYOUTS_CREATE)  # fmt: skip
+               location="/payouts/{reference}", scope=Scope.PAYOUTS_CREATE)  # fmt: skip
 def create(who: Caller, body: PayoutCreate) -> Payout:
     """Make a payout for installations of one technician, as the page “Pay technicians” does.
 

@@ -115,7 +115,13 @@ def _minor(amount: AmountIn | None, currency: str) -> int:
 
 
 @resource.post(
-    "", summary="Create a rate configuration", body=RateNew, answers=RateDetail, status=201, **_write
+    "",
+    summary="Create a rate configuration",
+    body=RateNew,
+    answers=RateDetail,
+    status=201,
+    location="/rate-configurations/{id}",
+    **_write,
 )
 def create(who: Caller, body: RateNew) -> RateDetail:
     """A new configuration with its first version. Who sets a rate does not approve what it pays."""

@@ -92,7 +92,7 @@ def download(who: Caller, number: str) -> Response:
 
 
 @resource.post("", summary="Ask for a statement", body=StatementAsk, answers=StatementOut, status=201,
-               scope=Scope.STATEMENTS_CREATE)  # fmt: skip
+               location="/statements/{number}", scope=Scope.STATEMENTS_CREATE)  # fmt: skip
 def create(who: Caller, body: StatementAsk) -> StatementOut:
     """A worker draws it; asking again gives the same one."""
     if (body.payout is None) == (body.month is None):

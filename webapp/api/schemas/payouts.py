@@ -177,6 +177,10 @@ class PayoutDetail(Payout):
     lines: list[Line]
     approvals: list[ApprovalOut] = Field(description="Staff only; empty for payees.")
     transfers: list[TransferOut] = Field(description="Staff only; empty for payees.")
+    details_to_confirm: PaymentDetails | None = Field(
+        description="The payee's present payment details where they are not those that were approved: whoever pays "
+        "looks at them and sends their version as `confirm_details_version`. Staff only."
+    )
     why_not_paid: list[str] = Field(
         description="Every reason, as sentences.", examples=[["1 more person must approve it."]]
     )
@@ -278,25 +282,53 @@ class ActWithNote(Act):
     note: Note = Field("", examples=["Checked against the certificates."])
 
 
+class Approve(In):
+    """A yes to what was looked at: neither number can be left out."""
+
+    version: Version = Field(description="Of the payout as you saw it; another one answers 409.")
+    seen_details_version: Version = Field(
+        description="`payment_details.version` of the payout as you saw it, 0 where it had none; other details now "
+        "answer 409.",
+        examples=[2],
+    )
+    note: Note = Field("", examples=["Checked against the certificates."])
+
+
 class ActWithReason(Act):
     """An action that needs a reason."""
 
     reason: Reason = Field(examples=["The size of ISR-000042 is wrong."])
 
 
-class Pay(Act):
+class Reissue(ActWithNote):
+    """Making a returned payout payable again, to details that are named."""
+
+    confirm_details_version: Version = Field(
+        description="Your word that the payee's present payment details are right: their version, as "
+        "`details_to_confirm` or the payee says it.",
+        examples=[2],
+    )
+
+
+class Confirming(Act):
+    """Paying, where payment details may have changed after the approval."""
+
+    confirm_details_version: Version | None = Field(
+        None,
+        description="Your word that payment details changed after the approval are right: their version, as "
+        "`details_to_confirm` of the payout says it. Other details now answer 409.",
+    )
+
+
+class Pay(Confirming):
     """Sending money."""
 
     rail: Annotated[str, Field(pattern=r"^[a-z_]{0,20}$")] = Field(
         "", description="Which way; the organisation's usual one when empty.", examples=["sandbox"]
     )
-    confirm_details_version: Version | None = Field(
-        None,
-        description="Your word that payment details changed after the approval are right: their version.",
-    )
 
 
-class MarkPaid(Act):
+class MarkPaid(Confirming):
     """A payment that was made outside Paydesk."""
 
     payment_reference: Text = Field(
@@ -318,7 +350,35 @@ class HistoryQuery(PageQuery):
     """Which page of the events."""
 
 
-__all__ = ["Act", "ActWithNote", "ActWithReason", "ActionDone", "ApprovalOut", "Event", "EventPage",
-           "HistoryQuery", "Line", "MarkPaid", "Pay", "PayeeSums", "PayeeSumsPage", "Payout", "PayoutCreate",
-           "PayoutDetail", "PayoutFilters", "PayoutNarrow", "PayoutPage", "PayoutQuery", "Returned", "StateCount",
-           "StateWord", "Stats", "StatsQuery", "TransferOut", "Whole"]  # fmt: skip
+__all__ = [
+    "Act",
+    "ActWithNote",
+    "ActWithReason",
+    "ActionDone",
+    "ApprovalOut",
+    "Approve",
+    "Confirming",
+    "Event",
+    "EventPage",
+    "HistoryQuery",
+    "Line",
+    "MarkPaid",
+    "Pay",
+    "PayeeSums",
+    "PayeeSumsPage",
+    "Payout",
+    "PayoutCreate",
+    "PayoutDetail",
+    "PayoutFilters",
+    "PayoutNarrow",
+    "PayoutPage",
+    "PayoutQuery",
+    "Reissue",
+    "Returned",
+    "StateCount",
+    "StateWord",
+    "Stats",
+    "StatsQuery",
+    "TransferOut",
+    "Whole",
+]  # fmt: skip

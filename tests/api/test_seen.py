@@ -1,0 +1,208 @@
+"""An act is to what its caller saw: other versions answer 409 with what changed, and nothing is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests import factories
+from tests.api.conftest import World
+from tests.factories import installations
+from tests.factories.payouts import payout_ready
+from webapp.api import openapi
+from webapp.database import db, transaction
+from webapp.payouts.models import Approval, Payout, Transfer
+from webapp.people import methods
+from webapp.people.models import PayoutMethod
+
+PAID = {"payment_reference": "CHQ-7", "paid_on": "2026-01-05"}
+
+
+def _new_details(world: World) -> int:
+    """The version of details that came into force just now."""
+    with transaction():
+        return methods.set_payout_method(
+            organisation_id=world.organisation.id, payee_id=world.maya.id,
+            destination=factories.destination(), actor=factories.FACTORY, now=installations.WHEN,
+        ).version  # fmt: skip
+
+
+def _approvals() -> int:
+    db.session.rollback()
+    return len(db.session.scalars(select(Approval)).all())
+
+
+def _state(reference: str) -> str:
+    db.session.rollback()
+    return db.session.scalars(select(Payout.state).where(Payout.reference == reference)).one()
+
+
+@pytest.mark.parametrize("left_out", ["version", "seen_details_version"])
+def test_an_approval_says_what_was_seen(world: World, left_out: str) -> None:
+    reference = world.payout()
+    body = {k: v for k, v in world.approval(reference).items() if k != left_out}
+    answer = world.api("approver").post(f"/payouts/{reference}/approve", body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json["errors"]] == [left_out]
+    assert _state(reference) == "pending_approval"
+
+
+def test_what_a_program_read_is_what_it_approves(world: World) -> None:
+    reference, api = world.payout(), world.api("approver")
+    read = api.get(f"/payouts/{reference}").json
+    seen = {"version": read["version"], "seen_details_version": read["payment_details"]["version"]}
+    assert seen == world.approval(reference)
+    assert api.post(f"/payouts/{reference}/approve", seen).status_code == 200
+
+
+def test_an_approval_of_another_version_is_refused_with_what_happened(world: World) -> None:
+    reference, api = world.payout(), world.api("approver")
+    seen = world.approval(reference)
+    from webapp.payouts import service
+
+    with transaction():
+        service.edit(
+            organisation_id=world.organisation.id, reference=reference, note="Look again",
+            actor=factories.actor_of(world.users["accountant"]), now=installations.WHEN,
+        )  # fmt: skip
+    answer = api.post(f"/payouts/{reference}/approve", seen)
+    assert (answer.status_code, answer.json["code"]) == (409, "stale")
+    assert answer.mimetype == "application/problem+json"
+    changed = answer.json["changed"]
+    assert [(c["field"], c["seen"], c["now"]) for c in changed] == [("version", 1, 2)]
+    assert changed[0]["what"][0].startswith("Edited by accountant@home.example on ")
+    assert len(changed[0]["what"]) == 1
+    assert _approvals() == 0
+    early = api.post(f"/payouts/{reference}/approve", {**seen, "version": 99})
+    assert early.json["changed"][0]["what"] == ["There has been no version 99 yet."]
+    assert api.post(f"/payouts/{reference}/approve", world.approval(reference)).status_code == 200
+
+
+def test_an_approval_is_of_the_details_that_were_seen(world: World) -> None:
+    reference, api = world.payout(), world.api("approver")
+    seen = world.approval(reference)
+    version = _new_details(world)
+    answer = api.post(f"/payouts/{reference}/approve", seen)
+    assert (answer.status_code, answer.json["code"]) == (409, "stale")
+    changed = answer.json["changed"][0]
+    assert (changed["field"], changed["seen"], changed["now"]) == ("seen_details_version", 1, version)
+    assert "••" in " ".join(changed["what"])
+    assert (_approvals(), _state(reference)) == (0, "pending_approval")
+    for wrong in (0, version + 1):
+        body = {**seen, "seen_details_version": wrong}
+        assert api.post(f"/payouts/{reference}/approve", body).json["code"] == "stale"
+    done = api.post(f"/payouts/{reference}/approve", {**seen, "seen_details_version": version})
+    assert done.json["payout"]["state"] == "approved"
+    # Sent again with another key, also with old numbers: it has been done, and nothing happens.
+    assert api.post(f"/payouts/{reference}/approve", seen).json["is_repeat"] is True
+    assert _approvals() == 1
+
+
+Ready = Callable[[World], str]
+
+
+def _approved(world: World) -> str:
+    return payout_ready(world.organisation, world.maya).reference
+
+
+def _failed(world: World) -> str:
+    row = payout_ready(world.organisation, world.maya)
+    with transaction():
+        row.state, row.reason = "failed", "The bank refused it."
+    return row.reference
+
+
+@pytest.mark.parametrize(
+    ("act", "body", "ready", "state"),
+    [
+        ("pay", {}, _approved, "processing"),
+        ("mark-paid", PAID, _approved, "paid"),
+        ("retry", {}, _failed, "processing"),
+    ],
+)  # fmt: skip
+def test_changed_details_are_confirmed_by_their_version(
+    world: World, act: str, body: dict[str, Any], ready: Ready, state: str
+) -> None:
+    reference, api = ready(world), world.api("admin")
+    before = _state(reference)
+    assert api.get(f"/payouts/{reference}").json["details_to_confirm"] is None
+    version = _new_details(world)
+    shown = api.get(f"/payouts/{reference}").json["details_to_confirm"]
+    assert shown["version"] == version
+    blind = api.post(f"/payouts/{reference}/{act}", body)
+    assert (blind.status_code, blind.json["code"]) == (409, "conflict")
+    assert any("details" in reason for reason in blind.json["reasons"])
+    for wrong in (version - 1, version + 1, 0):
+        answer = api.post(f"/payouts/{reference}/{act}", {**body, "confirm_details_version": wrong})
+        assert (answer.status_code, answer.json["code"]) == (409, "stale")
+        assert answer.json["changed"][0]["field"] == "confirm_details_version"
+        assert answer.json["changed"][0]["now"] == version
+    assert _state(reference) == before
+    assert db.session.scalars(select(Transfer)).all() == []
+    done = api.post(f"/payouts/{reference}/{act}", {**body, "confirm_details_version": version})
+    assert done.status_code == 200, done.text
+    assert done.json["payout"]["state"] == state
+    assert done.json["payout"]["payment_details"]["version"] == version
+
+
+def test_a_confirmation_that_nothing_needs_must_be_right_too(world: World) -> None:
+    reference, api = _approved(world), world.api("admin")
+    version = db.session.scalars(
+        select(PayoutMethod.version).where(PayoutMethod.payee_id == world.maya.id)
+    ).one()
+    db.session.rollback()
+    wrong = api.post(f"/payouts/{reference}/mark-paid", {**PAID, "confirm_details_version": version + 1})
+    assert wrong.json["code"] == "stale"
+    assert _state(reference) == "approved"
+    right = api.post(f"/payouts/{reference}/mark-paid", {**PAID, "confirm_details_version": version})
+    assert right.status_code == 200
+
+
+def test_a_returned_payout_is_issued_again_to_details_that_are_named(world: World) -> None:
+    reference, api = _approved(world), world.api("approver")
+    assert api.post(f"/payouts/{reference}/mark-paid", PAID).status_code == 200
+    back = {"reason": "The bank returned it.", "on": "2026-01-06"}
+    assert api.post(f"/payouts/{reference}/return", back).status_code == 200
+    version = _new_details(world)
+    assert api.post(f"/payouts/{reference}/reissue", {}).status_code == 422
+    old = api.post(f"/payouts/{reference}/reissue", {"confirm_details_version": version - 1})
+    assert (old.status_code, old.json["code"]) == (409, "stale")
+    assert _state(reference) == "reversed"
+    assert api.get(f"/payouts/{reference}").json["details_to_confirm"]["version"] == version
+    new = api.post(f"/payouts/{reference}/reissue", {"confirm_details_version": version})
+    assert new.json["payout"]["state"] == "approved"
+
+
+MAKING = {f"{o.group}.{o.name}": o for o in openapi.operations() if o.status == 201}
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
+    with transaction():
+        installations.rate(world.organisation)
+    bodies = {
+        "payouts.create": {"payee": world.maya.reference, "installations": [world.installation()]},
+        "installations.create": {"installation_type": "solar"},
+        "rates.create": {"name": "Solar", "rate_type": "flat", "rate": "50", "installation_type": "solar"},
+        "payees.create": {"kind": "technician", "name": "Ana Souza"},
+        "statements.create": {"payout": world.payout()},
+    }
+    api, operation = world.api("admin"), MAKING[name]
+    address = operation.rule
+    made = api.send(operation.method, address, bodies[name], key="k-1")
+    assert made.status_code == 201, made.text
+    place = made.headers["Location"]
+    assert place.startswith(f"/api/v1{address}/")
+    found = api.get(place.removeprefix("/api/v1"))
+    assert found.status_code == 200
+    identity = next(k for k in ("reference", "number", "id") if k in found.json)
+    assert found.json[identity] == made.json[identity]
+    again = api.send(operation.method, address, bodies[name], key="k-1")
+    assert (again.headers["Idempotency-Replayed"], again.headers["Location"]) == ("true", place)
+    if name != "statements.create":
+        refused = api.send(operation.method, address, {"nothing": 1})
+        assert refused.status_code == 422
+        assert "Location" not in refused.headers
