@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRET_NAMES = ("SECRET_KEY", "PAYDESK_FIELD_KEYS", "PAYDESK_INDEX_KEY")
 _HOW_TO_MAKE = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 

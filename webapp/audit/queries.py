@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -35,22 +35,6 @@ class ChainState:
     def is_intact(self) -> bool:
         """Whether nothing was found."""
         return not self.problems
-
-
-def events_for(
-    *, organisation_id: int, subject_type: str, subject_id: int, limit: int = 100
-) -> Sequence[AuditEvent]:
-    """The newest events of one record, newest first, for its timeline."""
-    return db.session.scalars(
-        select(AuditEvent)
-        .where(
-            AuditEvent.organisation_id == organisation_id,
-            AuditEvent.subject_type == subject_type,
-            AuditEvent.subject_id == subject_id,
-        )
-        .order_by(AuditEvent.id.desc())
-        .limit(limit)
-    ).all()
 
 
 def trail(*, organisation_id: int, timezone: str, filters: dict[str, Any]) -> Select[Any]:

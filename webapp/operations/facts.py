@@ -14,17 +14,16 @@ from sqlalchemy import Select, func, select
 
 from webapp.database import db
 from webapp.notices.models import Email
+from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout, RailSwitch, Transfer
-from webapp.payouts.states import PayoutState, TransferState
+from webapp.payouts.states import CLOSED_STATES, PayoutState, TransferState
 from webapp.people.models import Organisation
 from webapp.queue import QUEUES
 from webapp.runs.models import DueTask, Run, RunState
 
 # States that something or somebody still has to end. What is over only grows; it is history and not a gauge.
-OPEN_PAYOUTS = tuple(
-    s.value for s in PayoutState if s not in (PayoutState.PAID, PayoutState.REJECTED, PayoutState.CANCELLED)
-)
+OPEN_PAYOUTS = tuple(s.value for s in PayoutState if s not in CLOSED_STATES)
 OPEN_TRANSFERS = tuple(
     s.value
     for s in TransferState
@@ -32,7 +31,6 @@ OPEN_TRANSFERS = tuple(
 )
 OPEN_RUNS = (RunState.QUEUED.value, RunState.RUNNING.value)
 UNSENT = ("queued", "failed")
-_is_waiting = OutboxMessage.done_at.is_(None) & OutboxMessage.gave_up_at.is_(None)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def outbox_depths() -> list[Depth]:
             func.count().label("waiting"),
             func.min(OutboxMessage.not_before).label("oldest"),
         )
-        .where(_is_waiting)
+        .where(outbox.is_open())
         .group_by(OutboxMessage.queue, OutboxMessage.kind)
         .order_by(OutboxMessage.queue, OutboxMessage.kind)
     )

@@ -71,7 +71,7 @@ def messages(organisation_id: int, state: str) -> Select[Any]:
     query = select(OutboxMessage).where(OutboxMessage.organisation_id == organisation_id)
     if state == GAVE_UP:
         return query.where(OutboxMessage.gave_up_at.is_not(None))
-    return query.where(OutboxMessage.done_at.is_(None), OutboxMessage.gave_up_at.is_(None))
+    return query.where(outbox.is_open())
 
 
 @dataclass(frozen=True)

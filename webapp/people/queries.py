@@ -116,17 +116,6 @@ def get_payee_by_id(organisation_id: int, payee_id: int) -> Payee:
     return row
 
 
-def find_payee_by_external_ref(organisation_id: int, kind: str, external_ref: str) -> Payee | None:
-    """The payee that an import knows by its own reference."""
-    return db.session.scalar(
-        select(Payee).where(
-            Payee.organisation_id == organisation_id,
-            Payee.kind == kind,
-            Payee.external_ref == external_ref,
-        )
-    )
-
-
 def payee_of_user(organisation_id: int, user_id: int, kind: str) -> Payee | None:
     """The payee of a kind that a user is, in one organisation."""
     return db.session.scalar(

@@ -19,6 +19,7 @@ from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
+from webapp.notices import recipients
 from webapp.outbox.models import OutboxMessage
 from webapp.people import accounts, methods
 from webapp.people import queries as people
@@ -435,16 +436,20 @@ def test_nothing_to_release(scene: Scene) -> None:
 
 
 def test_a_new_address_starts_the_cool_off_and_the_old_one_is_told(scene: Scene) -> None:
-    with transaction():
-        people_service.update_payee(
-            organisation_id=scene.organisation.id, payee_id=scene.payee.id,
-            changes={"email": "new@example.com"}, actor=actor_of(scene.asker), now=scene.now,
-        )  # fmt: skip
+    for address in ("former@example.com", "new@example.com"):
+        with transaction():
+            people_service.update_payee(
+                organisation_id=scene.organisation.id, payee_id=scene.payee.id,
+                changes={"email": address}, actor=actor_of(scene.asker), now=scene.now,
+            )  # fmt: skip
     assert current(scene.payee).cool_off_until == scene.now + timedelta(hours=48)
-    addresses = queries.addresses_to_tell(scene.payee.id, scene.now)
-    assert addresses == ["new@example.com", "maya@example.com"]
-    later = scene.now + timedelta(days=31)
-    assert queries.addresses_to_tell(scene.payee.id, later) == ["new@example.com"]
+
+    def told(now: datetime) -> list[str]:
+        return [to.address for to in recipients.all_of_payee(scene.payee, now)]
+
+    present = ["new@example.com", "maya@example.com"]
+    assert told(scene.now) == [*present, "former@example.com"]
+    assert told(scene.now + timedelta(days=recipients.OLD_ADDRESS_DAYS + 1)) == present
 
 
 def test_contact_change_lets_the_present_details_wait_and_asks_releasers_again(scene: Scene) -> None:

@@ -203,7 +203,10 @@ def test_an_external_reference_is_unique_within_a_kind(house: Organisation) -> N
     with pytest.raises(Invalid) as refusal:
         payee(house, external_ref="T-7")
     assert refusal.value.field == "external_ref"
-    assert queries.find_payee_by_external_ref(house.id, "technician", "T-7") is one
+    same = select(Payee).where(
+        Payee.organisation_id == house.id, Payee.kind == "technician", Payee.external_ref == "T-7"
+    )
+    assert db.session.scalars(same).all() == [one]
     assert payee(house, external_ref="").external_ref is None
     assert payee(house, external_ref="  ").external_ref is None
 

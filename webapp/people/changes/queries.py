@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -80,17 +80,6 @@ def changes(organisation_id: int, *, state: str = "", payee_id: int | None = Non
     return query.order_by(MethodChange.id.desc())
 
 
-def pending_count(organisation_id: int) -> tuple[int, datetime | None]:
-    """How many changes wait for a second person, and since when the oldest does."""
-    row = db.session.execute(
-        select(func.count(), func.min(MethodChange.requested_at)).where(
-            MethodChange.organisation_id == organisation_id,
-            MethodChange.state == ChangeState.PENDING.value,
-        )
-    ).one()
-    return int(row[0]), row[1]
-
-
 def change_behind(method: PayoutMethod) -> MethodChange | None:
     """The verified change that made a version; None for first details."""
     return db.session.scalar(select(MethodChange).where(MethodChange.method_id == method.id))
@@ -129,18 +118,6 @@ def contact_changes(organisation_id: int, payee_id: int, since: datetime) -> lis
     )
     rows = db.session.scalars(query.order_by(AuditEvent.id.desc()))
     return [row for row in rows if {"email", "phone"} & set(row.changes)]
-
-
-def addresses_to_tell(payee_id: int, now: datetime) -> list[str]:
-    """Where a payee is told of changed details: the present e-mail address, and former ones of the last 30 days."""
-    payee = db.session.get_one(Payee, payee_id)
-    since = now - timedelta(days=FORMER_ADDRESS_DAYS)
-    former = [
-        str(row.changes["email"][0] or "")
-        for row in contact_changes(payee.organisation_id, payee_id, since)
-        if "email" in row.changes
-    ]
-    return [address for address in dict.fromkeys([payee.email, *former]) if address]
 
 
 def version_with_account(payee_id: int, blind_index: str) -> int | None:

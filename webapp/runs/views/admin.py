@@ -143,10 +143,6 @@ def export(reference: str) -> ResponseReturnValue:
     return csv_response(f"{run.reference}.csv", headers, cells)
 
 
-def _back(run: Run) -> str:
-    return url_for("admin.runs.show", reference=run.reference)
-
-
 @blueprint.post("/<reference>/confirm")
 @needs_fresh_sign_in
 def confirm(reference: str) -> ResponseReturnValue:
