@@ -38,6 +38,12 @@ def _values(members: object) -> str:
     return ", ".join(f"'{m}'" for m in sorted(members))  # type: ignore[call-overload]
 
 
+#: Longer than the longest month, in each engine's words; lists say it in the same ones.
+LONG_PERIOD_DAYS = 31
+IS_LONG_PERIOD = {
+    "sqlite": f"julianday(period_end) - julianday(period_start) > {LONG_PERIOD_DAYS}",
+    "postgresql": f"period_end - period_start > {LONG_PERIOD_DAYS}",
+}
 _IS_OPEN = f"state NOT IN ({_values(CLOSED_STATES)})"
 
 
@@ -112,6 +118,18 @@ class Payout(Base):
         Index("ix_payouts_organisation_program", "organisation_id", "program", "id"),
         # What a payee is usually paid, and the twin of a payout.
         Index("ix_payouts_usual", "organisation_id", "payee_id", "currency", "amount_minor", "paid_at"),
+        # Lists by period and by amount: counted and found without reading the rows themselves.
+        Index("ix_payouts_period", "organisation_id", "period_end", "period_start", "state", "id"),
+        Index("ix_payouts_amount", "organisation_id", "currency", "amount_minor", "id"),
+        # Few periods are longer than a month; they say how far beyond a day a list by period must look.
+        Index(
+            "ix_payouts_long_period",
+            "organisation_id",
+            "period_end",
+            "period_start",
+            sqlite_where=text(IS_LONG_PERIOD["sqlite"]),
+            postgresql_where=text(IS_LONG_PERIOD["postgresql"]),
+        ),
         # The open ones are few, however long the history; home and lists read them from here alone.
         Index(
             "ix_payouts_open",
