@@ -13,7 +13,18 @@ from webapp.operations import metrics
 from webapp.people import throttle
 from webapp.people.views import session as people_session
 from webapp.portals import api, context, registry
-from webapp.web import amounts, assets, errors, filters, guards, headers, i18n, read_only_requests, request_log
+from webapp.web import (
+    amounts,
+    assets,
+    errors,
+    filters,
+    guards,
+    headers,
+    i18n,
+    pieces,
+    read_only_requests,
+    request_log,
+)
 from webapp.web.htmx import htmx
 
 csrf = CSRFProtect()
@@ -49,6 +60,7 @@ def create_app(settings: config.Settings | None = None, *, for_web: bool = False
     amounts.init_app(app)
     i18n.init_app(app)
     filters.init_app(app)
+    pieces.init_app(app)
     read_only_requests.init_app(app)
     people_session.init_app(app)
     throttle.init_app(app)

@@ -33,7 +33,7 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, Optional
 
-from webapp.web import assets, charts, i18n
+from webapp.web import assets, charts, i18n, pieces
 
 TEMPLATES = Path(assets.__file__).resolve().parent.parent / "templates"
 NOW = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
@@ -72,6 +72,7 @@ def app() -> Iterator[Flask]:
     CSRFProtect(application)
     assets.init_app(application)
     i18n.init_app(application)
+    pieces.init_app(application)
     with application.test_request_context("/"):
         yield application
 

@@ -285,18 +285,21 @@ def export_rows(query: Select[Any]) -> Iterator[Any]:
         last = batch[-1].id
 
 
+# Built once, as every question that each page asks in the same words.
+_APPROVERS = (
+    select(Approval.payout_id, func.coalesce(User.name, Approval.approver_label))
+    .join(User, User.id == Approval.approver_id, isouter=True)
+    .where(Approval.payout_id.in_(bindparam("payout_ids", expanding=True)), Approval.decision == "approved")
+    .order_by(Approval.id)
+)
+
+
 def approvers_of(payout_ids: Sequence[int]) -> dict[int, str]:
     """Who approved the payouts of one page: names (or "policy"), comma-separated."""
     if not payout_ids:
         return {}
-    query = (
-        select(Approval.payout_id, func.coalesce(User.name, Approval.approver_label))
-        .join(User, User.id == Approval.approver_id, isouter=True)
-        .where(Approval.payout_id.in_(payout_ids), Approval.decision == "approved")
-        .order_by(Approval.id)
-    )
     names: dict[int, list[str]] = {}
-    for payout_id, name in db.session.execute(query):
+    for payout_id, name in db.session.execute(_APPROVERS, {"payout_ids": list(payout_ids)}):
         names.setdefault(payout_id, []).append(name)
     return {payout_id: ", ".join(dict.fromkeys(found)) for payout_id, found in names.items()}
 
@@ -317,18 +320,25 @@ def get_for_page(*, organisation_id: int, reference: str, payee_id: int | None =
     return payout
 
 
-def programs_of(organisation_id: int) -> list[str]:
-    """Programs that the organisation's payouts come from, for the filter.
-
-    Steps from one program to the next along the index; DISTINCT would read every payout.
-    """
-    own = Payout.organisation_id == organisation_id
+def _programs() -> Select[Any]:
+    own = Payout.organisation_id == bindparam("organisation_id")
     steps = select(func.min(Payout.program).label("program")).where(own).cte("steps", recursive=True)
     following = (
         select(func.min(Payout.program)).where(own, Payout.program > steps.c.program).correlate(steps)
     ).scalar_subquery()
     steps = steps.union_all(select(following).where(steps.c.program.is_not(None)))
-    return list(db.session.scalars(select(steps.c.program).where(steps.c.program.is_not(None))))
+    return select(steps.c.program).where(steps.c.program.is_not(None))
+
+
+_PROGRAMS = _programs()
+
+
+def programs_of(organisation_id: int) -> list[str]:
+    """Programs that the organisation's payouts come from, for the filter.
+
+    Steps from one program to the next along the index; DISTINCT would read every payout.
+    """
+    return list(db.session.scalars(_PROGRAMS, {"organisation_id": organisation_id}))
 
 
 def chosen(*, organisation_id: int, payout_ids: Sequence[int]) -> Select[Any]:

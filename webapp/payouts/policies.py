@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
@@ -83,26 +83,34 @@ def change_policy(
     return row
 
 
-def standing(organisation_id: int) -> tuple[bool, list[tuple[str, str]]]:
-    """What every page of an organisation says: is one person alone, and which rails are halted and why. One query."""
-    newest = (
-        select(func.max(ApprovalPolicy.version))
-        .where(ApprovalPolicy.organisation_id == organisation_id)
-        .scalar_subquery()
-    )
-    rows = db.session.execute(
+def _standing() -> Select[Any]:
+    wanted: BindParameter[int] = bindparam("organisation_id")
+    newest = select(func.max(ApprovalPolicy.version)).where(ApprovalPolicy.organisation_id == wanted)
+    return (
         select(ApprovalPolicy.rules, RailSwitch.rail, RailSwitch.reason)
         .select_from(Organisation)
         .outerjoin(
             ApprovalPolicy,
-            and_(ApprovalPolicy.organisation_id == Organisation.id, ApprovalPolicy.version == newest),
+            and_(
+                ApprovalPolicy.organisation_id == Organisation.id,
+                ApprovalPolicy.version == newest.scalar_subquery(),
+            ),
         )
         .outerjoin(
             RailSwitch, and_(RailSwitch.organisation_id == Organisation.id, RailSwitch.is_halted.is_(True))
         )
-        .where(Organisation.id == organisation_id)
+        .where(Organisation.id == wanted)
         .order_by(RailSwitch.rail)
-    ).all()
+    )
+
+
+# Built once: every page of the admins asks this.
+_STANDING = _standing()
+
+
+def standing(organisation_id: int) -> tuple[bool, list[tuple[str, str]]]:
+    """What every page of an organisation says: is one person alone, and which rails are halted and why. One query."""
+    rows = db.session.execute(_STANDING, {"organisation_id": organisation_id}).all()
     rules = rows[0].rules if rows else None
     is_alone = bool(rules and from_rules(rules).single_operator.is_on)
     return is_alone, [(row.rail, row.reason) for row in rows if row.rail is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g, request
 from flask_login import current_user
 
 from webapp.config import Settings
@@ -13,6 +13,7 @@ from webapp.payouts import policies
 from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
 from webapp.portals.views import saved_views
+from webapp.web import addresses
 from webapp.web.i18n import N_
 
 
@@ -65,7 +66,7 @@ def _navigation(portal: str | None) -> list[Link]:
     return [
         Link(
             item.label,
-            url_for(item.endpoint),
+            addresses.fixed(item.endpoint),
             here.rpartition(".")[0] == item.endpoint.rpartition(".")[0],
             key=f"g {item.key}" if item.key else "",
         )
@@ -86,7 +87,7 @@ def _banners(portal: str | None) -> list[Banner]:
     organisation = g.get("organisation")
     if portal != "admin" or organisation is None:
         return []
-    settings_page = url_for("admin.policy.show")
+    settings_page = addresses.fixed("admin.policy.show")
     is_alone, rails = standing()
     halted = [
         Banner(
@@ -106,9 +107,9 @@ def _banners(portal: str | None) -> list[Banner]:
 
 def _demo_links() -> list[Link]:
     """The demo's own pages; the bank is for those who send money."""
-    links = [Link(N_("E-mail outbox"), url_for("demo.outbox.index"))]
+    links = [Link(N_("E-mail outbox"), addresses.fixed("demo.outbox.index"))]
     if Role.ADMIN in g.get("roles", frozenset()):
-        links.append(Link(N_("Bank"), url_for("demo.bank.index")))
+        links.append(Link(N_("Bank"), addresses.fixed("demo.bank.index")))
     return links
 
 
@@ -126,11 +127,11 @@ def _variables() -> dict[str, Any]:
         "demo_mode": settings.is_demo,
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",
-        "demo_switch_url": url_for("demo.people.switch") if settings.is_demo else None,
+        "demo_switch_url": addresses.fixed("demo.people.switch") if settings.is_demo else None,
         "demo_links": _demo_links() if settings.is_demo and has_demo_pages and signed_in else [],
-        "sign_out_url": url_for("public.people.sign_out") if signed_in else None,
-        "account_url": url_for("public.people.account") if signed_in else None,
-        "organisations_url": url_for("public.people.organisations") if signed_in else None,
+        "sign_out_url": addresses.fixed("public.people.sign_out") if signed_in else None,
+        "account_url": addresses.fixed("public.people.account") if signed_in else None,
+        "organisations_url": addresses.fixed("public.people.organisations") if signed_in else None,
     }
 
 

@@ -9,28 +9,23 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
-from flask import Flask, g
+from flask import Flask
 from markupsafe import Markup, escape
 
 from webapp.kernel.money import Money
-from webapp.web import i18n
-
-
-def _organisation() -> object | None:
-    organisation: object | None = g.get("organisation")
-    return organisation
+from webapp.web.situation import situation
 
 
 def _locale() -> str:
     """The locale that the signed-in person chose, else the organisation's."""
-    return i18n.locale_name()
+    return situation().locale
 
 
 def money(value: Money) -> str:
     """Amount with its symbol; the ISO code is added when it is not the organisation's own currency."""
-    text = value.format(_locale())
-    home = getattr(_organisation(), "currency", value.currency)
-    return text if value.currency == home else f"{text} {value.currency}"
+    here = situation()
+    text = value.format(here.locale)
+    return text if value.currency == here.currency or not here.currency else f"{text} {value.currency}"
 
 
 def day(value: date | None) -> str:
@@ -59,7 +54,8 @@ def instant(value: datetime | None) -> Markup:
 
 def instant_words(value: datetime) -> str:
     """An instant inside a sentence, in the organisation's zone: 31 Oct 2026, 17:30 IST."""
-    return _instant(value.replace(second=0, microsecond=0), i18n.zone_name(), _locale())
+    here = situation()
+    return _instant(value.replace(second=0, microsecond=0), here.zone, here.locale)
 
 
 @lru_cache(maxsize=4_096)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
@@ -11,11 +10,11 @@ from sqlalchemy import Select
 
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.payouts import approvers, lists, panels
+from webapp.payouts import approvers, lists, page_rows, panels
 from webapp.payouts.forms import FilterForm
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
-from webapp.payouts.views import actions, bulk, detail, listing, words
+from webapp.payouts.views import actions, bulk, detail, lines, listing
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, capped_count, keyset
@@ -70,27 +69,26 @@ def _paying(form: FilterForm) -> dict[str, Any]:
 def index() -> ResponseReturnValue:
     """The history; rows first, totals after them. A filter that cannot be read shows nothing (422)."""
     form = filter_form()
-    page: Page[Payout] = Page([], None, None)
+    page: Page[Any] = Page([], None, None)
     if is_valid := form.validate():
         query = _query(form)
-        page = keyset(lists.with_list_columns(query), Payout.id)
+        page = keyset(page_rows.columns(query), Payout.id, key_of=lambda row: row.id)
         count = capped_count(query, Payout.id)
         page = Page(
             page.items, page.previous_href, page.next_href, f"{count} payouts" if count != "1" else "1 payout"
         )
-    ids = [payout.id for payout in page.items]
-    approvers = lists.approvers_of(ids)
-    documents = panels.document_hrefs("admin", ids)
+    ids = [row.id for row in page.items]
     context = {
         "form": form,
         "page": page,
-        "rows": [
-            words.row(p, approved_by=approvers.get(p.id), document=documents.get(p.id)) for p in page.items
-        ],
+        "rows": lines.admin_lines(
+            page_rows.listed(page.items),
+            approvers=lists.approvers_of(ids),
+            documents=panels.document_hrefs("admin", ids),
+        ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
         **(_paying(form) if is_valid else {"can_pay": False}),
         "more_filters": form.uses(*MORE),
-        "drawer_href": partial(listing.drawer_address, "admin.payouts.index"),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
         "totals_href": listing.address("admin.payouts.totals"),

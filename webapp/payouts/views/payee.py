@@ -8,11 +8,10 @@ from flask import Blueprint, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.kernel.clock import utc_now
-from webapp.kernel.money import Money
-from webapp.payouts import lists, panels
+from webapp.payouts import lists, page_rows, panels
 from webapp.payouts.forms import PayeeFilterForm
 from webapp.payouts.models import Payout
-from webapp.payouts.views import detail, listing, words
+from webapp.payouts.views import detail, lines, listing
 from webapp.people.views.session import payee_id_for
 from webapp.web.exports import csv_response
 from webapp.web.htmx import is_fragment
@@ -46,31 +45,15 @@ def _query(form: PayeeFilterForm, payee_id: int) -> Any:
     )
 
 
-def _rows(payouts: list[Payout]) -> list[dict[str, Any]]:
-    documents = panels.document_hrefs(_portal(), [p.id for p in payouts])
-    return [
-        {
-            "payout": p,
-            "status": words.payee_status(p, g.organisation.name),
-            "period": words.period(p),
-            "gross": Money(p.gross_minor, p.currency),
-            "deductions": Money(p.amount_minor - p.gross_minor, p.currency),
-            "net": Money(p.amount_minor, p.currency),
-            "document": documents.get(p.id),
-        }
-        for p in payouts
-    ]
-
-
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """Own payouts, newest first."""
     form = PayeeFilterForm(request.args)
     is_valid, payee_id = form.validate(), _own_id()
-    page: Page[Payout] = Page([], None, None)
+    page: Page[Any] = Page([], None, None)
     if is_valid and payee_id is not None:
         query = _query(form, payee_id)
-        page = keyset(lists.with_list_columns(query), Payout.id)
+        page = keyset(page_rows.columns(query), Payout.id, key_of=lambda row: row.id)
         count = capped_count(query, Payout.id)
         label = counted(count, N_("1 payout"), N_("%(count)s payouts"))
         page = Page(page.items, page.previous_href, page.next_href, label)
@@ -78,12 +61,16 @@ def index() -> ResponseReturnValue:
     context = {
         "form": form,
         "page": page,
-        "rows": _rows(list(page.items)),
+        "rows": lines.own_lines(
+            page_rows.listed(page.items),
+            show_endpoint=f"{here}.show",
+            documents=panels.document_hrefs(_portal(), [row.id for row in page.items]),
+        ),
+        "copy_label": lines.around_copy_label(),
         "headers": HEADERS,
         "chips": listing.chips(form, f"{here}.index"),
         "clear_href": url_for(f"{here}.index"),
         "csv_href": listing.address(f"{here}.export"),
-        "show_endpoint": f"{here}.show",
         "now": utc_now(),
         "has_errors": not is_valid,
     }

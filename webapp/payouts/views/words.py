@@ -11,6 +11,7 @@ from flask import g
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine
+from webapp.payouts.page_rows import ListedChange, ListedPayout
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people.changes.models import MethodChange
 from webapp.web import charts, filters
@@ -50,7 +51,7 @@ def _waiting(label: str, sentence: str, who: str) -> Status:
     return Status("waiting", label, "waiting", sentence, who)
 
 
-def _details_wait(payout: Payout) -> tuple[MethodChange | None, str] | None:
+def _details_wait(payout: Payout | ListedPayout) -> tuple[MethodChange | ListedChange | None, str] | None:
     """What keeps an approved or failed payout waiting: details asked for, or too new ones and until when."""
     if PayoutState(payout.state) not in (_S.APPROVED, _S.FAILED, _S.RETRY_SCHEDULED):
         return None
@@ -73,7 +74,7 @@ _WHO = {
 }
 
 
-def admin_status(payout: Payout) -> Status:
+def admin_status(payout: Payout | ListedPayout) -> Status:
     """The status for admins; reads the payee's `current_method` and `pending_change`: load them in lists."""
     state = PayoutState(payout.state)
     if payout.is_held:
@@ -128,7 +129,7 @@ _PAYEE = {
 _PAYEE_TO = N_("It is approved. %(payer)s pays it next to %(account)s.")
 
 
-def payee_status(payout: Payout, payer: str) -> Status:
+def payee_status(payout: Payout | ListedPayout, payer: str) -> Status:
     """The status in the payee's words: never an admins' note, never who decided."""
     state = PayoutState(payout.state)
     reason = f"{payout.reason.rstrip('.')}. " if payout.reason else ""
@@ -218,7 +219,7 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
     )
 
 
-def period(payout: Payout) -> str:
+def period(payout: Payout | ListedPayout) -> str:
     """ "1–31 Oct 2026", or one day, in the organisation's locale."""
     start, end = payout.period_start, payout.period_end
     if start == end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
@@ -15,19 +15,22 @@ MOST = 12
 LONGEST_NAME = 60
 
 
+# Built once: every list asks this.
+_OF_A_LIST = (
+    select(SavedView)
+    .where(
+        SavedView.user_id == bindparam("user_id"),
+        SavedView.organisation_id == bindparam("organisation_id"),
+        SavedView.endpoint == bindparam("endpoint"),
+    )
+    .order_by(SavedView.name)
+)
+
+
 def saved_views(*, user_id: int, organisation_id: int, endpoint: str) -> list[SavedView]:
     """The person's views of one list, by name."""
-    return list(
-        db.session.scalars(
-            select(SavedView)
-            .where(
-                SavedView.user_id == user_id,
-                SavedView.organisation_id == organisation_id,
-                SavedView.endpoint == endpoint,
-            )
-            .order_by(SavedView.name)
-        )
-    )
+    values = {"user_id": user_id, "organisation_id": organisation_id, "endpoint": endpoint}
+    return list(db.session.scalars(_OF_A_LIST, values))
 
 
 def save(

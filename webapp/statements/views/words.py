@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import g, request, url_for
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from webapp.database import db
 from webapp.payouts import panels
@@ -17,6 +17,7 @@ from webapp.people.models import Role
 from webapp.statements import queries, service
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentRow
+from webapp.web import addresses
 from webapp.web.i18n import N_, gettext
 
 KINDS = {"monthly": N_("Monthly statement"), "remittance": N_("Payout statement")}
@@ -98,20 +99,22 @@ def panel(payout: Payout, now: datetime) -> Mapping[str, Any] | None:
     }
 
 
+_NEWEST = (
+    select(Document.payout_id, func.max(Document.id))
+    .where(Document.payout_id.in_(bindparam("payout_ids", expanding=True)), Document.state == "ready")
+    .group_by(Document.payout_id)
+)
+
+
 def document_links(where: str, payout_ids: Sequence[int]) -> dict[int, str]:
     """Addresses of the newest ready document of each payout of a page, in one query."""
     if not payout_ids:
         return {}
-    newest = (
-        select(Document.payout_id, func.max(Document.id))
-        .where(Document.payout_id.in_(payout_ids), Document.state == "ready")
-        .group_by(Document.payout_id)
-    )
-    return {
-        payout_id: url_for(f"{where}.statements.download", document_id=document_id)
-        for payout_id, document_id in db.session.execute(newest)
-        if payout_id is not None
-    }
+    found = db.session.execute(_NEWEST, {"payout_ids": list(payout_ids)}).all()
+    if not found:
+        return {}
+    download = addresses.each(f"{where}.statements.download", "document_id")
+    return {payout_id: download(document_id) for payout_id, document_id in found if payout_id is not None}
 
 
 panels.register_panel("statements", panel, "statements/_panel.html", (panels.ADMIN, panels.PAYEE))
