@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from tests.support.client import FreshClient
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.people import passwords
 from webapp.people.throttle import limiter
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -101,6 +105,20 @@ def settings(_store: object, tmp_path_factory: pytest.TempPathFactory) -> Settin
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Argon2id with the least work: the real settings cost a fifth of a second for every sign-in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=16, parallelism=1))
+        yield
+
+
+def _wait_for_no_disk(connection: object, record: object) -> None:
+    """The data of a test need not survive a power cut; what installations are told is looked at in tests/house."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
+
+
 @pytest.fixture(scope="session")
 def app(_store: object, settings: Settings) -> Iterator[Flask]:
     """The application, with its database migrated once."""
@@ -110,6 +128,7 @@ def app(_store: object, settings: Settings) -> Iterator[Flask]:
     application.test_client_class = FreshClient
     application.config.update(WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False)
     with application.app_context():
+        event.listen(db.engine, "connect", _wait_for_no_disk)
         upgrade(directory=str(application.config["MIGRATIONS_FOLDER"]))
         _store.freeze()  # type: ignore[attr-defined]
     yield application
