@@ -29,12 +29,13 @@ AS_WRITTEN = Reading()
 class Row:
     """One row with the cells that were understood, trimmed; absent and empty cells are "".
 
-    `problems` are cells that could not be read at all: such a row is not stored.
+    `problems` are cells that could not be read at all: such a row is not stored. `unread` are our names of them.
     """
 
     line: int
     cells: Mapping[str, str]
     problems: tuple[Problem, ...] = ()
+    unread: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> str:
         return self.cells.get(name, "")
@@ -88,16 +89,16 @@ class Mapped:
             example = "text with the delimiter in it stands in quotes"
             return Row(line, {}, (Problem(line, "", "", reason, example),))
         found: dict[str, str] = {}
-        problems: list[Problem] = []
+        problems: dict[str, Problem] = {}
         for name, index in self.found.items():
             found[name] = self._cell(name, cells[index], line, problems)
         for name, default in (self.origin.defaults if self.origin else {}).items():
             found[name] = found.get(name) or default
         if self._site and "site" not in self.found:
             found["site"] = _place([self._cell("site", cells[index], line, problems) for index in self._site])
-        return Row(line, found, tuple(problems))
+        return Row(line, found, tuple(problems.values()), frozenset(problems))
 
-    def _cell(self, name: str, raw: str, line: int, problems: list[Problem]) -> str:
+    def _cell(self, name: str, raw: str, line: int, problems: dict[str, Problem]) -> str:
         trimmed = ""
         try:
             trimmed = values.clean(name, raw)
@@ -105,7 +106,7 @@ class Mapped:
                 return ""
             return self._read(self.kind.field(name), trimmed)
         except Invalid as error:
-            problems.append(problem_of(error, line, self.columns, {name: trimmed or visible(raw)}))
+            problems[name] = problem_of(error, line, self.columns, {name: trimmed or visible(raw)})
             return ""
 
     def _read(self, field: Field | None, text: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import NotFound
+from webapp.kernel.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from webapp.imports.columns import Mapped, Row
@@ -67,10 +67,24 @@ class Importer(Protocol):
         """Whether a row only repeats an earlier one and is not counted."""
 
     def apply(self, row: Row) -> str:
-        """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
+        """Store one row; answers created, updated or unchanged. Raises PaydeskError.
+
+        `cells.BadCells` holds an error for each bad cell; any other is one problem.
+        """
 
     def remember(self, row: Row) -> None:
         """A row that an earlier turn stored: another row with its reference is refused. No queries."""
+
+
+@runtime_checkable
+class ChecksCells(Protocol):
+    """An importer that can also say all that is wrong with the cells of a row without storing anything.
+
+    The preview shows it at each cell; and a row with a cell that could not be read at all is told the rest, too.
+    """
+
+    def check(self, row: Row) -> Sequence[Invalid]:
+        """One error for each bad cell, after `prepare`. Writes nothing and remembers nothing."""
 
 
 ImporterFactory = Callable[["Organisation", "Mapped", Actor, datetime], Importer]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from webapp.database import db
+from webapp.imports.cells import BadCells, Cells
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.kinds import Field, Kind, register
 from webapp.kernel.actor import Actor
@@ -99,22 +100,35 @@ class PayeeImport:
         self.seen[self._key(row)] = row
 
     def apply(self, row: Row) -> str:
-        """Store one row; answers created, updated or unchanged. Raises Invalid."""
-        if not row["name"]:
-            raise Invalid("name", "There is no name.", "Maya Fernandez")
+        """Store one row; answers created, updated or unchanged. Raises BadCells, Invalid."""
+        errors = self.check(row)
+        if errors:
+            raise BadCells(errors)
         key = self._key(row)
-        if not key[0]:
-            known = ", ".join(str(kind) for kind in PAYEE_KINDS)
-            raise Invalid("kind", f"{row['kind']!r} is not a kind of payee ({known}).", str(PAYEE_KINDS[0]))
-        if not key[1]:
-            raise Invalid(
-                "external_ref", "There is no reference; without one a second import cannot find it.", "T-100"
-            )
-        if key in self.seen:
-            raise Invalid("external_ref", f"Line {self.seen[key].line} has the same reference.", "T-101")
         outcome = self._store(row, key)
         self.seen[key] = row
         return outcome
+
+    def check(self, row: Row) -> tuple[Invalid, ...]:
+        """What is wrong with the cells of a row, one error for each."""
+        cells, key = Cells(row), self._key(row)
+        if not row["name"]:
+            cells.add(Invalid("name", "There is no name.", "Maya Fernandez"))
+        if not key[0]:
+            known = ", ".join(str(kind) for kind in PAYEE_KINDS)
+            cells.add(
+                Invalid("kind", f"{row['kind']!r} is not a kind of payee ({known}).", str(PAYEE_KINDS[0]))
+            )
+        for name in (*FIELDS, "external_ref"):
+            if row[name]:
+                cells.read(None, people.check_payee_field, name, row[name])
+        if self.has_references and not key[1]:
+            reason = "There is no reference; without one a second import cannot find it."
+            cells.add(Invalid("external_ref", reason, "T-100"))
+        elif self.has_references and key in self.seen:
+            reason = f"Line {self.seen[key].line} has the same reference."
+            cells.add(Invalid("external_ref", reason, "T-101"))
+        return cells.errors
 
     def _find(self, key: Key) -> Payee | None:
         found = self.by_reference.get(key)

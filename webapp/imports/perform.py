@@ -14,12 +14,13 @@ from sqlalchemy.exc import OperationalError
 
 from webapp.audit import service as audit
 from webapp.database import db, transaction
+from webapp.imports.cells import BadCells
 from webapp.imports.columns import Row, map_columns
-from webapp.imports.kinds import Importer, Kind
+from webapp.imports.kinds import ChecksCells, Importer, Kind
 from webapp.imports.reading import read
 from webapp.imports.report import Problem, Report, problem_of, say_remarks
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import PaydeskError
+from webapp.kernel.errors import Invalid, PaydeskError
 from webapp.kernel.ids import digest
 from webapp.people.models import Organisation
 
@@ -65,27 +66,42 @@ def apply_row(
     With `goes_on` an error of ours is logged and costs the row alone. OperationalError always passes: the
     database is away, and the row is not at fault.
     """
-    if row.problems:
-        return REFUSED, list(row.problems)
-    if importer.is_repeat(row):
+    if not row.problems and importer.is_repeat(row):
         return REPEAT, []
     events = db.session.info.get("audit")
     known = len(events) if events is not None else 0
     try:
         with db.session.begin_nested():
+            if row.problems:
+                raise BadCells(errors_in(importer, row))
             return importer.apply(row), []
     except PaydeskError as error:
-        problem = problem_of(error, row.line, columns, row.cells)
+        problems = problems_of(error, row, columns)
     except OperationalError:
         raise
     except Exception as error:
         if not goes_on:
             raise
         log.error("import.row_broke", line=row.line, exc_info=error)
-        problem = Problem(row.line, "", "", _BROKE)
+        problems = [*row.problems, Problem(row.line, "", "", _BROKE)]
     # The savepoint took the row back; its events must not stay.
     del (db.session.info.get("audit") or [])[known:]
-    return REFUSED, [problem]
+    return REFUSED, problems
+
+
+def errors_in(importer: Importer, row: Row) -> tuple[Invalid, ...]:
+    """What an importer has against the cells of a row that could be read; nothing is stored."""
+    # A row with too few or too many cells has none that is surely in its column.
+    is_whole = not row.problems or bool(row.unread)
+    return tuple(importer.check(row)) if is_whole and isinstance(importer, ChecksCells) else ()
+
+
+def problems_of(error: PaydeskError, row: Row, columns: Mapping[str, str]) -> list[Problem]:
+    """A refused row as problems in the order of the file's columns; those of the whole row come first."""
+    errors = error.errors if isinstance(error, BadCells) else (error,)
+    found = [*row.problems, *(problem_of(each, row.line, columns, row.cells) for each in errors)]
+    order = {name: at for at, name in enumerate(columns.values())}
+    return sorted(found, key=lambda problem: order.get(problem.column, -1))
 
 
 def run(
@@ -132,6 +148,7 @@ def _count(report: Report, outcome: str, problems: list[Problem]) -> None:
         return
     report.rows += 1
     if outcome == REFUSED:
+        report.refused += 1
         report.problems.extend(problems)
     else:
         report.count(outcome)

@@ -49,6 +49,8 @@ class Report:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    refused: int = 0
+    # Of the refused rows, one for each bad cell.
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -63,7 +65,7 @@ class Report:
         verb = "would be " if self.is_dry_run else ""
         return (
             f"{self.rows:,} rows read: {self.created:,} {verb}created, {self.updated:,} {verb}updated, "
-            f"{self.unchanged:,} unchanged, {len(self.problems):,} with a problem."
+            f"{self.unchanged:,} unchanged, {self.refused:,} with a problem."
         )
 
     def count(self, outcome: str) -> None:

@@ -207,7 +207,10 @@ def _store(turn: Turn, rows: list[Row]) -> tuple[Counter[str], list[list[Any]]]:
 
 
 def recover(*, clock: Callable[[], datetime] = utc_now) -> int:
-    """Imports whose worker is gone are queued again; one that failed every time waits for a person. Returns how many."""
+    """Imports whose worker is gone are queued again; returns how many.
+
+    One that failed every time waits for a person.
+    """
     now = clock()
     with transaction() as session:
         stranded = session.scalars(

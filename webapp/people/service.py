@@ -20,6 +20,7 @@ from webapp.kernel.errors import Invalid, StaleVersion
 from webapp.kernel.money import exponent
 from webapp.outbox import service as outbox
 from webapp.people import numbers, passwords, sessions
+from webapp.people.access import tokens
 from webapp.people.changes import cool_off
 from webapp.people.methods import lock_payee, set_payout_method
 from webapp.people.models import (
@@ -229,11 +230,15 @@ def authenticate(*, email: str, password: str, now: datetime, demo_mode: bool = 
 def set_password(
     *, user_id: int, password: str, actor: Actor, now: datetime, except_session_id: int | None = None
 ) -> None:
-    """Give a user a new password; their sessions end, but for one that is kept. Raises Invalid."""
+    """Give a user a new password; their sessions end, but for one that is kept, and their API tokens.
+
+    Whoever got in by the old password may have made tokens meanwhile. Raises Invalid.
+    """
     user = db.session.get_one(User, user_id, with_for_update=True)
     passwords.check(password, email=user.email, name=user.name, is_demo=user.is_demo)
     user.password_hash, user.password_changed_at = passwords.hash_of(password), now
     sessions.end_all(user_id=user_id, reason="password changed", now=now, except_session_id=except_session_id)
+    revoked = tokens.revoke_all(user_id=user_id, actor=actor, now=now, reason="password changed")
     audit.record(
         tag="people:user:password_changed",
         actor=actor,
@@ -242,6 +247,7 @@ def set_password(
         subject_type="user",
         subject_id=user_id,
         subject_label=user.email,
+        changes={"api_tokens_revoked": [0, revoked]} if revoked else None,
     )
 
 
@@ -265,6 +271,14 @@ def _clean(values: dict[str, Any]) -> dict[str, Any]:
                                       and values["country"].isalpha()):  # fmt: skip
             raise Invalid("country", "Use the two letters of the country.", "IN")
     return values
+
+
+def check_payee_field(field: str, text: str) -> None:
+    """Whether a payee can have this text in a field (name, email, phone, address, country, external_ref).
+
+    Raises Invalid.
+    """
+    _clean({field: text})
 
 
 def _taken(external_ref: str | None) -> Invalid:

@@ -137,7 +137,7 @@ def test_a_column_chosen_twice_is_refused_and_the_choice_kept(desk: Desk) -> Non
 
 
 def test_days_and_amounts_are_shown_as_they_will_be_read(desk: Desk) -> None:
-    text = "external_ref;commissioned_on;order_value\nJ-1;03/04/2026;1.234,50\n"
+    text = "external_ref;commissioned_on;order_value;type\nJ-1;03/04/2026;1.234,50;solar\n"
     reference = desk.kept("installations", text)
     page = desk.client.get(f"/admin/imports/{reference}/columns").text
     assert (chosen(page)["dates"], chosen(page)["decimal"]) == ("mdy", ","), (
@@ -151,8 +151,8 @@ def test_days_and_amounts_are_shown_as_they_will_be_read(desk: Desk) -> None:
     assert desk.row(reference).state == "uploaded", "showing stores nothing"
     wrong = desk.columns(reference, action="preview", decimal=".")
     assert "is not a number, as this list writes numbers." in wrong.text
-    assert "1 of the first 1 rows cannot be read this way, the first on line 2." in wrong.text
-    assert "cannot be read this way" not in shown.text
+    assert "1 of the first 1 rows cannot be brought in this way, the first on line 2." in wrong.text
+    assert "cannot be brought in this way" not in shown.text
     both_ways = desk.columns(reference, action="preview", dates="iso")
     assert "can be read in one way only" in both_ways.text
 
@@ -217,7 +217,11 @@ def test_bad_rows_never_stop_the_good_ones_and_come_back_to_be_fixed(desk: Desk)
     assert [r["Job"] for r in bad] == ["J-2", "J-3", "J-4", "J-5"]
     assert [bad[0]["Note"], bad[1]["Note"]] == ["'=1+1", "'+49 30 1234"]
     assert bad[3]["Note"] == "a, b"
-    assert "is not a number" in bad[1]["problem"]
+    assert bad[1]["problem"] == (
+        "Size: 'five' is not a number, as this list writes numbers. Example: 1,234.50 "
+        "Unit: 'miles' is not a unit. Example: kW, Mbps, units "
+        "Who: There is no technician 'Nobody'. Import the technicians first. Example: T-100; T-101"
+    )
     bad[0]["Art"], bad[1]["Size"], bad[1]["Unit"], bad[1]["Who"] = "solar", "5", "kW", "Ana Souza"
     fixed = io.StringIO()
     writer = csv.DictWriter(fixed, list(bad[0]))

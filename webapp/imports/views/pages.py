@@ -12,15 +12,19 @@ from flask_login import current_user
 
 from webapp.database import db
 from webapp.imports import queries, service
+from webapp.imports.cells import BadCells
 from webapp.imports.columns import Mapped, Reading, Row, guess, guess_reading, header_digest, map_exactly
 from webapp.imports.forms import PREFIX, MappingForm, RunForm, mapping_form, reading_of_locale
-from webapp.imports.kinds import Cell, Field, Kind, get_kind
+from webapp.imports.kinds import Cell, Field, Importer, Kind, get_kind
 from webapp.imports.models import ImportFile, ImportState, Phase
+from webapp.imports.perform import errors_in, problems_of
 from webapp.imports.reading import PROBLEM, WINDOWS, Table, encoding_of, read
 from webapp.imports.report import Problem
 from webapp.imports.values import parse_day, without_hidden
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Invalid
+from webapp.people.views.session import actor
 from webapp.providers import storage
 from webapp.web import filters
 from webapp.web.exports import csv_response
@@ -93,41 +97,54 @@ def mapped_by(file: OpenFile, form: MappingForm) -> Mapped | None:
 def preview(mapped: Mapped) -> dict[str, Any]:
     """The first rows as they will be read, and how many of the next hundreds cannot be read this way."""
     fields = [field for field in mapped.kind.fields if field.name in mapped.columns]
+    looked_at = list(mapped.rows(0, LOOKED_AT))
+    importer = mapped.kind.importer(g.organisation, mapped, actor(), utc_now())
+    importer.prepare(looked_at)
     headers: list[dict[str, Any]] = [{"label": "Line", "numeric": True}]
     headers += [{"label": field.label, "numeric": field.cell is Cell.NUMBER} for field in fields]
     rows: list[dict[str, Any]] = []
-    unreadable: list[int] = []
-    looked_at = 0
-    for row in islice(mapped.rows(), LOOKED_AT):
-        looked_at += 1
-        wrong = [_wrong(row, mapped, field.name, field.cell) for field in fields]
-        if row.problems or any(wrong):
-            unreadable.append(row.line)
-        if len(rows) < PREVIEWED:
-            rows.append({"line": row.line, "cells": _cells(row, fields, wrong), "wrong": _whole(row)})
+    to_fix: list[int] = []
+    for row in looked_at:
+        problems = _problems(importer, row, mapped)
+        is_among_first = len(rows) < PREVIEWED
+        if problems:
+            to_fix.append(row.line)
+        if is_among_first or (problems and len(to_fix) <= PREVIEWED):
+            rows.append(_previewed(row, fields, mapped, problems))
     return {
         "headers": headers,
         "rows": rows,
-        "notes": mapped.notes(),
-        "unreadable": unreadable,
-        "looked_at": looked_at,
+        "notes": [*mapped.table.notes, *mapped.notes()],
+        "to_fix": to_fix,
+        "looked_at": len(looked_at),
+        "has_gaps": len(rows) > PREVIEWED,
     }
 
 
-def _cells(row: Row, fields: list[Field], wrong: list[str]) -> list[dict[str, Any]]:
-    return [
+def _problems(importer: Importer, row: Row, mapped: Mapped) -> list[Problem]:
+    """What the check of all rows will say about the cells of one."""
+    if not row.problems and importer.is_repeat(row):
+        return []
+    problems = problems_of(BadCells(errors_in(importer, row)), row, mapped.columns)
+    if not problems:
+        importer.remember(row)
+    return problems
+
+
+def _previewed(row: Row, fields: list[Field], mapped: Mapped, problems: list[Problem]) -> dict[str, Any]:
+    """A row of the preview: each cell as it is read, with what is wrong with it."""
+    said = {problem.column: problem for problem in problems}
+    columns = [mapped.columns[field.name] for field in fields]
+    cells = [
         {
             "text": _read(row, field.name, field.cell),
-            "wrong": words,
+            "wrong": said.get(column),
             "is_number": field.cell is Cell.NUMBER,
         }
-        for field, words in zip(fields, wrong, strict=True)
+        for field, column in zip(fields, columns, strict=True)
     ]
-
-
-def _whole(row: Row) -> list[str]:
-    """What is wrong with a row that is not the fault of one cell."""
-    return [problem.reason for problem in row.problems if not problem.column]
+    # What is not the fault of a cell that the table shows.
+    return {"line": row.line, "cells": cells, "wrong": [p.short for p in problems if p.column not in columns]}
 
 
 def _read(row: Row, name: str, cell: Cell) -> str:
@@ -138,18 +155,6 @@ def _read(row: Row, name: str, cell: Cell) -> str:
         except Invalid:
             return text
     return text
-
-
-def _wrong(row: Row, mapped: Mapped, name: str, cell: Cell) -> str:
-    for problem in row.problems:
-        if problem.column == mapped.columns[name]:
-            return f"{problem.value}: {problem.reason}"
-    if cell is Cell.DAY:
-        try:
-            parse_day(name, row[name])
-        except Invalid as error:
-            return error.reason
-    return ""
 
 
 def mapping_context(file: OpenFile, form: MappingForm, mapped: Mapped | None) -> dict[str, Any]:

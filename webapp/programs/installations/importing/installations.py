@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
+from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.payees import key_of_name
 from webapp.imports.values import parse_currency, parse_day
@@ -25,7 +26,26 @@ from webapp.programs.installations.drafts import (
     parse_decimal,
 )
 from webapp.programs.installations.importing.values import parse_minor
-from webapp.programs.installations.models import Installation, InstallationStatus
+from webapp.programs.installations.models import (
+    CAPACITY_UNITS,
+    Installation,
+    InstallationStatus,
+    QualityCheck,
+)
+
+# A field that was refused, so that the others can be looked at.
+_NEUTRAL: Neutral[InstallationDraft] = {
+    "capacity_unit": same(capacity_unit=CAPACITY_UNITS[0]),
+    "size": same(size=None),
+    "order_value": same(order_value_minor=None),
+    "customer_name": same(customer_name=""),
+    "site": same(site=""),
+    "external_ref": same(external_ref=None),
+    "status": same(status=InstallationStatus.PENDING.value),
+    "quality_check": same(quality_check=QualityCheck.NOT_DONE.value),
+    "commissioned_on": same(commissioned_on=None, status=InstallationStatus.PENDING.value),
+    "shares": same(shares=()),
+}
 
 
 class InstallationImport:
@@ -64,22 +84,37 @@ class InstallationImport:
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
         reference = row["external_ref"]
-        if not reference:
-            raise Invalid(
-                "external_ref", "There is no reference; without one a second import cannot find it.", "JOB-1"
-            )
-        if reference in self.seen:
-            raise Invalid(
-                "external_ref", f"Line {self.seen[reference].line} has the same reference.", "JOB-2"
-            )
         existing = self.stored.get(reference)
-        draft = self._draft(row, existing)
-        draft.check(
-            types=self.types | ({existing.installation_type} if existing else set()), today=self.today
-        )
+        cells = Cells(row)
+        draft = self._read(row, existing, cells)
+        cells.finish()
+        if draft.size is not None and _is_rounded(row["size"], draft.size):
+            # Sizes computed elsewhere come with nine decimals; that they were rounded is said, not hidden.
+            self.remarks.append((f"Sizes are kept to {PLACES} decimals; rounded on line", row.line))
         outcome = self._create(draft) if existing is None else self._update(existing, draft)
         self.seen[reference] = row
         return outcome
+
+    def check(self, row: Row) -> tuple[Invalid, ...]:
+        """What is wrong with the cells of a row, one error for each."""
+        cells = Cells(row)
+        self._read(row, self.stored.get(row["external_ref"]), cells)
+        return cells.errors
+
+    def _read(self, row: Row, existing: Installation | None, cells: Cells) -> InstallationDraft:
+        """The installation that a row describes, and in `cells` all that is wrong with it."""
+        reference = row["external_ref"]
+        if not reference:
+            reason = "There is no reference; without one a second import cannot find it."
+            cells.add(Invalid("external_ref", reason, "JOB-1"))
+        elif reference in self.seen:
+            reason = f"Line {self.seen[reference].line} has the same reference."
+            cells.add(Invalid("external_ref", reason, "JOB-2"))
+        draft = self._draft(row, existing, cells)
+        types = self.types | ({existing.installation_type} if existing else set())
+        neutral = {**_NEUTRAL, "installation_type": same(installation_type=min(types, default=""))}
+        cells.examine(draft, lambda each: each.check(types=types, today=self.today), neutral)
+        return draft
 
     def _create(self, draft: InstallationDraft) -> str:
         service.create_installation(
@@ -113,27 +148,26 @@ class InstallationImport:
         )
         return "unchanged" if existing.version == before else "updated"
 
-    def _draft(self, row: Row, existing: Installation | None) -> InstallationDraft:
-        currency = parse_currency(
-            row["currency"], existing.currency if existing else self.organisation.currency
-        )
-        day = parse_day("commissioned_on", row["commissioned_on"])
+    def _draft(self, row: Row, existing: Installation | None, cells: Cells) -> InstallationDraft:
+        home = existing.currency if existing else self.organisation.currency
+        currency = cells.read(home, parse_currency, row["currency"], home)
+        day = cells.read(None, parse_day, "commissioned_on", row["commissioned_on"])
         if existing is not None and not self.mapped.has("commissioned_on"):
             day = existing.commissioned_on
         return InstallationDraft(
             external_ref=row["external_ref"],
-            installation_type=self._type(row, existing),
+            installation_type=cells.read("", self._type, row, existing),
             capacity_unit=self._text("capacity_unit", row, existing),
-            size=self._size(row, existing),
+            size=cells.read(None, self._size, row, existing),
             currency=currency,
             customer_name=self._text("customer_name", row, existing),
             site=self._text("site", row, existing),
-            order_value_minor=self._order_value(row, existing, currency),
+            order_value_minor=cells.read(None, self._order_value, row, existing, currency),
             status=self._status(row, existing, day),
             commissioned_on=day,
             quality_check=self._text("quality_check", row, existing).casefold().replace(" ", "_")
             or "not_done",
-            shares=self._shares(row, existing),
+            shares=self._shares(row, existing, cells),
         )
 
     def _text(self, name: str, row: Row, existing: Installation | None) -> str:
@@ -157,11 +191,7 @@ class InstallationImport:
         size = parse_decimal("size", row["size"])
         if abs(size) > MAXIMUM_SIZE:
             return size  # refused with its reason when the draft is checked
-        exact = round(size, PLACES)
-        if exact != size:
-            # Sizes computed elsewhere come with nine decimals; that they were rounded is said, not hidden.
-            self.remarks.append((f"Sizes are kept to {PLACES} decimals; rounded on line", row.line))
-        return exact
+        return round(size, PLACES)
 
     def _order_value(self, row: Row, existing: Installation | None, currency: str) -> int | None:
         if existing is not None and not self.mapped.has("order_value"):
@@ -176,15 +206,16 @@ class InstallationImport:
             return existing.status if is_default or not given else given
         return given or (InstallationStatus.COMMISSIONED.value if day else InstallationStatus.PENDING.value)
 
-    def _shares(self, row: Row, existing: Installation | None) -> tuple[ShareDraft, ...]:
+    def _shares(self, row: Row, existing: Installation | None, cells: Cells) -> tuple[ShareDraft, ...]:
         if existing is not None and not self.mapped.has("technicians"):
             return tuple(ShareDraft(share.payee_id, share.weight) for share in existing.shares)
         names = [name.strip() for name in row["technicians"].split(";") if name.strip()]
-        ids = [self._technician(name) for name in names]
+        nobody: list[int] = []
+        ids = cells.read(nobody, lambda: [self._technician(name) for name in names])
         given = [share.strip().rstrip("% ") for share in row["shares"].split(";") if share.strip()]
-        if not given:
-            return tuple(ShareDraft(ident) for ident in ids)
-        return tuple(ShareDraft(i, w) for i, w in zip(ids, percent_weights(given, len(ids)), strict=True))
+        weights = cells.read(nobody, percent_weights, given, len(names)) if given else [1] * len(names)
+        # One of the two may be at fault; the row is refused then.
+        return tuple(ShareDraft(ident, weight) for ident, weight in zip(ids, weights, strict=False))
 
     def _technician(self, name: str) -> int:
         found = self.technicians.get(name.casefold()) or self.technicians.get(key_of_name(name))
@@ -197,6 +228,10 @@ class InstallationImport:
         if len(found) > 1:
             raise Invalid("technicians", f"{name!r} fits several technicians; give the reference.", "T-100")
         return next(iter(found))
+
+
+def _is_rounded(text: str, size: Decimal) -> bool:
+    return bool(text) and parse_decimal("size", text) != size
 
 
 def percent_weights(texts: list[str], count: int) -> list[int]:
