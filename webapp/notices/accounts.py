@@ -12,7 +12,7 @@ from webapp.notices.compose import say_instant
 from webapp.notices.letters import PERSONAL_LINK, Letter, browser_in_words
 from webapp.notices.models import Email
 from webapp.notices.service import Desk, Recipient
-from webapp.people.access import links
+from webapp.people.access import links, tokens
 from webapp.people.access.models import AccountLink
 from webapp.people.models import Organisation, Role, User, UserSession
 
@@ -170,7 +170,7 @@ def _security_mail(
         folder="security",
         organisation=PRODUCT,
         name=user.name or user.email,
-        rows=(("When", when), ("Account", user.email)),
+        rows=(("When", when), ("Account", user.email), *_ended_tokens(event, user, at)),
         values={"title": title, "said": said, "when": when, "asks": _who_to_ask(organisation)},
         link=_reset_page(desk),
     )
@@ -182,3 +182,12 @@ def _security_mail(
         desk=desk,
         organisation_id=None,
     )
+
+
+def _ended_tokens(event: str, user: User, at: datetime) -> tuple[tuple[str, str], ...]:
+    """A new password takes the API tokens with it: programs stop working, and the person must know why."""
+    n = tokens.count_revoked_at(user.id, at) if event == "password_changed" else 0
+    words = "1 revoked; the program that used it needs a new one"
+    if n > 1:
+        words = f"{n} revoked; the programs that used them need new ones"
+    return (("API tokens", words),) if n else ()

@@ -19,7 +19,8 @@ def change(
 ) -> str | None:
     """Give oneself a new password; the session's new token, or None when the present password is not right.
 
-    The other sessions end, links to set the password stop working, and the person is told by mail. Wrong tries
+    The other sessions and the API tokens end, links to set the password stop working, and the person is told by
+    mail. Wrong tries
     are in the audit trail. Raises Invalid, and Conflict for demo accounts, whose password everybody knows.
     """
     user = db.session.get_one(User, user_id)

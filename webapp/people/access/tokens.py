@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 
 from webapp.audit import service as audit
 from webapp.database import db
@@ -180,6 +180,38 @@ def own(user_id: int, organisation_id: int, now: datetime) -> list[ApiToken]:
 def of_organisation(organisation_id: int, now: datetime) -> Select[ApiToken]:
     """Everybody's living tokens in an organisation."""
     return _living(organisation_id, now)
+
+
+def count_of(user_id: int, now: datetime) -> int:
+    """How many living tokens a person has, in all organisations together."""
+    living = select(func.count()).where(
+        ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now
+    )
+    return db.session.scalar(living) or 0
+
+
+def count_revoked_at(user_id: int, at: datetime) -> int:
+    """How many tokens of a person ended at an instant: what one act took with it."""
+    return (
+        db.session.scalar(select(func.count()).where(ApiToken.user_id == user_id, ApiToken.revoked_at == at))
+        or 0
+    )
+
+
+def revoke_all(*, user_id: int, actor: Actor, now: datetime, reason: str) -> int:
+    """End every token of a person, everywhere; each organisation's trail says so. Returns how many lived."""
+    query = (
+        select(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now)
+        .order_by(ApiToken.id)
+    )
+    found = list(db.session.scalars(query.with_for_update(of=ApiToken)))
+    for token in found:
+        token.revoked_at = now
+    db.session.flush()
+    for token in found:
+        _record("revoked", token, token.user.email, actor, now, {"reason": [None, reason]})
+    return len(found)
 
 
 def revoke(

@@ -10,7 +10,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Invalid
 from webapp.people import throttle
-from webapp.people.access import own_password
+from webapp.people.access import own_password, tokens
 from webapp.people.account_forms import ChangePasswordForm
 from webapp.people.forms import attach
 from webapp.people.views.fresh import open_without_factor
@@ -38,12 +38,13 @@ def password() -> ResponseReturnValue:
         else:
             if token:
                 begin(token)
-                flash("Your password is changed. Your other sessions are ended.", "success")
+                flash("Your password is changed. Your other sessions and your API tokens are ended.", "success")
                 return see_other(url_for(".account"))
             throttle.note_failure(current_user.id)
             form.present.errors = [N_("This is not your present password.")]
     code = 422 if form.errors else 200
-    return render_template("people/password.html", form=form, has_errors=code == 422), code
+    n_tokens = tokens.count_of(current_user.id, utc_now())
+    return render_template("people/password.html", form=form, n_tokens=n_tokens, has_errors=code == 422), code
 
 
 def _change(form: ChangePasswordForm) -> str | None:
