@@ -18,29 +18,13 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import parse_money
 from webapp.payouts.lists import Flag, PayoutFilter, Standing
 from webapp.payouts.states import PayoutState
-
-
-def _strip(value: str | None) -> str | None:
-    return value.strip() if value else value
-
-
-def select(pairs: Sequence[tuple[str, str]], nothing: str | None = None) -> list[SelectChoice]:
-    """Choices of a select field from (value, label) pairs; `nothing` words the empty one."""
-    first = [] if nothing is None else [("", nothing)]
-    return [SelectChoice(value=value, label=label) for value, label in [*first, *pairs]]
-
-
-def _all_optional(form: Form) -> None:
-    """In a filter every field is optional; saying so at each would be noise."""
-    for field in form._fields.values():
-        field.flags.optional = False
+from webapp.web.fields import all_optional, options, strip
 
 
 class MoneyField(StringField):
@@ -62,18 +46,18 @@ class MoneyField(StringField):
 class FilterForm(Form):
     """The filter of the history. It is read from the address; an empty field filters nothing."""
 
-    q = StringField("Search", filters=[_strip], validators=[Optional(), Length(max=120)])
-    program = SelectField("Program", choices=select([], "All programs"), validators=[Optional()])
+    q = StringField("Search", filters=[strip], validators=[Optional(), Length(max=120)])
+    program = SelectField("Program", choices=options([], "All programs"), validators=[Optional()])
     status = SelectField(
         "Status",
-        choices=select([*PayoutState.choices(), *Standing.choices()], "Every status"),
+        choices=options([*PayoutState.choices(), *Standing.choices()], "Every status"),
         validators=[Optional()],
     )
-    payee = StringField("Payee", filters=[_strip], validators=[Optional(), Length(max=200)])
+    payee = StringField("Payee", filters=[strip], validators=[Optional(), Length(max=200)])
     period_from = DateField("Period from", validators=[Optional()])
     period_to = DateField("Period to", validators=[Optional()])
-    amount_from = MoneyField("Amount from", filters=[_strip], validators=[Optional(), Length(max=40)])
-    amount_to = MoneyField("Amount to", filters=[_strip], validators=[Optional(), Length(max=40)])
+    amount_from = MoneyField("Amount from", filters=[strip], validators=[Optional(), Length(max=40)])
+    amount_to = MoneyField("Amount to", filters=[strip], validators=[Optional(), Length(max=40)])
 
     def __init__(
         self,
@@ -86,10 +70,10 @@ class FilterForm(Form):
         super().__init__(*args, **kwargs)
         self.currency, self.locale = currency, locale
         self.has_several_programs = len(programs) > 1
-        _all_optional(self)
+        all_optional(self)
         program = self._fields.get("program")
         if isinstance(program, SelectField):
-            program.choices = select([(p, p.capitalize()) for p in programs], "All programs")
+            program.choices = options([(p, p.capitalize()) for p in programs], "All programs")
         for name in ("period_from", "period_to"):
             if name in self and self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
@@ -144,7 +128,7 @@ class QueueFilterForm(FilterForm):
         "Waiting for at least (days)",
         validators=[Optional(), NumberRange(min=1, max=3650, message="Enter whole days, from 1 to 3650.")],
     )
-    flag = SelectField("Flag", choices=select(Flag.choices(), "With and without"), validators=[Optional()])
+    flag = SelectField("Flag", choices=options(Flag.choices(), "With and without"), validators=[Optional()])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -160,7 +144,7 @@ class PayeeFilterForm(FilterForm):
     amount_from = None  # type: ignore[assignment]
     amount_to = None  # type: ignore[assignment]
     status = SelectField(
-        "Status", choices=select(PayoutState.choices(), "Every status"), validators=[Optional()]
+        "Status", choices=options(PayoutState.choices(), "Every status"), validators=[Optional()]
     )
 
 
@@ -183,7 +167,7 @@ class ActionForm(FlaskForm):
 class NoteForm(ActionForm):
     """An act with an optional note for the record."""
 
-    note = TextAreaField("Note", filters=[_strip], validators=[Optional(), Length(max=2000)])
+    note = TextAreaField("Note", filters=[strip], validators=[Optional(), Length(max=2000)])
 
     def arguments(self) -> dict[str, Any]:
         """The note."""
@@ -206,7 +190,7 @@ class ReasonForm(ActionForm):
 
     reason = TextAreaField(
         "Reason",
-        filters=[_strip],
+        filters=[strip],
         validators=[
             DataRequired("Write a reason, such as “The size on the form is wrong.”"),
             Length(max=2000, message="Write at most 2,000 characters."),
@@ -260,7 +244,7 @@ class MarkPaidForm(ConfirmingForm):
 
     payment_reference = StringField(
         "Payment reference",
-        filters=[_strip],
+        filters=[strip],
         validators=[
             DataRequired("Enter the reference of the payment, such as CHQ-1042."),
             Length(max=120, message="Write at most 120 characters."),
@@ -296,7 +280,7 @@ class PayForm(ConfirmingForm):
 
     def __init__(self, *args: Any, rails: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.rail.choices = select(rails)
+        self.rail.choices = options(rails)
 
     def arguments(self) -> dict[str, Any]:
         """The rail, whether changed details are confirmed, and which were seen."""
@@ -325,7 +309,7 @@ class EditForm(NoteForm):
 
     note = TextAreaField(
         "Note for admins",
-        filters=[_strip],
+        filters=[strip],
         validators=[Optional(), Length(max=2000, message="Write at most 2,000 characters.")],
     )
 
@@ -335,14 +319,14 @@ class ReviewForm(ActionForm):
 
     finding = RadioField(
         "What did you find in the bank's own records?",
-        choices=select([("moved", "The money has left"), ("not_moved", "No money has left")]),
+        choices=options([("moved", "The money has left"), ("not_moved", "No money has left")]),
         validators=[InputRequired("Choose what you found.")],
         # The service knows the findings, and names the one that it does not know.
         validate_choice=False,
     )
     note = TextAreaField(
         "How do you know?",
-        filters=[_strip],
+        filters=[strip],
         validators=[
             DataRequired("Write how you know, such as “The statement of 20 November shows the debit.”"),
             Length(max=2000, message="Write at most 2,000 characters."),
@@ -359,7 +343,7 @@ class HaltForm(FlaskForm):
 
     reason = TextAreaField(
         "Reason",
-        filters=[_strip],
+        filters=[strip],
         validators=[
             DataRequired("Write a reason, such as “The bank reports an outage.”"),
             Length(max=2000, message="Write at most 2,000 characters."),

@@ -24,8 +24,8 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money, exponent, parse_money
-from webapp.payouts.forms import select
 from webapp.payouts.policy import RAILS, Policy, from_rules
+from webapp.web.fields import options, strip
 
 SPARE_TIERS = 2
 MOST_TIERS = 12
@@ -39,10 +39,6 @@ _PEOPLE = (
 RAIL_LABELS = {"manual": "By hand, marked as paid", "sandbox": "Sandbox bank"}
 
 
-def _strip(value: str | None) -> str | None:
-    return value.strip() if value else value
-
-
 def _whole(label: str, low: int, high: int, example: str) -> IntegerField:
     said = f"Enter a whole number from {low} to {high}, such as {example}."
     return IntegerField(label, validators=[InputRequired(said), NumberRange(low, high, said)])
@@ -51,20 +47,20 @@ def _whole(label: str, low: int, high: int, example: str) -> IntegerField:
 class TierForm(Form):
     """One tier: up to an amount, so many people. A row that is not used is left out."""
 
-    up_to = StringField("Up to", filters=[_strip], validators=[Optional(), Length(max=40)])
-    currency = StringField("Currency", filters=[_strip], validators=[Optional(), Length(max=3)])
+    up_to = StringField("Up to", filters=[strip], validators=[Optional(), Length(max=40)])
+    currency = StringField("Currency", filters=[strip], validators=[Optional(), Length(max=3)])
     applies = SelectField(
         "Applies to",
-        choices=select([("all", "All payouts"), ("automatic", "Payouts a program makes by itself")]),
+        choices=options([("all", "All payouts"), ("automatic", "Payouts a program makes by itself")]),
     )
-    approvals = SelectField("Approval by", choices=select(_PEOPLE), validators=[Optional()])
+    approvals = SelectField("Approval by", choices=options(_PEOPLE), validators=[Optional()])
 
 
 class CutOffForm(Form):
     """Until when a program's payouts can be stopped."""
 
     program = HiddenField()
-    at = StringField("Can be stopped until", filters=[_strip], validators=[Optional(), Length(max=5)])
+    at = StringField("Can be stopped until", filters=[strip], validators=[Optional(), Length(max=5)])
 
 
 class PolicyForm(FlaskForm):
@@ -75,17 +71,17 @@ class PolicyForm(FlaskForm):
     tiers = FieldList(FormField(TierForm), max_entries=MOST_TIERS)
     separate_payer_above = StringField(
         "Above this amount, who gave the last approval does not pay",
-        filters=[_strip],
+        filters=[strip],
         validators=[Optional()],
     )
     cool_off_hours = _whole("Hours that changed payment details wait", 0, 720, "48")
     method_editor_days = _whole(
         "Days for which who entered payment details does not approve payouts to them", 0, 365, "30"
     )
-    minimum = StringField("Smallest automatic payout", filters=[_strip], validators=[Optional()])
+    minimum = StringField("Smallest automatic payout", filters=[strip], validators=[Optional()])
     retry_minutes = StringField(
         "Minutes until each retry after a passing failure",
-        filters=[_strip],
+        filters=[strip],
         validators=[Optional(), Length(max=60)],
     )
     use_manual = BooleanField(RAIL_LABELS["manual"])
@@ -94,11 +90,11 @@ class PolicyForm(FlaskForm):
     solo_on = BooleanField("One person runs this organisation alone")
     solo_delay_hours = _whole("Hours that a payout waits before that person can approve it", 1, 240, "12")
     solo_daily_cap = StringField(
-        "Most that can be approved within 24 hours", filters=[_strip], validators=[Optional()]
+        "Most that can be approved within 24 hours", filters=[strip], validators=[Optional()]
     )
     note = TextAreaField(
         "Why do the rules change?",
-        filters=[_strip],
+        filters=[strip],
         validators=[
             DataRequired("Write a reason, such as “Amounts above 5,000 now need two people.”"),
             Length(max=2000, message="Write at most 2,000 characters."),

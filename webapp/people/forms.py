@@ -14,6 +14,7 @@ from webapp.kernel.errors import Invalid
 from webapp.people import accounts
 from webapp.people.accounts import Destination, Scheme
 from webapp.people.models import PAYEE_KINDS, MethodKind
+from webapp.web.fields import options
 
 
 def attach(form: FlaskForm, error: Invalid) -> None:
@@ -32,7 +33,7 @@ def typed(form: FlaskForm, *names: str) -> dict[str, Any]:
 
 def _kinds(nothing: str) -> list[SelectChoice]:
     """The kinds of payee, after the words for no choice."""
-    return [SelectChoice("", nothing), *(SelectChoice(str(kind), kind.label) for kind in PAYEE_KINDS)]
+    return options([(str(kind), kind.label) for kind in PAYEE_KINDS], nothing)
 
 
 class SignInForm(FlaskForm):

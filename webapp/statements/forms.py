@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired, Length, Optional
 from webapp.kernel.clock import add_months
 from webapp.statements import monthly
 from webapp.statements.monthly import REASON_LENGTH
+from webapp.web.fields import all_optional, options
 
 MONTHS = 24
 
@@ -27,9 +28,8 @@ def read_month(text: str | None) -> date | None:
 
 def month_choices(newest: date, nothing: str | None = None) -> list[SelectChoice]:
     """The newest month and those before it."""
-    first = [] if nothing is None else [SelectChoice("", nothing)]
     months = [add_months(newest, -n) for n in range(MONTHS)]
-    return [*first, *(SelectChoice(f"{m:%Y-%m}", monthly.month_name(m)) for m in months)]
+    return options([(f"{m:%Y-%m}", monthly.month_name(m)) for m in months], nothing)
 
 
 class FilterForm(Form):
@@ -44,20 +44,15 @@ class FilterForm(Form):
         self, *args: Any, newest: date, kinds: dict[str, str], states: dict[str, str], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        offered = {"month": month_choices(newest, "Every month"), "kind": _select("Every kind", kinds),
-                   "state": _select("Every state", states)}  # fmt: skip
+        offered = {"month": month_choices(newest, "Every month"), "kind": options(kinds.items(), "Every kind"),
+                   "state": options(states.items(), "Every state")}  # fmt: skip
         for name, choices in offered.items():
             field = self[name]
             assert isinstance(field, SelectField)  # noqa: S101 - they are declared above
             field.choices = choices
-            self[name].flags.optional = False
             if self[name].data is None:
                 self[name].data = ""
-        self.q.flags.optional = False
-
-
-def _select(nothing: str, pairs: dict[str, str]) -> list[SelectChoice]:
-    return [SelectChoice("", nothing), *(SelectChoice(value, label) for value, label in pairs.items())]
+        all_optional(self)
 
 
 class MonthForm(FlaskForm):

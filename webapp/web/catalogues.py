@@ -32,7 +32,7 @@ SPOKEN: dict[str, tuple[int | str, ...]] = {
     "InputRequired": (0, "message"), "DataRequired": (0, "message"), "ValidationError": (0,), "Length": ("message",),
     "NumberRange": ("message",), "EqualTo": (1, "message"), "Invalid": (1,), "Conflict": (0,), "NotFound": (0,),
     "Forbidden": (0,), "Unavailable": (0,), "abort": (1,), "flash": (0,), "NavigationItem": (0,), "Task": (0, 1),
-    "Kind": (1, 2), "_page": (1,), "SelectChoice": (1, "label"), "select": ("nothing", 1), "options": (1,),
+    "Kind": (1, 2), "_page": (1,), "SelectChoice": (1, "label"), "options": ("nothing", 1),
     "day_field": (0,),
 }  # fmt: skip
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import request, url_for
 from wtforms import Form, SelectField, StringField
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import Length, Optional
 
 from webapp.notices import queries
@@ -17,22 +16,17 @@ from webapp.notices.models import Email
 from webapp.notices.queries import NOTICES, EmailFilter, EmailState
 from webapp.payouts import panels
 from webapp.payouts.models import Payout
-
-
-def _choices(everything: str, offered: list[tuple[str, str]]) -> list[SelectChoice]:
-    return [SelectChoice(value, label) for value, label in [("", everything), *offered]]
+from webapp.web.fields import options
 
 
 class FilterForm(Form):
     """The filter of the log, read from the address."""
 
     q = StringField("Recipient or subject", validators=[Optional(), Length(max=120)])
-    notice = SelectField(
-        "About", choices=_choices("Everything", list(NOTICES.items())), validators=[Optional()]
-    )
+    notice = SelectField("About", choices=options(NOTICES.items(), "Everything"), validators=[Optional()])
     payout = StringField("Payout", validators=[Optional(), Length(max=40)])
     state = SelectField(
-        "State", choices=_choices("Every state", EmailState.choices()), validators=[Optional()]
+        "State", choices=options(EmailState.choices(), "Every state"), validators=[Optional()]
     )
 
     def chosen(self) -> EmailFilter:

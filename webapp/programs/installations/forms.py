@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,6 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
@@ -34,24 +33,14 @@ from webapp.programs.installations.models import (
 )
 from webapp.programs.installations.queries import InstallationFilter
 from webapp.programs.installations.terms import say_number
+from webapp.web.fields import all_optional, options, strip
 
 Choices = Sequence[tuple[str, str]]
-
-
-def options(pairs: Iterable[tuple[str, str]], nothing: str | None = None) -> list[SelectChoice]:
-    """The choices of a select field, after the words for no choice."""
-    first = [] if nothing is None else [SelectChoice("", nothing)]
-    return [*first, *(SelectChoice(value, label) for value, label in pairs)]
 
 
 UNITS = [(unit, unit) for unit in CAPACITY_UNITS]
 PAYMENTS = (("due", "Due"), ("in_payout", "In a payout"))
 DAY_HINT = "Enter a day like 2026-10-31."
-
-
-def strip(value: str | None) -> str | None:
-    """Text without the blanks around it."""
-    return value.strip() if value else value
 
 
 class NumberField(StringField):
@@ -97,12 +86,6 @@ def say_days(form: Form) -> None:
             field.process_errors = [DAY_HINT]
 
 
-def plain_labels(form: Form) -> None:
-    """In a filter every field may be empty; saying so at each is noise."""
-    for field in form:
-        field.flags.optional = False
-
-
 class FilterForm(Form):
     """The filter of the list; read from the address."""
 
@@ -123,7 +106,7 @@ class FilterForm(Form):
         super().__init__(*args, **kwargs)
         self.type.choices = options(types, "All types")
         say_days(self)
-        plain_labels(self)
+        all_optional(self)
         for field in (self.type, self.status, self.payment):
             # An address without the parameter means "all", not "none of the choices".
             field.data = field.data or ""
@@ -155,7 +138,7 @@ class PeriodForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         say_days(self)
-        plain_labels(self)
+        all_optional(self)
 
     def validate_period_to(self, field: DateField) -> None:
         """The period does not end before it begins."""

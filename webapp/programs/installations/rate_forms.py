@@ -17,14 +17,12 @@ from webapp.programs.installations.forms import (
     Choices,
     NumberField,
     day_field,
-    options,
-    plain_labels,
     say_days,
-    strip,
 )
 from webapp.programs.installations.models import RateType, RateVersion
 from webapp.programs.installations.pricing import to_rule
 from webapp.programs.installations.terms import say_number, say_rate
+from webapp.web.fields import all_optional, options, strip
 
 
 class RateForm(FlaskForm):
@@ -133,4 +131,4 @@ class RehearseForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        plain_labels(self)
+        all_optional(self)

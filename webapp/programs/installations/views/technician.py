@@ -12,11 +12,12 @@ from webapp.kernel.errors import NotFound
 from webapp.people.models import Role
 from webapp.people.views.session import payee_id_for
 from webapp.programs.installations import queries
-from webapp.programs.installations.forms import PAYMENTS, FilterForm, options
+from webapp.programs.installations.forms import PAYMENTS, FilterForm
 from webapp.programs.installations.models import Installation, InstallationShare, InstallationStatus
 from webapp.programs.installations.pricing import Part, Pricer
 from webapp.programs.installations.views import common
 from webapp.web.exports import csv_response, xlsx_response
+from webapp.web.fields import options
 from webapp.web.htmx import is_fragment
 from webapp.web.i18n import N_, counted, gettext
 from webapp.web.pagination import Page, capped_count, keyset
