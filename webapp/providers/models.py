@@ -1,4 +1,4 @@
-"""What adapters keep: accounts at providers, their tokens; and the books of the sandbox bank, read by its adapter alone."""
+"""Accounts at providers and their tokens, kept for adapters; and the books of the sandbox bank, read by its own."""
 
 from __future__ import annotations
 

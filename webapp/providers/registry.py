@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webapp.providers.ports import Rail
+from webapp.providers.cashfree.rail import Cashfree
+from webapp.providers.phonepe.collector import PhonePe
+from webapp.providers.ports import Collector, Rail
 from webapp.providers.sandbox import SandboxBank
 
-_rails: dict[str, Rail] = {"sandbox": SandboxBank()}
+_rails: dict[str, Rail] = {"sandbox": SandboxBank(), "cashfree": Cashfree()}
+_collectors: dict[str, Collector] = {"phonepe": PhonePe()}
 
 
 def rail(name: str) -> Rail:
     """The rail of a name. Raises KeyError for one that does not send by itself, such as "manual"."""
     return _rails[name]
+
+
+def collector(name: str) -> Collector:
+    """The collector of a name. Raises KeyError for one that there is not."""
+    return _collectors[name]
 
 
 @contextmanager

@@ -1,0 +1,152 @@
+"""What an adapter needs of an organisation's account at a provider: where to call, and with which keys.
+
+Reads on its own and ends its reading at once, because adapters run outside any transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+
+from webapp import secrets
+from webapp.database import db, insert_ignoring_conflict, transaction
+from webapp.kernel.ids import new_uid
+from webapp.providers.models import ProviderAccount, ProviderToken
+
+CREDENTIALS_OF = "provider_accounts.credentials"
+_TOKEN_OF = "provider_tokens.token"  # noqa: S105 - the name of a column
+RENEWAL = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Access:
+    """An account that can be used: switched on, with its keys in the clear."""
+
+    account_id: int
+    organisation_id: int
+    environment: str
+    credentials: Mapping[str, str] = field(repr=False)
+
+    def get(self, name: str) -> str:
+        """A value of the credentials; empty when it is not set."""
+        return self.credentials.get(name, "")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A fresh token and the instant at which the provider stops taking it."""
+
+    value: str = field(repr=False)
+    expires_at: datetime
+
+
+def find_access(organisation_id: int, provider: str) -> Access | None:
+    """The organisation's account, or None when there is none or it is switched off."""
+    _refuse_open_transaction()
+    row = db.session.execute(
+        select(
+            ProviderAccount.id,
+            ProviderAccount.uid,
+            ProviderAccount.environment,
+            ProviderAccount.credentials_encrypted,
+        ).where(
+            ProviderAccount.organisation_id == organisation_id,
+            ProviderAccount.provider == provider,
+            ProviderAccount.is_enabled.is_(True),
+        )
+    ).one_or_none()
+    db.session.rollback()
+    if row is None:
+        return None
+    opened = secrets.key_ring().decrypt(row.credentials_encrypted, secrets.binding(CREDENTIALS_OF, row.uid))
+    return Access(row.id, organisation_id, row.environment, opened.reveal())
+
+
+def _refuse_open_transaction() -> None:
+    if db.session().info.get("is_writing"):
+        raise RuntimeError("a transaction is open; a provider is called outside of one")
+    db.session.rollback()
+
+
+def shared_token(
+    account: Access, purpose: str, fetch: Callable[[], Token | None], *, now: datetime, margin: timedelta
+) -> str | None:
+    """The account's token for a purpose, renewed by one worker while the others go on with the old one.
+
+    `fetch` asks the provider, outside any transaction; None: it refused, and so do we. `margin` before its end a
+    token is renewed.
+    """
+    uid, sealed, expires_at = _row(account.account_id, purpose)
+    is_good = sealed is not None and expires_at is not None and expires_at > now
+    if is_good and expires_at is not None and expires_at - now > margin:
+        return _open(sealed, uid)
+    if not _claim_renewal(account.account_id, purpose, now) and is_good:
+        return _open(sealed, uid)
+    # Without a usable token two workers may both fetch one: a token more costs less than a payout that waits.
+    fresh = fetch()
+    if fresh is None:
+        return None
+    with transaction() as session:
+        session.execute(
+            update(ProviderToken)
+            .where(ProviderToken.account_id == account.account_id, ProviderToken.purpose == purpose)
+            .values(
+                token_encrypted=secrets.key_ring().encrypt(
+                    {"token": fresh.value}, secrets.binding(_TOKEN_OF, uid)
+                ),
+                expires_at=fresh.expires_at,
+                renewing_until=None,
+            )
+        )
+    return fresh.value
+
+
+def forget_token(account_id: int, purpose: str) -> None:
+    """Drop a token that the provider no longer takes, so that the next call fetches another."""
+    _refuse_open_transaction()
+    with transaction() as session:
+        session.execute(
+            update(ProviderToken)
+            .where(ProviderToken.account_id == account_id, ProviderToken.purpose == purpose)
+            .values(token_encrypted=None, expires_at=None, renewing_until=None)
+        )
+
+
+def _row(account_id: int, purpose: str) -> tuple[str, str | None, datetime | None]:
+    _refuse_open_transaction()
+    query = select(ProviderToken.uid, ProviderToken.token_encrypted, ProviderToken.expires_at).where(
+        ProviderToken.account_id == account_id, ProviderToken.purpose == purpose
+    )
+    row = db.session.execute(query).one_or_none()
+    db.session.rollback()
+    if row is None:
+        with transaction() as session:
+            values = {"uid": new_uid(), "account_id": account_id, "purpose": purpose}
+            insert_ignoring_conflict(session, ProviderToken, values)
+        row = db.session.execute(query).one()
+        db.session.rollback()
+    return row.uid, row.token_encrypted, row.expires_at
+
+
+def _claim_renewal(account_id: int, purpose: str, now: datetime) -> bool:
+    with transaction() as session:
+        taken = session.execute(
+            update(ProviderToken)
+            .where(
+                ProviderToken.account_id == account_id,
+                ProviderToken.purpose == purpose,
+                or_(ProviderToken.renewing_until.is_(None), ProviderToken.renewing_until < now),
+            )
+            .values(renewing_until=now + RENEWAL)
+        )
+    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _open(sealed: str | None, uid: str) -> str | None:
+    if sealed is None:
+        return None
+    opened = secrets.key_ring().decrypt(sealed, secrets.binding(_TOKEN_OF, uid))
+    return opened.reveal()["token"]
