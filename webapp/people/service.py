@@ -47,6 +47,10 @@ __all__ = [
 EDITABLE = ("name", "email", "phone", "address", "country", "external_ref", "is_active")
 
 
+class AddressTaken(Invalid):
+    """Somebody has this address already; an organisation that invites it must not learn so."""
+
+
 def _store(row: Any, conflict: Invalid) -> None:
     """Insert inside a savepoint; a unique constraint that says no becomes the given Invalid."""
     try:
@@ -144,7 +148,10 @@ def _check_place(slug: str, currency: str, timezone: str, locale: str, week_star
 def create_user(
     *, email: str, name: str, password: str | None, actor: Actor, now: datetime, is_demo: bool = False
 ) -> User:
-    """A person who can sign in; without a password they cannot until one is set. Raises Invalid."""
+    """A person who can sign in; without a password they cannot until one is set.
+
+    Raises Invalid, AddressTaken also when the other one was committed a moment ago.
+    """
     address = check_email(email)
     if password is not None:
         passwords.check(password, email=address, name=name, is_demo=is_demo)
@@ -156,7 +163,7 @@ def create_user(
         is_demo=is_demo,
         created_at=now,
     )
-    _store(user, Invalid("email", f"There is a user {address} already.", "maya@example.com"))
+    _store(user, AddressTaken("email", f"There is a user {address} already.", "maya@example.com"))
     audit.record(
         tag="people:user:created",
         actor=actor,

@@ -85,14 +85,24 @@ def invite(
     address = service.check_email(email)
     payee = _payee_to_invite(organisation_id, payee_id)
     wanted = _check_roles([*roles, *([payee.kind] if payee else [])])
-    user = queries.find_user(address)
-    if user is None:
-        user = service.create_user(email=address, name=name or address, password=None, actor=actor, now=now)
-    elif queries.roles_in(user.id, organisation_id):
+    user = _find_or_create(address, name or address, actor, now)
+    if queries.roles_in(user.id, organisation_id):
         return _invite_member(organisation, user, payee, wanted, actor, now)
     _give(organisation_id, user, payee, wanted, actor, now)
     links.create_invitation(user_id=user.id, organisation_id=organisation_id, actor=actor, now=now)
     return user
+
+
+def _find_or_create(address: str, name: str, actor: Actor, now: datetime) -> User:
+    """The person of an address. Another organisation that invites it at the same instant changes nothing here."""
+    if user := queries.find_user(address):
+        return user
+    try:
+        return service.create_user(email=address, name=name, password=None, actor=actor, now=now)
+    except service.AddressTaken:
+        if user := queries.find_user(address):
+            return user
+        raise
 
 
 def _payee_to_invite(organisation_id: int, payee_id: int | None) -> Payee | None:
