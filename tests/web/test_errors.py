@@ -125,3 +125,28 @@ def test_the_sign_that_postgresql_cannot_store_is_refused(client: FlaskClient) -
     response = client.post("/admin/payees/new", data={"kind": "owner", "name": "a\0b"})
     assert response.status_code == 400
     assert "cannot be stored" in response.text
+
+
+def test_who_is_signed_out_is_led_back_to_the_page_with_the_form(client: FlaskClient, database: Flask) -> None:
+    form = "http://localhost/admin/payees/new?kept=1"
+    answer = client.post("/admin/payees/new", headers={"Referer": form})
+    assert answer.status_code == 401
+    assert "Your session has ended, so nothing was changed." in answer.text
+    assert 'href="/sign-in?next=/admin/payees/new?kept%3D1"' in answer.text
+    for elsewhere in ("https://bad.example/admin/payees/new", ""):
+        answer = client.post("/admin/payees/new", headers={"Referer": elsewhere})
+        assert 'href="/sign-in?next=/"' in answer.text
+        assert "bad.example" not in answer.text
+
+
+def test_a_form_token_that_went_with_the_session_says_so(client: FlaskClient, database: Flask) -> None:
+    database.config["WTF_CSRF_ENABLED"] = True
+    try:
+        signed_out = client.post("/admin/payees/new", data={"csrf_token": "old"})
+        public_form = client.post("/sign-in", data={"csrf_token": "old"})
+    finally:
+        database.config["WTF_CSRF_ENABLED"] = False
+    assert signed_out.status_code == 401
+    assert "data-signed-out" in signed_out.text
+    assert public_form.status_code == 400
+    assert "This form is no longer valid." in public_form.text

@@ -157,6 +157,79 @@
     if (event.target.matches("[data-submit-on-change]") && event.target.value) event.target.form.requestSubmit();
   });
 
+  // ---- What was written outlives the end of a session ---------------------------------------------
+  // A form that is sent is kept in this window until the next page shows that it arrived. If the answer is "signed
+  // out" it comes back after the sign-in, for the same person and within an hour. Passwords, codes and files are
+  // never kept, nor any form with autocomplete="off", such as payment details.
+
+  const KEPT = "unsent";
+  const person = () => { const note = $(".menu-note"); return note ? note.textContent : ""; };
+  // The check of several payouts is prepared anew after the sign-in, under another number.
+  const addressOf = (form) => new URL(form.getAttribute("data-hx-post") || form.getAttribute("action") || location.href,
+    location.href).pathname.replace(/\bBA-[^/]+/, "");
+  const isKeepable = (field) => field.name && !field.name.startsWith("proof_") && !field.autocomplete.startsWith("one-time")
+    && !/^(hidden|password|file|submit|button|reset)$/.test(field.type);
+  const isTick = (field) => field.type === "checkbox" || field.type === "radio";
+  const fieldsOf = (form) => Array.from(form.elements).filter((field) => field.matches("input, textarea, select") && isKeepable(field));
+
+  function drop() { try { sessionStorage.removeItem(KEPT); } catch { /* private mode: nothing was kept */ } }
+
+  function kept() {
+    try { return JSON.parse(sessionStorage.getItem(KEPT)); } catch { return null; }
+  }
+
+  function keep(form, refused) {
+    const fields = fieldsOf(form);
+    if (!person() || !fields.length || form.getAttribute("autocomplete") === "off" || $("[type=password]", form)) return false;
+    const said = fields.map((field) => [field.name, field.type, isTick(field) ? field.checked : field.value]);
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify({ person: person(), form: addressOf(form), said, refused, at: Date.now() }));
+    } catch { return false; }
+    return true;
+  }
+
+  const isTouched = (form) => fieldsOf(form).some((field) =>
+    isTick(field) ? field.checked !== field.defaultChecked : "defaultValue" in field && field.value !== field.defaultValue);
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.getAttribute("method") !== "post") return;
+    if (addressOf(form).endsWith("/sign-out")) drop();
+    else if (!event.defaultPrevented && !form.hasAttribute("data-hx-post")) keep(form, false);
+  });
+
+  function welcomeBack() {
+    const unsent = kept();
+    if (!unsent) return;
+    const signedOut = $("[data-signed-out]");
+    if (signedOut) {
+      try { sessionStorage.setItem(KEPT, JSON.stringify({ ...unsent, refused: true })); } catch { return; }
+      signedOut.hidden = false;
+    } else if (person() && (!unsent.refused || unsent.person !== person() || Date.now() - unsent.at > 36e5)) drop();
+  }
+
+  function giveBack(root) {
+    const unsent = kept();
+    if (!unsent || !unsent.refused || unsent.person !== person()) return;
+    const form = $$("form[method=post]", root).find((each) => addressOf(each) === unsent.form && fieldsOf(each).length);
+    if (!form) return;
+    drop();
+    const fields = fieldsOf(form);
+    unsent.said.forEach(([name, type, value]) => {
+      const place = fields.findIndex((field) => field.name === name && field.type === type);
+      if (place < 0) return;
+      const [field] = fields.splice(place, 1);
+      if (isTick(field)) field.checked = value;
+      else field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    const words = element("p", { textContent: "You were signed out, so this was not sent. What you wrote is here again: check it, then send it." });
+    const note = element("div", { className: "notice notice-warn", tabIndex: -1 }, words);
+    note.setAttribute("role", "alert");
+    form.prepend(note);
+    note.focus();
+  }
+
   // ---- News and alerts ---------------------------------------------------------------------
 
   function tell(text, isAlert, link) {
@@ -275,7 +348,9 @@
     const { xhr, requestConfig } = event.detail;
     if (xhr.status === 401) {
       const next = encodeURIComponent(location.pathname + location.search);
-      tell("Your session has ended. Nothing was changed.", true, { href: "/sign-in?next=" + next, text: "Sign in again" });
+      const form = event.detail.elt.closest("form[method=post]") || $$("form[method=post]").find(isTouched);
+      const isKept = form && keep(form, true);
+      tell("Your session has ended. Nothing was changed." + (isKept ? " What you wrote is kept until you are back." : ""), true, { href: "/sign-in?next=" + next, text: "Sign in again" });
     } else tell(serverMessage(xhr) || errorText(xhr.status, requestConfig && requestConfig.verb !== "get"), true);
   });
 
@@ -436,6 +511,7 @@
     $$("[data-copy]", root).forEach((button) => { button.hidden = !navigator.clipboard; });
     new Set($$("[data-select], [data-select-all]").map((box) => box.dataset.select || box.dataset.selectAll)).forEach(count);
     measure();
+    giveBack(root);
   }
 
   const amounts = $("[data-hide-amounts]");
@@ -445,6 +521,7 @@
     try { stored = sessionStorage.getItem("hide-amounts"); } catch { /* private mode: the person's own setting */ }
     hideAmounts(amounts, stored === null ? document.documentElement.classList.contains("hide-amounts") : Boolean(stored));
   }
+  welcomeBack();
   prepare(document);
   // A page whose address names an open record opens its drawer, as the link beside it would.
   const wanted = new URLSearchParams(location.search).get("open");

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, render_template, request, url_for
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from redis import RedisError
 from sqlalchemy.exc import OperationalError
@@ -21,6 +23,8 @@ from webapp.kernel.errors import (
     Unavailable,
 )
 from webapp.web import request_log
+from webapp.web.guards import SAFE_METHODS
+from webapp.web.i18n import N_
 
 STATUS: dict[type[PaydeskError], int] = {
     NotFound: 404,
@@ -43,6 +47,7 @@ TITLES = {
     503: "Paydesk cannot do this right now",
 }
 MESSAGES = {
+    401: "Your session has ended, so nothing was changed. Sign in and you come back to the page you were on.",
     404: "There is nothing at this address, or it is not yours to see.",
     413: "Files may have up to 10 MB.",
     429: "Wait a few minutes, then try again.",
@@ -62,6 +67,29 @@ def status_of(error: PaydeskError) -> int:
     return 500
 
 
+def _came_from() -> str:
+    """Where a person who is signed out meanwhile wants back to: the page with the form, not what it was sent to."""
+    if request.method in SAFE_METHODS:
+        return request.full_path.rstrip("?")
+    page = urlsplit(request.referrer or "")
+    if page.netloc != request.host:
+        return "/"
+    return f"{page.path}?{page.query}" if page.query else page.path
+
+
+def _sign_in_again() -> dict[str, str]:
+    return {
+        "action_href": url_for("public.people.sign_in", next=_came_from()),
+        "action_label": N_("Sign in"),
+    }
+
+
+def _is_signed_out() -> bool:
+    """Whether a form without a good token comes from somebody whose session is over: the token went with it."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return not getattr(view, "is_public", False) and not current_user.is_authenticated
+
+
 def _page(code: int, message: str, error: Exception) -> Response:
     db.session.rollback()
     for beginning, render in renderers.items():
@@ -70,7 +98,10 @@ def _page(code: int, message: str, error: Exception) -> Response:
     title = TITLES.get(code, "Error")
     # The script shows the page's sentence beside what the person typed; it never swaps an error in.
     reference = request_log.current_id() if code >= 500 else None
-    page = render_template("errors/error.html", code=code, title=title, message=message, reference=reference)
+    action = _sign_in_again() if code == 401 else {}
+    page = render_template(
+        "errors/error.html", code=code, title=title, message=message, reference=reference, **action
+    )
     return make_response(page, code)
 
 
@@ -83,6 +114,8 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def _csrf(error: CSRFError) -> Response:
+        if _is_signed_out():
+            return _page(401, MESSAGES[401], error)
         return _page(
             400,
             "This form is no longer valid. Go back, reload the page, and send it again.",
