@@ -10,16 +10,17 @@ import resource
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import xlsxwriter
-from sqlalchemy import text
+from sqlalchemy import Select, text
 
 from benchmarks import crowd
 from benchmarks.crowd import Crowd
 from benchmarks.frame import FLAT, Figure, at_most, growth, in_turns
 from benchmarks.ground import Ground, reading
 from webapp.database import db, read_only
-from webapp.payouts import lists
+from webapp.payouts import export, lists
 from webapp.payouts.views import listing
 from webapp.web import exports
 
@@ -53,23 +54,24 @@ def run(ground: Ground) -> Iterator[Figure]:
         yield growth(NAME, f"{name}: memory", ground.engine, [(n, max(1.0, mb)) for n, mb in points], FLAT)
 
 
-def _rows(many: Crowd) -> Iterator[tuple[object, ...]]:
-    query = lists.payouts(
+def _query(many: Crowd) -> Select[Any]:
+    db.session.rollback()
+    return lists.payouts(
         organisation_id=many.organisation.id, currency="USD", now=datetime(2026, 11, 20, tzinfo=UTC)
     )
-    db.session.rollback()
-    return listing.export_cells(lists.export_rows(query))
 
 
 def _csv(many: Crowd) -> None:
     with open(os.devnull, "wb") as sink:
-        for piece in exports.csv_rows(listing.EXPORT_HEADERS, _rows(many)):
+        for piece in exports.csv_columns(listing.EXPORT_HEADERS, export.columns(_query(many))):
             sink.write(piece.encode())
 
 
 def _xlsx(many: Crowd) -> None:
     with tempfile.TemporaryFile() as file:
-        exports.write_xlsx(file, listing.EXPORT_HEADERS, _rows(many))
+        exports.write_xlsx(
+            file, listing.EXPORT_HEADERS, listing.export_cells(lists.export_rows(_query(many)))
+        )
 
 
 def _plain_csv(engine: str) -> None:

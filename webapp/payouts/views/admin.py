@@ -11,13 +11,13 @@ from sqlalchemy import Select
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.payouts import approvers, lists, page_rows, panels
+from webapp.payouts import export as file
 from webapp.payouts.forms import FilterForm
-from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import actions, bulk, detail, lines, listing
-from webapp.web.exports import csv_response, xlsx_response
+from webapp.web.exports import csv_columns, text_response, xlsx_response
 from webapp.web.htmx import is_fragment
-from webapp.web.pagination import Page, capped_count, keyset
+from webapp.web.pagination import Page
 
 blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
 blueprint.add_url_rule(
@@ -71,12 +71,9 @@ def index() -> ResponseReturnValue:
     form = filter_form()
     page: Page[Any] = Page([], None, None)
     if is_valid := form.validate():
-        query = _query(form)
-        page = keyset(page_rows.columns(query), Payout.id, key_of=lambda row: row.id)
-        count = capped_count(query, Payout.id)
-        page = Page(
-            page.items, page.previous_href, page.next_href, f"{count} payouts" if count != "1" else "1 payout"
-        )
+        page = listing.page_of(form.chosen(), utc_now(), page_rows.columns)
+        label = f"{page.count_label} payouts" if page.count_label != "1" else "1 payout"
+        page = Page(page.items, page.previous_href, page.next_href, label)
     ids = [row.id for row in page.items]
     context = {
         "form": form,
@@ -120,9 +117,10 @@ def export(format: str) -> ResponseReturnValue:
     form = filter_form()
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
-    rows = listing.export_cells(lists.export_rows(_query(form)))
-    return make(f"payouts-{g.organisation.slug}.{format}", listing.EXPORT_HEADERS, rows)
+    query, filename = _query(form), f"payouts-{g.organisation.slug}.{format}"
+    if format == "csv":
+        return text_response(filename, csv_columns(listing.EXPORT_HEADERS, file.columns(query)))
+    return xlsx_response(filename, listing.EXPORT_HEADERS, listing.export_cells(lists.export_rows(query)))
 
 
 @blueprint.get("/<reference>")
