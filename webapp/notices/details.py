@@ -13,6 +13,7 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.notices import recipients, service
 from webapp.notices.compose import destination, say_instant
+from webapp.notices.delivery import to_admins
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk, Recipient
@@ -120,29 +121,18 @@ def asked(change_id: int, *, desk: Desk) -> list[Email]:
     made = _to_payee("details_asked", change.payee, f"details_asked:{change.id}", desk, rows)
     if change.state != "pending":
         return made
-    for admin in recipients.admins(organisation.id, without=change.requested_by_id):
-        letter = Letter(
-            folder="details_to_verify",
-            organisation=organisation.name,
-            name=admin.name,
-            reference=change.reference,
-            rows=(("Payee", f"{change.payee.name}, {change.payee.reference}"), *rows[:3],
-                  ("Given by", _name_of(change.requested_by_id, change.requested_by_label) or "Nobody is written down"),
-                  ("By way of", WAYS.get(change.source, change.source))),
-            values={"who": change.payee.name},
-            link=f"{desk.public_url}/admin/bank-changes/{change.reference}",
-        )  # fmt: skip
-        made.append(
-            service.write(
-                notice="details_to_verify",
-                key=f"details_to_verify:{change.id}",
-                letter=letter,
-                to=recipients.of_user(admin),
-                desk=desk,
-                organisation_id=organisation.id,
-            )
-        )
-    return made
+    letter = Letter(
+        folder="details_to_verify",
+        organisation=organisation.name,
+        reference=change.reference,
+        rows=(("Payee", f"{change.payee.name}, {change.payee.reference}"), *rows[:3],
+              ("Given by", _name_of(change.requested_by_id, change.requested_by_label) or "Nobody is written down"),
+              ("By way of", WAYS.get(change.source, change.source))),
+        values={"who": change.payee.name},
+        link=f"{desk.public_url}/admin/bank-changes/{change.reference}",
+    )  # fmt: skip
+    key = f"details_to_verify:{change.id}"
+    return made + to_admins(letter, key, organisation, desk, without=change.requested_by_id)
 
 
 def verified(change_id: int, *, desk: Desk) -> list[Email]:
@@ -214,27 +204,15 @@ def released(method_id: int, *, desk: Desk) -> list[Email]:
     reasons = tuple(
         (f"Reason of {name or 'an admin'}", release.reason) for name, release in zip(names, said, strict=True)
     )
-    for admin in recipients.admins(organisation.id):
-        letter = Letter(
-            folder="cool_off_released",
-            organisation=organisation.name,
-            name=admin.name,
-            reference=payee.reference,
-            rows=(("Payee", f"{payee.name}, {payee.reference}"), *rows, *reasons),
-            values={"who": payee.name, "tell": "Halt payments under Settings, then ask the two people"},
-            link=f"{desk.public_url}/admin/payees/{payee.reference}",
-        )
-        made.append(
-            service.write(
-                notice="cool_off_released",
-                key=f"cool_off_released:{method.id}",
-                letter=letter,
-                to=recipients.of_user(admin),
-                desk=desk,
-                organisation_id=organisation.id,
-            )
-        )
-    return made
+    letter = Letter(
+        folder="cool_off_released",
+        organisation=organisation.name,
+        reference=payee.reference,
+        rows=(("Payee", f"{payee.name}, {payee.reference}"), *rows, *reasons),
+        values={"who": payee.name, "tell": "Halt payments under Settings, then ask the two people"},
+        link=f"{desk.public_url}/admin/payees/{payee.reference}",
+    )
+    return made + to_admins(letter, f"cool_off_released:{method.id}", organisation, desk)
 
 
 def contact_changed(payee_id: int, *, desk: Desk) -> list[Email]:

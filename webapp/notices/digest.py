@@ -12,15 +12,16 @@ from webapp import queue
 from webapp.database import db, transaction
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.notices import queries, recipients
+from webapp.notices import queries
 from webapp.notices.compose import say_money
+from webapp.notices.delivery import to_user
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
-from webapp.notices.work import to_user
 from webapp.outbox import service as outbox
 from webapp.payouts import approval_queue, lists
 from webapp.payouts.models import Payout
+from webapp.people import members
 from webapp.people.models import Organisation, User
 from webapp.runs import tasks
 
@@ -43,7 +44,7 @@ def queue_digests(organisation_id: int, due_at: datetime, now: datetime) -> None
     with transaction():
         organisation = db.session.get_one(Organisation, organisation_id)
         day = due_at.astimezone(ZoneInfo(organisation.timezone)).date()
-        for admin in recipients.admins(organisation_id):
+        for admin in members.active_admins(organisation_id):
             outbox.add(
                 kind=DIGEST,
                 reference_id=admin.id,
@@ -65,11 +66,13 @@ def digests(user_id: int, *, desk: Desk) -> list[Email]:
     made = []
     for message in queries.open_messages(DIGEST, user_id):
         organisation = db.session.get(Organisation, message.organisation_id or 0)
-        is_admin = organisation is not None and user.id in {a.id for a in recipients.admins(organisation.id)}
+        is_admin = organisation is not None and user.id in {
+            a.id for a in members.active_admins(organisation.id)
+        }
         if organisation is None or not is_admin:
             continue
         if letter := _digest(organisation, user, desk):
-            made.append(to_user("digest", user, f"digest:{message.id}", organisation, letter, desk))
+            made.append(to_user(letter, user, f"digest:{message.id}", organisation, desk))
     return [email for email in made if email is not None]
 
 

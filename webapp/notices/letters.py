@@ -41,7 +41,8 @@ class Letter:
 
     folder: str
     organisation: str
-    name: str
+    # Whom it greets; `delivery.to_admins` puts in each admin's.
+    name: str = ""
     # Where an answer goes; empty: the mail does not ask for one.
     contact: str = ""
     # What to name when asking, such as a reference.

@@ -9,8 +9,7 @@ from sqlalchemy import select
 from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.notices.service import Recipient
-from webapp.people import members
-from webapp.people.models import Membership, Organisation, Payee, Role, User
+from webapp.people.models import Organisation, Payee, User
 
 # Somebody who takes an account over changes the address first: for so long the old one is told, too.
 OLD_ADDRESS_DAYS = 90
@@ -52,22 +51,6 @@ def _old_addresses(payee: Payee, now: datetime) -> list[str]:
     )
     changes = [changes["email"] for changes in db.session.scalars(query) if "email" in (changes or {})]
     return [str(change[0]) for change in changes if isinstance(change, list) and change[0]]
-
-
-def admins(organisation_id: int, *, without: int | None = None) -> list[User]:
-    """The active admins of an organisation, by name; `without` leaves one user out. Who was invited is none yet."""
-    query = (
-        select(User)
-        .join(Membership, Membership.user_id == User.id)
-        .where(
-            Membership.organisation_id == organisation_id,
-            Membership.role == Role.ADMIN.value,
-            User.is_active.is_(True),
-            ~members.is_pending(organisation_id),
-        )
-        .order_by(User.name, User.id)
-    )
-    return [user for user in db.session.scalars(query).unique() if user.id != without]
 
 
 def organisation_of(user: User) -> Organisation | None:

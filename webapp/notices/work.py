@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from babel.dates import format_date
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.notices import preferences, recipients, service
 from webapp.notices.compose import WORDS, say_day, say_instant, say_money
+from webapp.notices.delivery import to_admins, to_user
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
@@ -36,22 +37,6 @@ _RULES = {
 }
 
 
-def to_user(
-    notice: str, user: User, key: str, organisation: Organisation, letter: Letter, desk: Desk
-) -> Email | None:
-    """Write to a user of the organisation; None when they are switched off or do not want such mail."""
-    if not user.is_active or not preferences.wants(notice, user_id=user.id):
-        return None
-    return service.write(
-        notice=notice,
-        key=key,
-        letter=letter,
-        to=recipients.of_user(user),
-        desk=desk,
-        organisation_id=organisation.id,
-    )
-
-
 def admin_added(membership_id: int, *, desk: Desk) -> list[Email]:
     """Tell the other admins that somebody became one; nobody when that was taken back meanwhile."""
     membership = db.session.get(Membership, membership_id)
@@ -69,23 +54,19 @@ def admin_added(membership_id: int, *, desk: Desk) -> list[Email]:
         .order_by(AuditEvent.id.desc())
         .limit(1)
     )
-    made = []
-    for admin in recipients.admins(organisation.id, without=added.id):
-        letter = Letter(
-            folder="admin_added",
-            organisation=organisation.name,
-            name=admin.name,
-            reference=added.email,
-            rows=(
-                ("New admin", added.email),
-                ("Given by", event.actor_label if event else "Nobody is written down"),
-                ("When", say_instant(membership.created_at, organisation.timezone)),
-            ),
-            values={"who": added.email, "is_invited": added.password_hash is None},
-            link=f"{desk.public_url}/admin/users",
-        )
-        made.append(to_user("admin_added", admin, f"admin_added:{membership.id}", organisation, letter, desk))
-    return [email for email in made if email is not None]
+    letter = Letter(
+        folder="admin_added",
+        organisation=organisation.name,
+        reference=added.email,
+        rows=(
+            ("New admin", added.email),
+            ("Given by", event.actor_label if event else "Nobody is written down"),
+            ("When", say_instant(membership.created_at, organisation.timezone)),
+        ),
+        values={"who": added.email, "is_invited": added.password_hash is None},
+        link=f"{desk.public_url}/admin/users",
+    )
+    return to_admins(letter, f"admin_added:{membership.id}", organisation, desk, without=added.id)
 
 
 def bulk_result(run_id: int, *, desk: Desk) -> Email | None:
@@ -115,7 +96,7 @@ def bulk_result(run_id: int, *, desk: Desk) -> Email | None:
         link=f"{desk.public_url}/admin/runs/{run.reference}",
         is_optional=True,
     )
-    return to_user("bulk_result", user, f"bulk_result:{run.id}", organisation, letter, desk)
+    return to_user(letter, user, f"bulk_result:{run.id}", organisation, desk)
 
 
 def import_result(import_id: int, *, desk: Desk) -> Email | None:
@@ -151,16 +132,26 @@ def import_result(import_id: int, *, desk: Desk) -> Email | None:
         link=f"{desk.public_url}/admin/imports/{file.reference}",
         is_optional=True,
     )
-    return to_user("import_result", user, f"import_result:{file.id}", organisation, letter, desk)
+    return to_user(letter, user, f"import_result:{file.id}", organisation, desk)
 
 
 def _rule(value: object) -> str:
     return "none" if value in (None, "", [], {}) else str(value).replace("'", "")
 
 
-def _changed_rules(before: dict[str, object], after: dict[str, object]) -> tuple[str, ...]:
+def _changed_rules(before: dict[str, object], after: dict[str, object]) -> str:
     """The names of the rules that differ; what they say exactly stands on the page and in the audit trail."""
-    return tuple(label for key, label in _RULES.items() if _rule(before.get(key)) != _rule(after.get(key)))
+    return "; ".join(
+        label for key, label in _RULES.items() if _rule(before.get(key)) != _rule(after.get(key))
+    )
+
+
+def _rules_of(organisation_id: int, version: int) -> dict[str, object]:
+    """The rules of a version; empty for the template, which is version 0."""
+    query = select(ApprovalPolicy.rules).where(
+        ApprovalPolicy.organisation_id == organisation_id, ApprovalPolicy.version == version
+    )
+    return db.session.scalar(query) or {}
 
 
 def policy_changed(policy_id: int, *, desk: Desk) -> list[Email]:
@@ -168,23 +159,23 @@ def policy_changed(policy_id: int, *, desk: Desk) -> list[Email]:
     row = db.session.get(ApprovalPolicy, policy_id)
     if row is None:
         raise NotFound
-    before = db.session.scalar(
-        select(ApprovalPolicy.rules).where(
-            ApprovalPolicy.organisation_id == row.organisation_id, ApprovalPolicy.version == row.version - 1
-        )
-    )
+    organisation = db.session.get_one(Organisation, row.organisation_id)
+    before = _rules_of(row.organisation_id, row.version - 1)
     by = db.session.get(User, row.created_by_id) if row.created_by_id else None
-    rows = (
-        ("Version", str(row.version)),
-        ("Changed by", by.name if by else "The command line"),
-        (
-            "Rules that differ",
-            "; ".join(_changed_rules(before or {}, row.rules)) if before else "All of them",
+    who = by.name if by else "The command line"
+    letter = Letter(
+        folder="policy_changed",
+        organisation=organisation.name,
+        rows=(
+            ("Version", str(row.version)),
+            ("Changed by", who),
+            ("Rules that differ", _changed_rules(before, row.rules) if before else "All of them"),
+            ("When", say_instant(row.created_at, organisation.timezone)),
         ),
+        values={"who": who, "version": str(row.version)},
+        link=f"{desk.public_url}/admin/settings",
     )
-    return _policy_mails(
-        "policy_changed", row, row.organisation_id, row.created_at, by, rows, str(row.version), desk
-    )
+    return to_admins(letter, f"policy_changed:{row.id}", organisation, desk)
 
 
 def policy_proposed(proposal_id: int, *, desk: Desk) -> list[Email]:
@@ -194,44 +185,23 @@ def policy_proposed(proposal_id: int, *, desk: Desk) -> list[Email]:
         raise NotFound
     if row.state != "pending":
         return []
-    before = db.session.scalar(
-        select(ApprovalPolicy.rules).where(
-            ApprovalPolicy.organisation_id == row.organisation_id, ApprovalPolicy.version == row.base_version
-        )
-    )
+    organisation = db.session.get_one(Organisation, row.organisation_id)
+    before = _rules_of(row.organisation_id, row.base_version)
     by = db.session.get(User, row.proposed_by_id) if row.proposed_by_id else None
-    rows = (
-        ("Asked by", by.name if by else row.proposed_by_label),
-        ("Reason", row.note),
-        ("Rules that differ", "; ".join(_changed_rules(before or {}, row.rules)) if before else ""),
+    letter = Letter(
+        folder="policy_proposed",
+        organisation=organisation.name,
+        rows=(
+            ("Asked by", by.name if by else row.proposed_by_label),
+            ("Reason", row.note),
+            ("Rules that differ", _changed_rules(before, row.rules) if before else ""),
+            ("When", say_instant(row.proposed_at, organisation.timezone)),
+        ),
+        values={"who": by.name if by else "The command line", "version": ""},
+        link=f"{desk.public_url}/admin/settings",
     )
-    return _policy_mails("policy_proposed", row, row.organisation_id, row.proposed_at, by, rows, "", desk)
-
-
-def _policy_mails(
-    notice: str,
-    row: ApprovalPolicy | PolicyProposal,
-    organisation_id: int,
-    at: datetime,
-    by: User | None,
-    rows: tuple[tuple[str, str], ...],
-    version: str,
-    desk: Desk,
-) -> list[Email]:
-    organisation = db.session.get_one(Organisation, organisation_id)
-    left_out = by.id if by and notice == "policy_proposed" else None
-    made = []
-    for admin in recipients.admins(organisation_id, without=left_out):
-        letter = Letter(
-            folder=notice,
-            organisation=organisation.name,
-            name=admin.name,
-            rows=(*rows, ("When", say_instant(at, organisation.timezone))),
-            values={"who": by.name if by else "The command line", "version": version},
-            link=f"{desk.public_url}/admin/settings",
-        )
-        made.append(to_user(notice, admin, f"{notice}:{row.id}", organisation, letter, desk))
-    return [email for email in made if email is not None]
+    key = f"policy_proposed:{row.id}"
+    return to_admins(letter, key, organisation, desk, without=by.id if by else None)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Integer, and_, case, func, literal, select
-from sqlalchemy.orm import lazyload
 
 from webapp.database import db
 from webapp.kernel.money import Money
@@ -17,7 +16,7 @@ from webapp.payouts.models import Approval, Payout
 from webapp.payouts.policy import PersonFacts, Policy
 from webapp.payouts.states import PayoutState
 from webapp.people import members
-from webapp.people.models import Membership, Organisation, Payee, Role, User
+from webapp.people.models import Organisation, Payee, User
 
 
 @dataclass(frozen=True)
@@ -65,24 +64,6 @@ class Answer:
         return f"{must} {able}, so it would wait for ever. Invite another admin."
 
 
-def admins(organisation_id: int) -> list[User]:
-    """The active admins of an organisation, by name: the people who may approve. Who was invited is none yet."""
-    return list(
-        db.session.scalars(
-            select(User)
-            .join(Membership, Membership.user_id == User.id)
-            .where(
-                Membership.organisation_id == organisation_id,
-                Membership.role == Role.ADMIN.value,
-                User.is_active.is_(True),
-                ~members.is_pending(organisation_id),
-            )
-            .options(lazyload(User.memberships))
-            .order_by(User.name, User.id)
-        ).unique()
-    )
-
-
 def who_can_approve(payout: Payout, now: datetime) -> Answer:
     """Every admin's right to approve a payout that waits, each with the reasons against it."""
     policy, _ = policies.current_policy(payout.organisation_id)
@@ -90,7 +71,7 @@ def who_can_approve(payout: Payout, now: datetime) -> Answer:
     present = queries.fingerprint_of(payout, payout.payee.current_method)
     given = {a.approver_id: a.at for a in queries.valid_approvals(payout) if a.fingerprint == present}
     verdicts = []
-    for user in admins(payout.organisation_id):
+    for user in members.active_admins(payout.organisation_id):
         person = replace(facts.person, user_id=user.id)
         reasons = rules.why_not_approve(policy, replace(facts, person=person, approved_at=given.get(user.id)))
         verdicts.append(Verdict(user, tuple(_said_of(reason) for reason in reasons)))
@@ -136,7 +117,7 @@ def nobody_may_approve(
     """
     policy = policy or policies.current_policy(organisation.id)[0]
     may: ColumnElement[int] = literal(0, Integer)
-    for user in admins(organisation.id):
+    for user in members.active_admins(organisation.id):
         who = approval_queue.approver(organisation=organisation, user_id=user.id, now=now, rules=policy)
         may = may + case((approval_queue.barred_clause(who), 0), else_=1)
     given = (

@@ -15,7 +15,7 @@ from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, StaleVersion
 from webapp.outbox import service as outbox
-from webapp.payouts import approvers, policies
+from webapp.payouts import policies
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.payouts.policy import from_rules, instant_text
 from webapp.people import members, queries
@@ -58,8 +58,7 @@ def propose(
         raise Invalid("rules", "Nothing differs from the rules in force.")
     if policy.currency != present.currency:
         raise Invalid("currency", f"The tiers are in {present.currency}, the organisation's currency.")
-    others = [user for user in approvers.admins(organisation_id) if user.id != actor.user_id]
-    if not others:
+    if not members.active_admins(organisation_id, without=actor.user_id):
         _refuse_newly_alone(organisation_id, actor, now)
         return _put_in_force(organisation_id, policy.rules, version, note, actor, now)
     row = PolicyProposal(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, union
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, lazyload
 
 from webapp.database import db
 from webapp.kernel.errors import NotFound
@@ -42,14 +42,6 @@ class Member:
     def is_pending(self) -> bool:
         """Whether the invitation was not accepted yet."""
         return self.state == "pending"
-
-
-@dataclass(frozen=True)
-class ActiveAdmin:
-    """An admin who can act."""
-
-    id: int
-    name: str
 
 
 def _invited_here(organisation_id: int, *, used: bool | None = None) -> ColumnElement[bool]:
@@ -188,10 +180,10 @@ def is_elsewhere(organisation_id: int, user_id: int) -> bool:
     return bool(db.session.scalar(select(other)))
 
 
-def active_admins(organisation_id: int) -> list[ActiveAdmin]:
-    """The admins who can act, by name: they accepted and are not disabled."""
+def active_admins(organisation_id: int, *, without: int | None = None) -> list[User]:
+    """The admins who can act, by name: they accepted and are not disabled. `without` leaves one user out."""
     query = (
-        select(User.id, User.name)
+        select(User)
         .join(Membership, Membership.user_id == User.id)
         .where(
             Membership.organisation_id == organisation_id,
@@ -199,9 +191,10 @@ def active_admins(organisation_id: int) -> list[ActiveAdmin]:
             User.is_active.is_(True),
             ~is_pending(organisation_id),
         )
+        .options(lazyload(User.memberships))
         .order_by(User.name, User.id)
     )
-    return [ActiveAdmin(row.id, row.name) for row in db.session.execute(query)]
+    return [user for user in db.session.scalars(query) if user.id != without]
 
 
 def sessions_here(organisation_id: int, user_id: int, now: datetime) -> list[UserSession]:

@@ -19,13 +19,13 @@ from tests.rooms.notices.world import NAMES, World, kind_of, mails
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
-from webapp.notices import catalogue, digest, preferences, recipients
+from webapp.notices import catalogue, digest, preferences
 from webapp.notices.letters import PERSONAL_LINK, UNSUBSCRIBE_LINK, browser_in_words
 from webapp.notices.marks import Subscription
 from webapp.notices.models import Email, NoticeOptOut
 from webapp.notices.service import Desk
 from webapp.outbox.models import OutboxMessage
-from webapp.people import users
+from webapp.people import members, users
 from webapp.people.models import Membership, Organisation, User
 from webapp.portals import registry as portals
 from webapp.runs import service as runs
@@ -397,4 +397,4 @@ def test_who_has_not_accepted_an_invitation_as_admin_reads_no_mail_of_the_admins
             organisation_id=organisation.id, email="mistyped@example.com", name="", roles=["admin"],
             actor=people.actor_of(admin), now=now,
         )  # fmt: skip
-    assert [user.id for user in recipients.admins(organisation.id)] == [admin.id]
+    assert [user.id for user in members.active_admins(organisation.id)] == [admin.id]

@@ -18,7 +18,7 @@ from webapp.outbox.models import OutboxMessage
 from webapp.payouts import approval_queue, approvers, policies, policy_changes, service, stuck
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.payouts.policy import default_rules, from_rules, strict_rules
-from webapp.people import users
+from webapp.people import members, users
 from webapp.people.models import Organisation, User
 
 
@@ -294,7 +294,7 @@ def test_an_admin_who_has_not_accepted_the_invitation_is_nobody_to_ask(place: Or
             organisation_id=place.id, email="new@example.com", name="", roles=["admin"],
             actor=actor_of(first), now=WHEN,
         )  # fmt: skip
-    assert [user.id for user in approvers.admins(place.id)] == [first.id]
+    assert [user.id for user in members.active_admins(place.id)] == [first.id]
     assert isinstance(_propose(place, first), ApprovalPolicy)
 
 

@@ -21,6 +21,7 @@ from webapp.payouts.models import ApprovalPolicy, PolicyProposal
 from webapp.payouts.policy import Policy, from_rules
 from webapp.payouts.policy_form import PolicyForm
 from webapp.payouts.views import policy_words
+from webapp.people import members
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.numbers import number
 from webapp.people.views.session import actor, require_change
@@ -68,7 +69,7 @@ def edit() -> ResponseReturnValue:
 
 
 def _check(form: PolicyForm, old: Policy, new: Policy) -> ResponseReturnValue:
-    people = approvers.admins(g.organisation.id)
+    people = members.active_admins(g.organisation.id)
     differences = policy_words.differences(old, new)
     if not differences:
         form.form_errors.append(
@@ -153,7 +154,7 @@ def decide_page(
         is_own=row.proposed_by_id == current_user.id,
         is_outdated=row.state == "pending" and row.base_version != version,
         differences=policy_words.differences(present, new) if row.state == "pending" else [],
-        preview=preview(new, approvers.admins(g.organisation.id)),
+        preview=preview(new, members.active_admins(g.organisation.id)),
         form=form or ReasonForm(None),
         conflict=conflict,
         can_change="admin" in g.roles,
