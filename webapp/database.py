@@ -17,6 +17,8 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, MetaData, String, event, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, Dialect, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -43,6 +45,16 @@ Row = TypeVar("Row", bound=Base)
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
+
+
+class _HintingCompiler(SQLiteCompiler):
+    """Writes `with_hint(…, "INDEXED BY …", "sqlite")`: SQLAlchemy knows hints for every engine but this one."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
+SQLiteDialect_pysqlite.statement_compiler = _HintingCompiler
 
 # How long one statement of a page may take on PostgreSQL.
 STATEMENT_SECONDS = 5.0

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from webapp.database import db
 from webapp.kernel.clock import add_months
 from webapp.kernel.money import Money
+from webapp.payouts.list_paths import OPEN, read_by
 from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
 from webapp.payouts.states import OPEN_STATES, PayoutState
@@ -62,6 +63,7 @@ def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
         .group_by(Payout.state, Payout.currency)
         .order_by(Payout.currency)
     )
+    query = read_by(query, OPEN)
     found: dict[str, list[Waiting]] = {}
     for state, currency, count, amount, oldest in db.session.execute(query):
         found.setdefault(state, []).append(Waiting(count, Money(int(amount), currency), oldest))
@@ -77,15 +79,20 @@ def stopped_counts(organisation_id: int) -> tuple[int, int, int]:
         )
         .scalar_subquery()
     )
-    has_method = exists().where(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+    is_current = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
     open_states = [_S.PENDING_APPROVAL.value, _S.APPROVED.value]
-    row = db.session.execute(
+    lacks_method = and_(Payout.state.in_(open_states), PayoutMethod.id.is_(None))
+    query = (
         select(
-            func.coalesce(func.sum(case((and_(Payout.state.in_(open_states), ~has_method), 1), else_=0)), 0),
+            func.coalesce(func.sum(case((lacks_method, 1), else_=0)), 0),
             func.coalesce(func.sum(case((Payout.is_held, 1), else_=0)), 0),
             changes,
-        ).where(Payout.organisation_id == organisation_id, is_open())
-    ).one()
+        )
+        .select_from(Payout)
+        .outerjoin(PayoutMethod, is_current)
+        .where(Payout.organisation_id == organisation_id, is_open())
+    )
+    row = db.session.execute(read_by(query, OPEN)).one()
     return int(row[0]), int(row[1]), int(row[2])
 
 
@@ -97,11 +104,10 @@ def approval_ages(organisation_id: int, now: datetime) -> list[tuple[str, int]]:
         if below is not None:
             bounds.append(Payout.created_at > now - timedelta(days=below))
         columns.append(func.coalesce(func.sum(case((and_(*bounds), 1), else_=0)), 0))
-    counts = db.session.execute(
-        select(*columns).where(
-            Payout.organisation_id == organisation_id, is_open(), Payout.state == _S.PENDING_APPROVAL.value
-        )
-    ).one()
+    query = select(*columns).where(
+        Payout.organisation_id == organisation_id, is_open(), Payout.state == _S.PENDING_APPROVAL.value
+    )
+    counts = db.session.execute(read_by(query, OPEN)).one()
     return [(label, int(count)) for (label, _, _), count in zip(AGES, counts, strict=True)]
 
 

@@ -15,6 +15,7 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
+from webapp.payouts import list_paths
 from webapp.payouts.models import Approval, Payout, Transfer
 from webapp.payouts.states import CLOSED_STATES, LIVE_STATES, PayoutState
 from webapp.people.models import Payee, PayoutMethod, User
@@ -97,7 +98,7 @@ def _of_payees(organisation_id: int, *conditions: ColumnElement[bool]) -> Column
 
 def _text_clause(organisation_id: int, text: str) -> ColumnElement[bool]:
     """A whole reference names one payout; anything else may be a part of a name or of a bank's reference."""
-    if _REFERENCE.match(text.upper()):
+    if _is_reference(text):
         return Payout.reference == text.upper()
     by_utr = select(Transfer.payout_id).where(
         Transfer.organisation_id == organisation_id, _contains(Transfer.utr, text)
@@ -123,23 +124,31 @@ def _status_clause(status: str) -> ColumnElement[bool]:
     return and_(is_open(), Payout.state == status)
 
 
+def _payee_clause(organisation_id: int, name: str) -> tuple[ColumnElement[bool], int | None]:
+    """The payees of a reference, or of a part of a name; and how many, where they are few enough to go by payee."""
+    named = or_(Payee.reference == name.upper(), _contains(Payee.name, name))
+    found = list_paths.few_payees(organisation_id, named)
+    if found is None:
+        return _of_payees(organisation_id, named), None
+    # One payee has their payouts in order; those of several are put in order.
+    return Payout.payee_id == found[0] if len(found) == 1 else Payout.payee_id.in_(found), len(found)
+
+
 def _clauses(
     filters: PayoutFilter, organisation_id: int, currency: str, now: datetime
 ) -> Iterator[ColumnElement[bool]]:
-    """The conditions of a filter, one by one."""
+    """The conditions of a filter, one by one, but for the payee's."""
     if filters.text:
         yield _text_clause(organisation_id, filters.text)
     if filters.program:
         yield Payout.program == filters.program
     if filters.status:
         yield _status_clause(filters.status)
-    if filters.payee:
-        by_reference = Payee.reference == filters.payee.upper()
-        yield _of_payees(organisation_id, by_reference, _contains(Payee.name, filters.payee))
     if filters.period_from:
         yield Payout.period_end >= filters.period_from
     if filters.period_to:
         yield Payout.period_start <= filters.period_to
+        yield Payout.period_end <= list_paths.latest_end(organisation_id, filters.period_to)
     if filters.amount_from is not None:
         yield and_(Payout.currency == currency, Payout.amount_minor >= filters.amount_from)
     if filters.amount_to is not None:
@@ -150,6 +159,39 @@ def _clauses(
         yield flag_clauses()[Flag(filters.flag)]
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A list of payouts, read in its own order; and read by what is looked for, where an index has that."""
+
+    query: Select[Any]
+    by_value: Select[Any] | None
+
+
+def listing(
+    *,
+    organisation_id: int,
+    currency: str,
+    now: datetime,
+    filters: PayoutFilter,
+    payee_id: int | None = None,
+) -> Listing:
+    """The payouts of an organisation (of one payee, where given) that match, without order or limit."""
+    query = select(Payout).where(Payout.organisation_id == organisation_id)
+    index, value_index = _index(filters), _value_index(filters)
+    if payee_id is not None:
+        query, index, value_index = query.where(Payout.payee_id == payee_id), list_paths.OF_PAYEE, None
+    if filters.payee:
+        clause, n = _payee_clause(organisation_id, filters.payee)
+        query = query.where(clause)
+        value_index = None if n == 1 else list_paths.OF_PAYEE
+        index = index if n is None else list_paths.OF_PAYEE
+    query = query.where(*_clauses(filters, organisation_id, currency, now))
+    return Listing(
+        list_paths.read_by(query, index) if index else query,
+        list_paths.read_by(query, value_index) if value_index else None,
+    )
+
+
 def payouts(
     *,
     organisation_id: int,
@@ -158,17 +200,46 @@ def payouts(
     filters: PayoutFilter | None = None,
     payee_id: int | None = None,
 ) -> Select[Any]:
-    """The payouts of an organisation (of one payee, where given) that match, without order or limit."""
-    query = select(Payout).where(Payout.organisation_id == organisation_id)
-    if payee_id is not None:
-        query = query.where(Payout.payee_id == payee_id)
-    return query.where(*_clauses(filters or PayoutFilter(), organisation_id, currency, now))
+    """The query of a `listing`: for totals, files and counts."""
+    return listing(
+        organisation_id=organisation_id,
+        currency=currency,
+        now=now,
+        filters=filters or PayoutFilter(),
+        payee_id=payee_id,
+    ).query
+
+
+def _is_reference(text: str) -> bool:
+    return bool(_REFERENCE.match(text.upper()))
+
+
+def _index(filters: PayoutFilter) -> str | None:
+    """The index that has a list in its order, by the status or the program that is looked for."""
+    if _is_reference(filters.text):
+        return None
+    if filters.status == Standing.HELD:
+        return list_paths.HELD
+    if filters.status:
+        return list_paths.OF_STATE if filters.status in CLOSED_STATES else list_paths.OPEN
+    return list_paths.OF_PROGRAM if filters.program else list_paths.NEWEST
+
+
+def _value_index(filters: PayoutFilter) -> str | None:
+    """The index of a period or an amount that is looked for in the whole history."""
+    if filters.text or (filters.status and filters.status not in CLOSED_STATES):
+        return None
+    if filters.period_from or filters.period_to:
+        return list_paths.BY_PERIOD
+    has_amount = filters.amount_from is not None or filters.amount_to is not None
+    return list_paths.BY_AMOUNT if has_amount else None
 
 
 def pending(*, organisation_id: int, currency: str, now: datetime, filters: PayoutFilter) -> Select[Any]:
     """The payouts that wait for approval and match, joined with their payees, whom the rules ask about."""
     query = payouts(organisation_id=organisation_id, currency=currency, now=now, filters=filters)
-    return query.join(Payout.payee).where(Payout.state == PayoutState.PENDING_APPROVAL.value)
+    waiting = query.join(Payout.payee).where(is_open(), Payout.state == PayoutState.PENDING_APPROVAL.value)
+    return list_paths.read_by(waiting, list_paths.OPEN)
 
 
 def with_list_columns(query: Select[Any]) -> Select[Any]:

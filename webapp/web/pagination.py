@@ -55,10 +55,12 @@ def keyset(
     *,
     newest_first: bool = True,
     key_of: Callable[[Any], int] | None = None,
+    among: Select[Any] | None = None,
 ) -> Page[Any]:
     """Run `query` for the page that ?after= or ?before= name. `key` is a unique, indexed integer column.
 
-    `key_of` reads the key from a row; by default its `id`.
+    `key_of` reads the key from a row; by default its `id`. `among` selects the keys that match, where few do: they
+    are found by what is looked for and put in order, instead of reading the history from its end until a page is full.
     """
     size, read = page_size(), key_of or (lambda row: row.id)
     after, before = (
@@ -68,9 +70,11 @@ def keyset(
     backwards = before is not None
     bound = before if backwards else after
     descending = newest_first != backwards
-    if bound is not None:
-        query = query.where(key < bound if descending else key > bound)
-    query = query.order_by(None).order_by(key.desc() if descending else key.asc()).limit(size + 1)
+    if among is not None:
+        # The key plus nothing is the same number, and not the order of any index.
+        found = _cut(among, key + 0, bound, descending, size)
+        query = query.where(key.in_(found.correlate(None)))
+    query = _cut(query, key, bound, descending, size)
     result = db.session.execute(query)
     rows = list(result.scalars().unique().all() if key_of is None else result.all())
     more = len(rows) > size
@@ -86,6 +90,12 @@ def keyset(
     )
 
 
+def _cut(query: Select[Any], key: Any, bound: int | None, descending: bool, size: int) -> Select[Any]:
+    if bound is not None:
+        query = query.where(key < bound if descending else key > bound)
+    return query.order_by(None).order_by(key.desc() if descending else key.asc()).limit(size + 1)
+
+
 def capped_count(query: Select[Any], id_column: Any) -> str:
     """How many rows a filter has, counted up to 10,000: "137" or "10,000+"."""
     from sqlalchemy import func, select
@@ -93,3 +103,8 @@ def capped_count(query: Select[Any], id_column: Any) -> str:
     inner = query.order_by(None).with_only_columns(id_column).limit(COUNT_LIMIT + 1).subquery()
     count = db.session.scalar(select(func.count()).select_from(inner)) or 0
     return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
+
+
+def is_capped(count: str) -> bool:
+    """Whether a capped count stopped at its limit: there are more than it says."""
+    return count.endswith("+")

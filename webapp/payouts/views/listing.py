@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import g, request, url_for
+from sqlalchemy import Select, select
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
+from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money, exponent
-from webapp.payouts.lists import Total
+from webapp.payouts import list_paths, lists
+from webapp.payouts.lists import PayoutFilter, Total
+from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.web.i18n import translated
+from webapp.web.pagination import Page, capped_count, is_capped, keyset
 
 POSITION = ("before", "after", "open")
 EXPORT_HEADERS = (
@@ -33,6 +39,25 @@ class Chip:
 
     label: str
     remove_href: str
+
+
+def page_of(filters: PayoutFilter, now: datetime, columns: Callable[[Select[Any]], Select[Any]]) -> Page[Any]:
+    """The page of the admins' list that the address names, with `columns`; its label is the capped count.
+
+    A period or an amount that few payouts have is looked up; where many have it, the newest are soon found.
+    """
+    here = g.organisation
+    found = lists.listing(organisation_id=here.id, currency=here.currency, now=now, filters=filters)
+    apart = found.by_value
+    count = capped_count(found.query if apart is None else apart, Payout.id)
+    if apart is not None and is_capped(count):
+        today = local_date(now, here.timezone)
+        is_apart = list_paths.is_far_back(here.id, filters.period_from, filters.period_to, today)
+        apart = apart if is_apart else None
+    query = found.query if apart is None else select(Payout).where(Payout.organisation_id == here.id)
+    among = None if apart is None else apart.with_only_columns(Payout.id)
+    page = keyset(columns(query), Payout.id, key_of=lambda row: row.id, among=among)
+    return Page(page.items, page.previous_href, page.next_href, count)
 
 
 def filter_values(form: Form) -> dict[str, str]:
