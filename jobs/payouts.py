@@ -30,6 +30,11 @@ def retry_payout(reference_id: int) -> Later | None:
     return execution.retry_due(payout_id=reference_id)
 
 
+def pay_payout(reference_id: int) -> Later | None:
+    """Send payout `reference_id`, if its rules want no person for it and nothing stops it."""
+    return execution.pay_due(payout_id=reference_id)
+
+
 def recover(organisation_id: int, due_at: datetime, now: datetime) -> None:
     """Periodic: what a dead worker left behind."""
     execution.reap_leases()

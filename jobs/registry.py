@@ -14,6 +14,7 @@ HANDLERS: dict[str, str] = {
     "transfer.check": "jobs.payouts.check_transfer",
     "transfer.ask": "jobs.payouts.ask_transfer",
     "payout.retry": "jobs.payouts.retry_payout",
+    "payout.pay": "jobs.payouts.pay_payout",
     # bulk
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",

@@ -52,6 +52,11 @@ ACCOUNTS = {
     "receivable": Template("asset", "Receivable from", takes_suffix=True),
     "earnings": Template("liability", "Earnings of", takes_suffix=True),
     "tax_withheld": Template("liability", "Tax withheld"),
+    # Rent that came in and is not shared out yet; what is kept back for a property; what its bills are paid from.
+    "rent_received": Template("liability", "Rent received, to be shared out", minimum_minor=0),
+    "reserve": Template("liability", "Reserve of", minimum_minor=0, takes_suffix=True),
+    "bills_payable": Template("liability", "Bills of properties to pay"),
+    "tax_on_fees": Template("liability", "Tax on fees"),
     "income": Template("income", "Income from", takes_suffix=True),
     "expense": Template("expense", "Expense of", takes_suffix=True),
     "opening": Template("equity", "Opening balances"),

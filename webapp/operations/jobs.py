@@ -42,6 +42,7 @@ KINDS = {
     "transfer.check": "Ask the bank about a transfer",
     "transfer.ask": "Ask the bank now",
     "payout.retry": "Try a payout again",
+    "payout.pay": "Pay a payout that needs no person",
     "run.step": "Work on a run",
     "import.step": "Work on an import",
     "email.send": "Send an e-mail",

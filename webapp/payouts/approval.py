@@ -6,12 +6,14 @@ from datetime import datetime
 
 from sqlalchemy import update
 
+from webapp import queue
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid, NotAllowed
+from webapp.outbox import service as outbox
 from webapp.payouts import entries, policies, queries, records
 from webapp.payouts.models import Approval, Payout, SourceClaim
-from webapp.payouts.policy import why_not_approve
+from webapp.payouts.policy import stoppable_until, why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
 from webapp.people.models import Organisation
@@ -137,6 +139,24 @@ def finish(
     )
     entries.approved(payout, records.today(payout, now), actor, now)
     records.notify("approved", payout, now)
+    _pay_by_itself(payout, now)
+
+
+def _pay_by_itself(payout: Payout, now: datetime) -> None:
+    """Where the rules say that a program's payouts need nobody to send them: at once, or at the cut-off."""
+    policy, _ = policies.current_policy(payout.organisation_id)
+    if payout.program not in policy.paid_by_itself or policy.single_operator.is_on:
+        return
+    until = stoppable_until(policy, payout.program, now, payout.organisation.timezone)
+    outbox.add(
+        kind="payout.pay",
+        reference_id=payout.id,
+        dedupe_key=f"payout.pay:{payout.id}:{payout.round}",
+        to_queue=queue.MONEY,
+        organisation_id=payout.organisation_id,
+        now=now,
+        not_before=until if until is not None and until > now else now,
+    )
 
 
 def reject(

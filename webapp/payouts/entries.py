@@ -49,7 +49,13 @@ def _post(
 def approved(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
     """Debit what the program says, credit what is owed to the payee."""
     key = f"payout:{payout.id}:approved"
-    _post(payout, "approved", key, AccountKey(payout.cost_account), payable(payout), on, actor, now)
+    _post(payout, "approved", key, _cost(payout), payable(payout), on, actor, now)
+
+
+def _cost(payout: Payout) -> AccountKey:
+    """What is debited at approval; what is held for the payee is the payee's own account."""
+    is_own = payout.cost_account == f"held:{payout.payee.reference}"
+    return AccountKey(payout.cost_account, payout.payee_id if is_own else None)
 
 
 def cancelled(payout: Payout, on: date, actor: Actor, now: datetime) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import or_, select, update
 
 from webapp import queue
 from webapp.database import db, transaction
-from webapp.kernel.actor import WORKER
+from webapp.kernel.actor import POLICY, WORKER
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 from webapp.outbox import service as outbox
@@ -276,6 +276,29 @@ def retry_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Lat
             return Later(payout.retry_at, " ".join(reasons))
         state = next_state(payout.state, PayoutAction.RETRY)
         payment.begin_transfer(payout, PayoutAction.RETRY, state, payout.rail, WORKER, now)
+    return None
+
+
+def pay_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later | None:
+    """Send an approved payout that needs nobody to send it; waits while something stops it.
+
+    It is sent over the rail of the organisation; one that is paid by hand waits for a person.
+    """
+    now = clock()
+    with transaction():
+        payout = records.lock_by_id(payout_id)
+        policy, _ = policies.current_policy(payout.organisation_id)
+        if payout.state != PayoutState.APPROVED or payout.program not in policy.paid_by_itself:
+            return None
+        method = payout.payee.current_method
+        rail = queries.default_rail(policy, method.kind if method else "")
+        if rail == "manual":
+            return None
+        reasons = why_not_paid(policy, queries.payment_facts(payout, None, rail, now))
+        if reasons:
+            return Later(now + _WAIT, " ".join(reasons))
+        state = next_state(payout.state, PayoutAction.SUBMIT)
+        payment.begin_transfer(payout, PayoutAction.SUBMIT, state, rail, POLICY, now)
     return None
 
 

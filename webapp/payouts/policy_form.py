@@ -36,7 +36,11 @@ _PEOPLE = (
     ("2", "Two different people"),
     ("3", "Three different people"),
 )
-RAIL_LABELS = {"manual": "By hand, marked as paid", "sandbox": "Sandbox bank"}
+RAIL_LABELS = {
+    "manual": "By hand, marked as paid",
+    "sandbox": "Sandbox bank",
+    "cashfree": "Cashfree",
+}
 
 
 def _whole(label: str, low: int, high: int, example: str) -> IntegerField:
@@ -57,10 +61,11 @@ class TierForm(Form):
 
 
 class CutOffForm(Form):
-    """Until when a program's payouts can be stopped."""
+    """When a program's payouts leave: until when they can be stopped, and whether nobody has to send them."""
 
     program = HiddenField()
     at = StringField("Can be stopped until", filters=[strip], validators=[Optional(), Length(max=5)])
+    by_itself = BooleanField("Sent without a person once they are approved")
 
 
 class PolicyForm(FlaskForm):
@@ -86,6 +91,7 @@ class PolicyForm(FlaskForm):
     )
     use_manual = BooleanField(RAIL_LABELS["manual"])
     use_sandbox = BooleanField(RAIL_LABELS["sandbox"])
+    use_cashfree = BooleanField(RAIL_LABELS["cashfree"])
     cut_offs = FieldList(FormField(CutOffForm), max_entries=20)
     solo_on = BooleanField("One person runs this organisation alone")
     solo_delay_hours = _whole("Hours that a payout waits before that person can approve it", 1, 240, "12")
@@ -128,9 +134,11 @@ class PolicyForm(FlaskForm):
         )
         self.minimum.data = typed(policy.minimum_minor or None, policy.currency)
         self.retry_minutes.data = ", ".join(str(minutes) for minutes in policy.retry_minutes)
-        self.use_manual.data, self.use_sandbox.data = "manual" in policy.rails, "sandbox" in policy.rails
+        for rail in RAILS:
+            self[f"use_{rail}"].data = rail in policy.rails
         for program in programs:
-            self.cut_offs.append_entry({"program": program, "at": policy.cut_off.get(program, "")})
+            at, by_itself = policy.cut_off.get(program, ""), program in policy.paid_by_itself
+            self.cut_offs.append_entry({"program": program, "at": at, "by_itself": by_itself})
         solo = policy.single_operator
         self.solo_on.data, self.solo_delay_hours.data = solo.is_on, solo.delay_hours
         self.solo_daily_cap.data = typed(solo.daily_cap_minor, policy.currency)
@@ -157,6 +165,11 @@ class PolicyForm(FlaskForm):
                 for entry in self.cut_offs
                 if entry.form.at.data and entry.form.program.data in programs
             },
+            "paid_by_itself": [
+                entry.form.program.data
+                for entry in self.cut_offs
+                if entry.form.by_itself.data and entry.form.program.data in programs
+            ],
             "single_operator": {
                 "is_on": bool(self.solo_on.data),
                 "delay_hours": self.solo_delay_hours.data,

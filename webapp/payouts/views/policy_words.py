@@ -11,6 +11,7 @@ from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.payouts.models import ApprovalPolicy
 from webapp.payouts.policy import Policy, Tier, from_rules
+from webapp.payouts.policy_form import RAIL_LABELS
 from webapp.people.models import Organisation, User
 from webapp.web import filters
 
@@ -57,7 +58,9 @@ def said(rules: Policy) -> list[tuple[str, str]]:
         ("Smallest automatic payout", f"{_amount(rules.minimum_minor, rules.currency, '')}; what is below waits "
          "until it is reached." if rules.minimum_minor else "None."),
         *((f"Cut-off of {program}", f"Payouts can be stopped until {at}.") for program, at in rules.cut_off.items()),
-        ("Rails", ", ".join(rules.rails)),
+        ("Sent without a person", f"Approved payouts of {', '.join(rules.paid_by_itself)}." if rules.paid_by_itself
+         else "Nothing: a person sends each payout."),
+        ("Rails", ", ".join(RAIL_LABELS[rail] for rail in rules.rails)),
         ("One person alone", (f"Yes: a delay of {solo.delay_hours} hours"
          + (f" and a cap of {cap} within 24 hours" if cap else "") + " stand in for the second person.")
          if solo.is_on else "No: nobody approves what they made."),
