@@ -192,6 +192,11 @@ class Settings(BaseSettings):
         return storage_place(self) if self.storage_url else None
 
     @property
+    def signing_keys(self) -> list[str]:
+        """The secret keys, older ones first: all of them are believed, the last one signs."""
+        return [*filter(None, self.secret_key_fallbacks.split(",")), self.secret_key]
+
+    @property
     def public_url(self) -> str:
         """Start of every absolute link, without a trailing slash."""
         return (self.base_url or f"http://localhost:{self.port}").rstrip("/")
@@ -201,7 +206,7 @@ class Settings(BaseSettings):
         secure = self.environment == "production"
         return {
             "SECRET_KEY": self.secret_key,
-            "SECRET_KEY_FALLBACKS": [k for k in self.secret_key_fallbacks.split(",") if k],
+            "SECRET_KEY_FALLBACKS": self.signing_keys[:-1],
             "SQLALCHEMY_DATABASE_URI": self.sqlalchemy_url,
             # Errors of the database must not carry what people typed into the logs.
             "SQLALCHEMY_ENGINE_OPTIONS": {

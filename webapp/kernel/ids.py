@@ -8,12 +8,12 @@ import secrets
 from typing import Any
 
 # No 0/O, 1/I: these ids are read aloud to banks.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 def new_transfer_id() -> str:
     """A random transfer id, 26 letters and digits, minted once per transfer and never re-used."""
-    return "PD" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+    return "PD" + "".join(secrets.choice(ALPHABET) for _ in range(24))
 
 
 def new_token() -> str:

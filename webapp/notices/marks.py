@@ -37,8 +37,7 @@ class Subscription:
 
 
 def _signer(settings: Settings) -> URLSafeSerializer:
-    older = [key for key in settings.secret_key_fallbacks.split(",") if key]
-    return URLSafeSerializer([*older, settings.secret_key], salt=_SALT)
+    return URLSafeSerializer(settings.signing_keys, salt=_SALT)
 
 
 def token_of(subscription: Subscription, settings: Settings) -> str:

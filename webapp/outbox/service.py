@@ -65,6 +65,20 @@ def add(
     return is_new
 
 
+def ask_mail(
+    *, kind: str, reference_id: int, now: datetime, organisation_id: int | None = None, part: str = ""
+) -> bool:
+    """Have people told of something by e-mail, with the present transaction; once per row (and `part`)."""
+    return add(
+        kind=kind,
+        reference_id=reference_id,
+        dedupe_key=f"{kind}:{reference_id}{part}",
+        to_queue=queue.MAIL,
+        organisation_id=organisation_id,
+        now=now,
+    )
+
+
 def _ring(name: str) -> None:
     db.session.info.get("rung", set()).discard(name)
     queue.ring(name)

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from webapp import queue
 from webapp.audit import service as audit
 from webapp.audit.models import AuditEvent
 from webapp.database import db, lock_row
@@ -76,13 +75,8 @@ def propose(
     except IntegrityError as error:
         raise Conflict("Another change of the rules waits already. Decide that one first.") from error
     _record("proposed", row, actor, now, note)
-    outbox.add(
-        kind="notice.policy.proposed",
-        reference_id=row.id,
-        dedupe_key=f"notice.policy.proposed:{row.id}",
-        to_queue=queue.MAIL,
-        organisation_id=organisation_id,
-        now=now,
+    outbox.ask_mail(
+        kind="notice.policy.proposed", reference_id=row.id, organisation_id=organisation_id, now=now
     )
     return row
 
@@ -134,13 +128,8 @@ def _put_in_force(
         expected_version=version,
         note=note,
     )
-    outbox.add(
-        kind="notice.policy.changed",
-        reference_id=row.id,
-        dedupe_key=f"notice.policy.changed:{row.id}",
-        to_queue=queue.MAIL,
-        organisation_id=organisation_id,
-        now=now,
+    outbox.ask_mail(
+        kind="notice.policy.changed", reference_id=row.id, organisation_id=organisation_id, now=now
     )
     return row
 

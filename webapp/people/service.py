@@ -12,7 +12,6 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import COMMAND, Actor
@@ -207,13 +206,8 @@ def add_membership(
     )
     if role == Role.ADMIN.value and (actor.is_person or actor == COMMAND):
         # Two admins together can do everything, so the others hear of a new one.
-        outbox.add(
-            kind="notice.admin.added",
-            reference_id=membership.id,
-            dedupe_key=f"notice.admin.added:{membership.id}",
-            to_queue=queue.MAIL,
-            organisation_id=organisation_id,
-            now=now,
+        outbox.ask_mail(
+            kind="notice.admin.added", reference_id=membership.id, organisation_id=organisation_id, now=now
         )
     return membership
 

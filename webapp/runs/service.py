@@ -291,13 +291,8 @@ def _tell_result(run: Run, now: datetime) -> None:
     began = run.confirmed_at or run.started_at or run.created_at
     if run.created_by_id is None or (run.total <= TOLD_ABOVE_ROWS and now - began <= TOLD_AFTER):
         return
-    outbox.add(
-        kind="notice.bulk_result",
-        reference_id=run.id,
-        dedupe_key=f"notice.bulk_result:{run.id}",
-        to_queue=queue.MAIL,
-        organisation_id=run.organisation_id,
-        now=now,
+    outbox.ask_mail(
+        kind="notice.bulk_result", reference_id=run.id, organisation_id=run.organisation_id, now=now
     )
 
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import segno
 
-# 32 signs without 0/O and 1/I: five bits each, a hundred in all.
-ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+from webapp.kernel.ids import ALPHABET
+
+# Twenty of 32 signs: five bits each, a hundred in all.
 GROUPS, GROUP = 5, 4
 
 

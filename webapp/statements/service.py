@@ -76,13 +76,8 @@ def record_ready(*, document_id: int, storage_key: str, content: bytes, sha256: 
 def _tell(document_id: int, now: datetime) -> None:
     document = db.session.get_one(Document, document_id)
     if document.facts is not None and document.facts.get("tells"):
-        outbox.add(
-            kind=READY_NOTICE,
-            reference_id=document.id,
-            dedupe_key=f"{READY_NOTICE}:{document.id}",
-            to_queue=queue.MAIL,
-            organisation_id=document.organisation_id,
-            now=now,
+        outbox.ask_mail(
+            kind=READY_NOTICE, reference_id=document.id, organisation_id=document.organisation_id, now=now
         )
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sqlalchemy import exists, select, update
 
-from webapp import queue
 from webapp.database import db, insert_ignoring_conflict
 from webapp.kernel.ids import new_token, token_hash
 from webapp.outbox import service as outbox
@@ -45,13 +44,8 @@ def note(*, session: UserSession, token: str, now: datetime) -> bool:
         {"user_id": user_id, "token_hash": token_hash(token), "first_seen_at": now, **values},
     )
     if has_been_here:
-        outbox.add(
-            kind=NOTICE,
-            reference_id=session.id,
-            dedupe_key=f"{NOTICE}:{session.id}",
-            to_queue=queue.MAIL,
-            organisation_id=session.organisation_id,
-            now=now,
+        outbox.ask_mail(
+            kind=NOTICE, reference_id=session.id, organisation_id=session.organisation_id, now=now
         )
     return True
 

@@ -40,9 +40,7 @@ class Spent(Conflict):
 
 def _serializer() -> URLSafeSerializer:
     settings: Settings = current_app.config["SETTINGS"]
-    older = [key for key in settings.secret_key_fallbacks.split(",") if key]
-    # The last key signs, all of them are believed.
-    return URLSafeSerializer([*older, settings.secret_key], salt="account-link")
+    return URLSafeSerializer(settings.signing_keys, salt="account-link")
 
 
 def token_of(link: AccountLink) -> str:
@@ -117,14 +115,7 @@ def _create(kind: str, user_id: int, organisation_id: int | None, actor: Actor, 
     )
     db.session.add(link)
     db.session.flush()
-    outbox.add(
-        kind=f"notice.{kind}",
-        reference_id=link.id,
-        dedupe_key=f"notice.{kind}:{link.id}",
-        to_queue=queue.MAIL,
-        organisation_id=organisation_id,
-        now=now,
-    )
+    outbox.ask_mail(kind=f"notice.{kind}", reference_id=link.id, organisation_id=organisation_id, now=now)
     _record(f"{kind}_sent", user, organisation_id, actor, now)
     return link
 
@@ -218,20 +209,13 @@ def use(*, token: str, kind: str, password: str | None, origin: Actor, now: date
         # Whoever could read one of these mails must not set the password once more.
         revoke(user_id=user.id, kind=RESET, now=now)
         if kind == RESET:
-            _tell_password_changed(link, now)
+            tell_password_changed(user_id=user.id, extra=link.uid, now=now)
     _record(
         "invitation_accepted" if kind == INVITATION else "reset_used", user, link.organisation_id, actor, now
     )
     return user
 
 
-def _tell_password_changed(link: AccountLink, now: datetime) -> None:
-    tell_password_changed(user_id=link.user_id, extra=link.uid, now=now)
-
-
 def tell_password_changed(*, user_id: int, extra: str, now: datetime) -> None:
     """Mail the person that their password was changed; `extra` tells one change from the next."""
-    kind = "notice.security.password_changed"
-    outbox.add(
-        kind=kind, reference_id=user_id, dedupe_key=f"{kind}:{user_id}:{extra}", to_queue=queue.MAIL, now=now
-    )
+    outbox.ask_mail(kind="notice.security.password_changed", reference_id=user_id, now=now, part=f":{extra}")

@@ -15,12 +15,12 @@ from typing import Any
 import pyotp
 from sqlalchemy import delete, func, or_, select, update
 
-from webapp import queue, secrets
+from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotFound
-from webapp.kernel.ids import new_uid, token_hash
+from webapp.kernel.ids import ALPHABET, new_uid, token_hash
 from webapp.outbox import service as outbox
 from webapp.people import sessions
 from webapp.people.access.models import Passkey, RecoveryCode, TotpSecret
@@ -32,8 +32,7 @@ DIGITS = 6
 # Steps before and after the present one whose codes are taken, too: clocks differ.
 TOLERANCE = 1
 RECOVERY_CODES = 10
-# No 0/O, 1/I. Sixteen signs of 32 are 80 bits: even a plain hash of them cannot be searched.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+# Sixteen signs of 32 are 80 bits: even a plain hash of them cannot be searched.
 _GROUPS, _GROUP = 4, 4
 WRONG_CODE = "That code is not right."
 
@@ -222,13 +221,7 @@ def _tell(
         changes={"name": [None, label] if kind == "factor_added" else [label, None]} if label else None,
         note=note,
     )
-    outbox.add(
-        kind=f"notice.security.{kind}",
-        reference_id=user_id,
-        dedupe_key=f"notice.security.{kind}:{user_id}:{uid}",
-        to_queue=queue.MAIL,
-        now=now,
-    )
+    outbox.ask_mail(kind=f"notice.security.{kind}", reference_id=user_id, now=now, part=f":{uid}")
 
 
 def new_recovery_codes(*, user_id: int, actor: Actor, now: datetime) -> list[str]:
@@ -244,7 +237,7 @@ def new_recovery_codes(*, user_id: int, actor: Actor, now: datetime) -> list[str
 
 
 def _group() -> str:
-    return "".join(random.choice(_ALPHABET) for _ in range(_GROUP))
+    return "".join(random.choice(ALPHABET) for _ in range(_GROUP))
 
 
 def _hash(user_id: int, code: str) -> str:

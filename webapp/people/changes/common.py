@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from webapp import queue
 from webapp.database import db
 from webapp.kernel.errors import Invalid
 from webapp.outbox import service as outbox
@@ -26,11 +25,4 @@ def timezone_of(organisation_id: int) -> str:
 
 def tell(kind: str, reference_id: int, organisation_id: int, now: datetime, part: str = "") -> None:
     """Have the people concerned told by e-mail, with the commit."""
-    outbox.add(
-        kind=kind,
-        reference_id=reference_id,
-        dedupe_key=f"{kind}:{reference_id}{part}",
-        to_queue=queue.MAIL,
-        organisation_id=organisation_id,
-        now=now,
-    )
+    outbox.ask_mail(kind=kind, reference_id=reference_id, organisation_id=organisation_id, now=now, part=part)

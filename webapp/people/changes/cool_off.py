@@ -8,12 +8,10 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
-from webapp.outbox import service as outbox
 from webapp.people import methods
 from webapp.people.changes import queries, rules
 from webapp.people.changes.common import need_words, tell, timezone_of
@@ -93,14 +91,7 @@ def _locked_method(organisation_id: int, method_id: int) -> PayoutMethod:
 
 def contact_changed(*, payee: Payee, actor: Actor, now: datetime) -> None:
     """A payee's e-mail address or phone has changed: they are told, and the present details wait as if new."""
-    outbox.add(
-        kind="notice.contact.changed",
-        reference_id=payee.id,
-        dedupe_key=f"notice.contact.changed:{payee.id}:{payee.version}",
-        to_queue=queue.MAIL,
-        organisation_id=payee.organisation_id,
-        now=now,
-    )
+    tell("notice.contact.changed", payee.id, payee.organisation_id, now, part=f":{payee.version}")
     method = methods.start_cool_off(payee=payee, now=now)
     if method is None:
         return

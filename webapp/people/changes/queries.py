@@ -21,8 +21,8 @@ from webapp.people.changes.models import CoolOffRelease, MethodChange
 from webapp.people.changes.rules import ChangeState, DeciderFacts
 from webapp.people.models import Organisation, Payee, PayoutMethod, Role, User
 
-# A former e-mail address of a payee is told of changes for so long.
-FORMER_ADDRESS_DAYS = 30
+# A new e-mail address or phone this long before details were asked for is pointed out to who verifies them.
+CONTACT_DAYS = 30
 SUBJECT = "method_change"
 
 

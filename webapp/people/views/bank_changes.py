@@ -70,7 +70,7 @@ def _page(
 ) -> ResponseReturnValue:
     now = utc_now()
     is_pending = change.state == ChangeState.PENDING.value
-    since = change.requested_at - timedelta(days=changes.FORMER_ADDRESS_DAYS)
+    since = change.requested_at - timedelta(days=changes.CONTACT_DAYS)
     page = render_template(
         "bank_changes/show.html",
         change=change,
