@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import select
 
-from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.money import Money
 from webapp.payouts import records, reviews, service
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import PayoutState, TransferState
-from webapp.people.models import Membership, Role, User
+from webapp.people import members
 from webapp.people.queries import email_of
 from webapp.web import filters
 
@@ -92,18 +90,7 @@ def settle(
 
 def _others(organisation_id: int, user_id: int) -> list[str]:
     """The admins who can give the word that is missing."""
-    query = (
-        select(User.email)
-        .join(Membership, Membership.user_id == User.id)
-        .where(
-            Membership.organisation_id == organisation_id,
-            Membership.role == Role.ADMIN.value,
-            User.is_active.is_(True),
-            User.id != user_id,
-        )
-        .order_by(User.email)
-    )
-    return list(db.session.scalars(query))
+    return sorted(user.email for user in members.active_admins(organisation_id, without=user_id))
 
 
 def _statements(transfer: Transfer) -> tuple[TransferEvent | None, TransferEvent | None]:

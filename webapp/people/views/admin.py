@@ -111,21 +111,16 @@ def release_cool_off(reference: str) -> ResponseReturnValue:
 def reveal(reference: str) -> ResponseReturnValue:
     """The payee's present account in full, for half a minute, with a reason."""
     payee = queries.get_payee(g.organisation.id, reference)
-    form, back = RevealForm(), url_for(".show", reference=reference)
-    where = {"box": "reveal-current", "heading": f"The account of {payee.name} in full"}
     method = queries.current_method(payee.id)
     if method is None or method.kind == MethodKind.MANUAL:
         raise Conflict("There is no account to show.")
-    try:
-        if not form.validate():
-            raise Invalid("", "")
-        with transaction():
-            values = reveal_method(method=method, reason=form.reason.data or "", actor=actor(), now=utc_now())
-    except Invalid as error:
-        if error.field:
-            attach(form, error)
-        return details.refused(form, action=url_for(".reveal", reference=reference), back_href=back, **where)
-    return details.shown(values, hide_href=back, **where)
+    return details.reveal(
+        lambda reason: reveal_method(method=method, reason=reason, actor=actor(), now=utc_now()),
+        box="reveal-current",
+        heading=f"The account of {payee.name} in full",
+        action=url_for(".reveal", reference=reference),
+        back_href=url_for(".show", reference=reference),
+    )
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

@@ -176,21 +176,12 @@ def withdraw(reference: str) -> ResponseReturnValue:
 def reveal(reference: str) -> ResponseReturnValue:
     """The account that is asked for, in full for half a minute, so that it can be read out and compared."""
     change = changes.get_change(g.organisation.id, reference)
-    form, back = RevealForm(), url_for(".show", reference=reference)
-    heading = f"The account of {change.reference} in full"
-    box = "reveal-change"
     if change.kind == MethodKind.MANUAL:
         raise Conflict("There is no account to show.")
-    try:
-        if not form.validate():
-            raise Invalid("", "")
-        with transaction():
-            values = showing.reveal_change(
-                change=change, reason=form.reason.data or "", actor=actor(), now=utc_now()
-            )
-    except Invalid as error:
-        if error.field:
-            attach(form, error)
-        action = url_for(".reveal", reference=reference)
-        return details.refused(form, box=box, action=action, back_href=back, heading=heading)
-    return details.shown(values, box=box, hide_href=back, heading=heading)
+    return details.reveal(
+        lambda reason: showing.reveal_change(change=change, reason=reason, actor=actor(), now=utc_now()),
+        box="reveal-change",
+        heading=f"The account of {change.reference} in full",
+        action=url_for(".reveal", reference=reference),
+        back_href=url_for(".show", reference=reference),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,13 @@ from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.database import transaction
+from webapp.kernel.errors import Invalid
 from webapp.people import methods, queries
 from webapp.people.changes import queries as changes
 from webapp.people.changes import rules
 from webapp.people.changes.forms import ReleaseForm, RevealForm
+from webapp.people.forms import attach
 from webapp.people.models import Payee, PayoutMethod
 from webapp.people.throttle import limiter
 from webapp.web.htmx import is_fragment
@@ -66,6 +69,26 @@ def release_facts(method: PayoutMethod, now: datetime, form: ReleaseForm | None 
     }
 
 
+def reveal(
+    read: Callable[[str], Sequence[tuple[str, str]]], *, box: str, heading: str, action: str, back_href: str
+) -> ResponseReturnValue:
+    """Ask why the account is needed, then show what `read` answers to the reason; 422 without a good one."""
+    form = RevealForm()
+    if form.validate():
+        try:
+            with transaction():
+                values = read(form.reason.data or "")
+        except Invalid as error:
+            attach(form, error)
+        else:
+            return shown(values, box=box, hide_href=back_href, heading=heading)
+    template = "people/details/_ask.html" if is_fragment() else "people/details/ask.html"
+    page = render_template(
+        template, form=form, box=box, action=action, back_href=back_href, heading=heading, has_errors=True
+    )
+    return page, 422
+
+
 def shown(
     values: Sequence[tuple[str, str]], *, box: str, hide_href: str, heading: str
 ) -> ResponseReturnValue:
@@ -74,12 +97,3 @@ def shown(
     return render_template(
         template, values=values, box=box, hide_href=hide_href, heading=heading, seconds=SECONDS
     )
-
-
-def refused(form: RevealForm, *, box: str, action: str, back_href: str, heading: str) -> ResponseReturnValue:
-    """The question again, with what is wrong."""
-    template = "people/details/_ask.html" if is_fragment() else "people/details/ask.html"
-    page = render_template(
-        template, form=form, box=box, action=action, back_href=back_href, heading=heading, has_errors=True
-    )
-    return page, 422

@@ -8,10 +8,9 @@ from flask import Blueprint, flash, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from wtforms import SelectField, SelectMultipleField, StringField
+from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, InputRequired, Length
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
@@ -19,6 +18,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.access import tokens
 from webapp.people.access.models import ApiToken
 from webapp.people.access.tokens import Scope
+from webapp.people.account_forms import CheckboxesField
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change
@@ -36,11 +36,8 @@ class TokenForm(FlaskForm):
     """A new token."""
 
     name = StringField("What it is for", [InputRequired("Say what it is for."), Length(max=120)])
-    scopes = SelectMultipleField(
-        "What it may do",
-        validators=[DataRequired("Choose at least one thing that it may do.")],
-        widget=ListWidget(prefix_label=False),
-        option_widget=CheckboxInput(),
+    scopes = CheckboxesField(
+        "What it may do", validators=[DataRequired("Choose at least one thing that it may do.")]
     )
     days = SelectField("How long it lives", coerce=int, choices=LIVES, default=tokens.DEFAULT_DAYS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -91,28 +92,29 @@ def _invite(form: InviteForm | PayeeInviteForm, payee: Payee | None) -> None:
 @needs_fresh_sign_in
 def resend(link_id: int) -> ResponseReturnValue:
     """Send an invitation again; the link sent before stops working."""
-    link = members.get_invitation(g.organisation.id, link_id)
-    user_id = link.user_id
-    with transaction():
-        users.resend_invitation(
-            organisation_id=g.organisation.id, user_id=user_id, actor=actor(), now=utc_now()
-        )
-    flash("A new invitation is on its way. The link sent before does not work any more.", "success")
-    return see_other(url_for(".index"))
+    words = "A new invitation is on its way. The link sent before does not work any more."
+    return _act_on_invitation(link_id, users.resend_invitation, words)
 
 
 @blueprint.post("/invitations/<int:link_id>/revoke")
 @needs_fresh_sign_in
 def revoke(link_id: int) -> ResponseReturnValue:
     """Take an invitation back, and the roles with it."""
-    link = members.get_invitation(g.organisation.id, link_id)
-    user_id = link.user_id
+    words = "The invitation is taken back. Its link does not work any more."
+    return _act_on_invitation(link_id, users.revoke_invitation, words)
+
+
+def _act_on_invitation(link_id: int, act: Callable[..., object], words: str) -> ResponseReturnValue:
+    """Of a pending person the number of the invitation stands in the address, never the user's."""
+    user_id = members.get_invitation(g.organisation.id, link_id).user_id
+    return _do(user_id, act, words, url_for(".index"))
+
+
+def _do(user_id: int, act: Callable[..., object], words: str, back: str) -> ResponseReturnValue:
     with transaction():
-        users.revoke_invitation(
-            organisation_id=g.organisation.id, user_id=user_id, actor=actor(), now=utc_now()
-        )
-    flash("The invitation is taken back. Its link does not work any more.", "success")
-    return see_other(url_for(".index"))
+        act(organisation_id=g.organisation.id, user_id=user_id, actor=actor(), now=utc_now())
+    flash(words, "success")
+    return see_other(back)
 
 
 def _member(user_id: int) -> Member:
@@ -181,12 +183,10 @@ def roles(user_id: int) -> ResponseReturnValue:
     return see_other(url_for(".show", user_id=user_id))
 
 
-def _act(user_id: int, act: Callable[..., object], words: str, back: str) -> ResponseReturnValue:
+def _act(user_id: int, act: Callable[..., object], words: str) -> ResponseReturnValue:
+    """Do it to somebody who accepted, and go back to their page."""
     _member(user_id)
-    with transaction():
-        act(organisation_id=g.organisation.id, user_id=user_id, actor=actor(), now=utc_now())
-    flash(words, "success")
-    return see_other(back)
+    return _do(user_id, act, words, url_for(".show", user_id=user_id))
 
 
 @blueprint.post("/<int:user_id>/remove")
@@ -194,7 +194,8 @@ def _act(user_id: int, act: Callable[..., object], words: str, back: str) -> Res
 def remove(user_id: int) -> ResponseReturnValue:
     """Take a person out of this organisation."""
     words = "The person does not belong to this organisation any more."
-    return _act(user_id, users.remove, words, url_for(".index"))
+    _member(user_id)
+    return _do(user_id, users.remove, words, url_for(".index"))
 
 
 @blueprint.post("/<int:user_id>/disable")
@@ -202,7 +203,7 @@ def remove(user_id: int) -> ResponseReturnValue:
 def disable(user_id: int) -> ResponseReturnValue:
     """Switch an account off."""
     words = "The account is disabled. Its sessions are ended, its API tokens and links do not work any more."
-    return _act(user_id, users.disable, words, url_for(".show", user_id=user_id))
+    return _act(user_id, users.disable, words)
 
 
 @blueprint.post("/<int:user_id>/enable")
@@ -210,7 +211,7 @@ def disable(user_id: int) -> ResponseReturnValue:
 def enable(user_id: int) -> ResponseReturnValue:
     """Switch a disabled account on again."""
     words = "The account is enabled. API tokens that were revoked stay so."
-    return _act(user_id, users.enable, words, url_for(".show", user_id=user_id))
+    return _act(user_id, users.enable, words)
 
 
 @blueprint.post("/<int:user_id>/reset")
@@ -218,7 +219,7 @@ def enable(user_id: int) -> ResponseReturnValue:
 def send_reset(user_id: int) -> ResponseReturnValue:
     """Mail a person a way to a new password."""
     words = "A link to choose a new password is on its way. It works for one hour."
-    return _act(user_id, users.send_reset, words, url_for(".show", user_id=user_id))
+    return _act(user_id, users.send_reset, words)
 
 
 @blueprint.post("/<int:user_id>/second-factor/remove")
@@ -226,21 +227,17 @@ def send_reset(user_id: int) -> ResponseReturnValue:
 def remove_second_factor(user_id: int) -> ResponseReturnValue:
     """For somebody who lost their second factor: they sign in with the password and set up a new one."""
     words = "The second factor is removed, and the person is told by e-mail. They sign in with their password alone."
-    return _act(user_id, users.remove_second_factor, words, url_for(".show", user_id=user_id))
+    return _act(user_id, users.remove_second_factor, words)
 
 
 @blueprint.post("/<int:user_id>/sessions/end")
 def end_sessions(user_id: int) -> ResponseReturnValue:
     """End all of a person's sessions in this organisation."""
     words = "The sessions in this organisation are ended."
-    return _act(user_id, users.end_sessions, words, url_for(".show", user_id=user_id))
+    return _act(user_id, users.end_sessions, words)
 
 
 @blueprint.post("/<int:user_id>/sessions/<int:session_id>/end")
 def end_session(user_id: int, session_id: int) -> ResponseReturnValue:
     """End one of a person's sessions in this organisation."""
-
-    def act(**values: object) -> None:
-        users.end_sessions(session_id=session_id, **values)  # type: ignore[arg-type]
-
-    return _act(user_id, act, "That session is ended.", url_for(".show", user_id=user_id))
+    return _act(user_id, partial(users.end_sessions, session_id=session_id), "That session is ended.")
