@@ -1,9 +1,9 @@
 """What `./paydesk audit` runs: tools that look for weak spots, from an environment of their own (.venv-audit).
 
 bandit and ruff read the code for known mistakes, semgrep for those that only this house would call one
-(scripts/semgrep), pip-audit asks whether a locked package has a known hole, Lighthouse and the HTML checker look at
-the pages of a started demo. What cannot run here is said, with the reason; nothing that was skipped counts as clean.
-Exit code 1: something was found.
+(scripts/semgrep), pip-audit asks whether a locked package has a known hole, detect-secrets looks for secrets that were
+kept, cyclonedx-py makes the bill of materials, Lighthouse and the HTML checker look at the pages of a started demo.
+What cannot run here is said, with the reason; nothing that was skipped counts as clean. Exit code 1: something found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import audit_pages  # noqa: E402
+from scripts import audit_pages, audit_supply  # noqa: E402
 
 TOOLS = ROOT / ".venv-audit" / "bin"
 CODE = ("webapp", "jobs", "scripts", "migrations", "wsgi.py")
@@ -163,6 +163,18 @@ def locks() -> Result:
     return Result("checksums in the locks", found)
 
 
+def secrets() -> Result:
+    """Secrets that somebody kept by mistake, among all files that are kept."""
+    findings, note = audit_supply.secrets()
+    return Result("detect-secrets", findings, note=note)
+
+
+def bill() -> Result:
+    """The bill of materials says what the lock says."""
+    findings, note = audit_supply.bill()
+    return Result("bill of materials", findings, note=note)
+
+
 def pages() -> list[Result]:
     """Lighthouse and the HTML checker on a started demo, where their tools are there."""
     with tempfile.TemporaryDirectory(prefix="paydesk-audit-") as folder:
@@ -171,7 +183,7 @@ def pages() -> list[Result]:
 
 def main(arguments: list[str]) -> int:
     """Run everything, or with `--static` what needs no started demo. Returns the exit code."""
-    steps = [ruff, bandit, semgrep, packages, locks]
+    steps = [ruff, bandit, semgrep, packages, locks, secrets, bill]
     results: list[Result] = []
     for step in steps:
         began = time.monotonic()
