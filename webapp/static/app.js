@@ -375,8 +375,9 @@
       box.indeterminate = chosen > 0 && chosen < rows.length;
     });
     $$("[data-select-count]").filter((out) => out.dataset.selectCount === group).forEach((out) => {
-      const text = chosen === 0 ? out.dataset.none || "" : chosen === 1 ? out.dataset.one : out.dataset.many;
-      const words = text.replace("{n}", chosen);
+      const all = chosen + Number(out.dataset.elsewhere || 0);
+      const text = all === 0 ? out.dataset.none || "" : all === 1 ? out.dataset.one : out.dataset.many;
+      const words = text.replace("{n}", all);
       if (out.textContent !== words) out.textContent = words;
     });
   }
