@@ -28,8 +28,25 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Choose the engine: --database sqlite (default) or postgresql."""
+    """Choose the engine: --database sqlite (default) or postgresql; and leave out what has no engine."""
     parser.addoption("--database", default="sqlite", choices=["sqlite", "postgresql"])
+    parser.addoption(
+        "--once-is-enough",
+        action="store_true",
+        help="leave out tests that pass alike on every engine: those without its database, and the browser's",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that asks for no fixture made from the chosen engine cannot tell which one was chosen."""
+    if not config.getoption("--once-is-enough"):
+        return
+    needed, alike = [], []
+    for item in items:
+        is_needed = "_store" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("browser")
+        (needed if is_needed else alike).append(item)
+    items[:] = needed
+    config.hook.pytest_deselected(items=alike)
 
 
 class SqliteFile:
