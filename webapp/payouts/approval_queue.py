@@ -20,6 +20,8 @@ from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee, PayoutMethod
 
 DAY = timedelta(hours=24)
+#: So many waiting payouts are looked at to count the views; each costs some microseconds for each rule and flag.
+LOOKED_AT = 5_000
 NO_SWITCH = {"single_operator": policy.SingleOperator()}
 
 
@@ -39,7 +41,7 @@ class Approver:
 
 @dataclass(frozen=True)
 class Views:
-    """How many payouts each view of the queue holds for a person."""
+    """How many payouts each view of the queue holds for a person, of the oldest `LOOKED_AT` that wait."""
 
     ready: int = 0
     blocked: int = 0
@@ -48,6 +50,12 @@ class Views:
     second: int = 0
     # Made by this person.
     mine: int = 0
+    # More wait than were looked at.
+    is_capped: bool = False
+
+    def said(self, view: str) -> str:
+        """The count of a view, with a plus where there may be more."""
+        return f"{getattr(self, view):,}{'+' if self.is_capped else ''}"
 
 
 def approver(
@@ -97,7 +105,8 @@ def approved_by(user_id: int) -> ColumnElement[bool]:
 
 def blocked_clause(who: Approver) -> ColumnElement[bool]:
     """Whether something bars this person from approving a waiting payout now."""
-    reasons = [barred_clause(who), ~exists().where(_CURRENT), Payee.is_active.is_(False)]
+    # What costs least comes first: the others are then not looked up.
+    reasons = [Payee.is_active.is_(False), barred_clause(who), ~exists().where(_CURRENT)]
     solo = who.policy.single_operator
     if solo.is_on:
         reasons.append(Payout.created_at > who.now - timedelta(hours=solo.delay_hours))
@@ -135,7 +144,7 @@ def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
         _half_approved().label("is_second"),
         _made_by(who).label("is_mine"),
     )
-    inner = query.subquery()
+    inner = query.order_by(Payout.id).limit(LOOKED_AT + 1).subquery()
     row = db.session.execute(
         select(
             func.count(),
@@ -145,7 +154,15 @@ def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
             func.count().filter(inner.c.is_mine),
         ).select_from(inner)
     ).one()
-    return Views(row[0] - row[1], *row[1:])
+    return Views(row[0] - row[1], *row[1:], is_capped=row[0] > LOOKED_AT)
+
+
+def is_any_waiting(who: Approver, filters: lists.PayoutFilter) -> bool:
+    """Whether anything waits that matches, whoever may approve it."""
+    query = lists.pending(
+        organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
+    )
+    return db.session.scalar(query.with_only_columns(Payout.id).limit(1)) is not None
 
 
 def _half_approved() -> ColumnElement[bool]:

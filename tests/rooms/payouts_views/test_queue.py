@@ -193,7 +193,12 @@ def test_all_that_match_is_the_filter_not_the_page(place: Place) -> None:
         place.payout(place.other, 1_000)
     place.payout(place.payee, 99_999)
     client = place.client(place.approver)
-    html = client.get("/admin/approvals?payee=ana&size=25").text
+    assert 'href="/admin/approvals/counts?payee=ana&amp;size=25&amp;view=ready"' in (
+        client.get("/admin/approvals?payee=ana&size=25").text
+    )
+    html = client.get(
+        "/admin/approvals/counts?payee=ana&size=25&view=ready", headers={"HX-Request": "true"}
+    ).text
     assert "All 30 that match ($300.00)" in html
     data = {"act": "approve", "everything": "1", "view": "ready", "payee": "ana"}
     answer = client.post(CHECK, data={**data, "expected": _hidden(html, "expected")})
@@ -201,10 +206,56 @@ def test_all_that_match_is_the_filter_not_the_page(place: Place) -> None:
     assert "Approve 30 payouts ($300.00)" in page
 
 
+def test_counts_follow_the_rows_and_are_a_page_without_javascript(place: Place) -> None:
+    place.payout(place.other, 1_000)
+    place.payout(place.other, 2_500, actor=people.actor_of(place.approver))
+    client = place.client(place.approver)
+    assert 'class="count"' not in client.get("/admin/approvals").text
+    html = client.get("/admin/approvals/counts").text
+    assert re.findall(r'class="count">([^<]*)<', html) == ["1", "0", "1", "2", "1"]
+    assert "Ready: 1 payout, $10.00." in html
+    data = {"act": "approve", "everything": "1", "view": "ready", "expected": _hidden(html, "expected")}
+    assert (
+        "Approve 1 payout ($10.00)" in client.get(_confirm_address(place, client.post(CHECK, data=data))).text
+    )
+    fragment = client.get("/admin/approvals/counts?view=blocked", headers={"HX-Request": "true"}).text
+    assert "<html" not in fragment
+    assert 'id="matching" data-hx-swap-oob="true"' in fragment
+    assert "All 1 that match ($25.00)" in fragment
+    accountant = people.user(organisation=place.organisation, role="accountant")
+    looked = place.client(accountant).get("/admin/approvals/counts", headers={"HX-Request": "true"}).text
+    assert 'id="matching"' not in looked
+
+
+def test_counts_of_a_filter_that_cannot_be_read_are_not_asked(place: Place) -> None:
+    place.payout()
+    answer = place.client(place.approver).get("/admin/approvals/counts?amount_from=lots")
+    assert answer.status_code == 422
+
+
+def test_counts_say_when_more_wait_than_were_looked_at(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval_queue, "LOOKED_AT", 2)
+    for _ in range(2):
+        place.payout(place.other, 1_000)
+    client = place.client(place.approver)
+    assert ' class="count">2<' in client.get("/admin/approvals/counts").text
+    place.payout(place.other, 1_000)
+    html = client.get("/admin/approvals/counts").text
+    assert ' class="count">3+<' in html
+    assert "Ready: 3 payouts, $30.00." in html
+
+
+def test_empty_queue_tells_what_others_must_do_from_nothing_at_all(place: Place) -> None:
+    client = place.client(place.maker)
+    assert "All done" in client.get("/admin/approvals").text
+    place.payout()
+    assert "Nothing for you to approve" in client.get("/admin/approvals").text
+
+
 def test_all_that_match_asks_again_when_the_set_has_changed(place: Place) -> None:
     place.payout(place.other, 1_000)
     client = place.client(place.approver)
-    expected = _hidden(client.get("/admin/approvals").text, "expected")
+    expected = _hidden(client.get("/admin/approvals/counts").text, "expected")
     place.payout(place.other, 2_000)
     data = {"act": "approve", "everything": "1", "view": "ready", "expected": expected}
     answer = client.post(CHECK, data=data)

@@ -14,7 +14,7 @@ from webapp.payouts import approvers, lists, page_rows, panels
 from webapp.payouts import export as file
 from webapp.payouts.forms import FilterForm
 from webapp.payouts.states import PayoutState
-from webapp.payouts.views import actions, bulk, detail, lines, listing
+from webapp.payouts.views import actions, bulk, detail, lines, listing, selecting
 from webapp.web.exports import csv_columns, text_response, xlsx_response
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page
@@ -50,7 +50,7 @@ def _query(form: FilterForm) -> Select[Any]:
     )
 
 
-def _paying(form: FilterForm) -> dict[str, Any]:
+def _paying(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
     """What the bar below the rows needs where the list is of payouts that can be sent."""
     if "admin" not in g.roles or form["status"].data not in bulk.PAYABLE:
         return {"can_pay": False}
@@ -62,6 +62,7 @@ def _paying(form: FilterForm) -> dict[str, Any]:
         "expected": bulk.expectation(totals),
         "filter_values": listing.filter_values(form),
         "check_href": url_for("admin.approvals.check"),
+        "selected": selecting.carried(page, "admin.payouts.turn"),
     }
 
 
@@ -84,7 +85,7 @@ def index() -> ResponseReturnValue:
             documents=panels.document_hrefs("admin", ids),
         ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
-        **(_paying(form) if is_valid else {"can_pay": False}),
+        **(_paying(form, page) if is_valid else {"can_pay": False}),
         "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
@@ -96,6 +97,12 @@ def index() -> ResponseReturnValue:
     }
     template = "payouts/_results.html" if is_fragment() and is_valid else "payouts/index.html"
     return render_template(template, **context), 200 if is_valid else 422
+
+
+@blueprint.post("/turn")
+def turn() -> ResponseReturnValue:
+    """Another page of the payouts that can be paid, with what is ticked carried along."""
+    return selecting.turn("admin.payouts.index", ("q", "status", *MORE))
 
 
 @blueprint.get("/totals")

@@ -15,7 +15,7 @@ from webapp.payouts import approval_queue, lists
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
-from webapp.payouts.views import bulk, listing, words
+from webapp.payouts.views import bulk, listing, selecting, words
 from webapp.payouts.views.admin import filter_form as payouts_filter
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
@@ -48,11 +48,12 @@ def _view() -> str:
     return view if view in VIEWS else "ready"
 
 
-def _tabs(view: str, counts: approval_queue.Views) -> list[dict[str, Any]]:
+def _tabs(view: str, counts: approval_queue.Views | None = None) -> list[dict[str, Any]]:
+    """The views of the queue; their counts follow the rows."""
     return [
         {
             "label": label,
-            "n": getattr(counts, name),
+            "n": None if counts is None else counts.said(name),
             "href": listing.address("admin.approvals.index", view=name),
             "is_current": name == view,
         }
@@ -65,32 +66,29 @@ def _rows(page: Page[Payout], who: Approver) -> list[dict[str, Any]]:
     return [words.row(p, flags=flags[p.id], reasons=approval_queue.reasons(who, p)) for p in page.items]
 
 
+def _approver() -> Approver:
+    return approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
+
+
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """What waits for approval, oldest first: ready for this person, blocked for them, flagged."""
-    form, view, now = _form(), _view(), utc_now()
-    who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=now)
+    form, view, who = _form(), _view(), _approver()
     page: Page[Payout] = Page([], None, None)
-    totals: list[lists.Total] = []
-    counts = approval_queue.Views()
+    is_waiting = False
     if is_valid := form.validate():
-        query = approval_queue.in_view(who, form.chosen(), view)
-        page = keyset(lists.with_approval_facts(query), Payout.id, newest_first=False)
-        totals, counts = lists.totals(query), approval_queue.views(who=who, filters=form.chosen())
-    n = listing.count_of(totals)
-    label = "1 payout" if n == 1 else f"{n:,} payouts"
+        query = lists.with_approval_facts(approval_queue.in_view(who, form.chosen(), view))
+        page = keyset(query, Payout.id, newest_first=False)
+        is_waiting = bool(page.items) or approval_queue.is_any_waiting(who, form.chosen())
+    can_select = "admin" in g.roles
     context = {
         "form": form,
         "view": view,
-        "views": _tabs(view, counts),
-        "page": Page(
-            page.items, page.previous_href, page.next_href, f"{label}, {listing.said_totals(totals)}"
-        ),
+        "views": _tabs(view),
+        "page": page,
         "rows": _rows(page, who),
-        "count": n,
-        "total_said": listing.said_totals(totals),
-        "expected": bulk.expectation(totals),
-        "n_blocked": counts.blocked,
+        "is_waiting": is_waiting,
+        "counts_href": listing.address("admin.approvals.counts", view=view),
         "blocked_href": listing.address("admin.approvals.index", view="blocked"),
         "drawer_href": partial(listing.drawer_address, "admin.approvals.index"),
         "chips": listing.chips(form, "admin.approvals.index"),
@@ -98,12 +96,45 @@ def index() -> ResponseReturnValue:
         "filter_values": listing.filter_values(form),
         "check_href": url_for("admin.approvals.check"),
         "more_filters": form.uses(*MORE),
-        "can_select": "admin" in g.roles,
-        "now": now,
+        "can_select": can_select,
+        "selected": selecting.carried(page, "admin.approvals.turn") if can_select else None,
+        "now": who.now,
         "has_errors": not is_valid,
     }
     template = "approvals/_results.html" if is_fragment() and is_valid else "approvals/index.html"
     return render_template(template, **context), 200 if is_valid else 422
+
+
+@blueprint.get("/counts")
+def counts() -> ResponseReturnValue:
+    """How many each view holds and what all that match come to: asked after the rows, a page without JavaScript."""
+    form, view, who = _form(), _view(), _approver()
+    if not form.validate():
+        return index()
+    found = approval_queue.views(who=who, filters=form.chosen())
+    totals = lists.totals(approval_queue.in_view(who, form.chosen(), view))
+    n = listing.count_of(totals)
+    context = {
+        "view": view,
+        "view_label": VIEWS[view],
+        "counts_href": None,
+        "views": _tabs(view, found),
+        "count": n,
+        "count_label": "1 payout" if n == 1 else f"{n:,} payouts",
+        "total_said": listing.said_totals(totals),
+        "expected": bulk.expectation(totals),
+        "can_select": "admin" in g.roles,
+        "filter_values": listing.filter_values(form),
+        "check_href": url_for("admin.approvals.check"),
+        "list_href": listing.address("admin.approvals.index"),
+    }
+    return render_template("approvals/_counts.html" if is_fragment() else "approvals/counts.html", **context)
+
+
+@blueprint.post("/turn")
+def turn() -> ResponseReturnValue:
+    """Another page of the queue, with what is ticked carried along."""
+    return selecting.turn("admin.approvals.index", ("view", "q", "flag", *MORE))
 
 
 @blueprint.post("/check")

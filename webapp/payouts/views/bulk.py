@@ -16,7 +16,7 @@ from sqlalchemy.orm import selectinload
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import NotFound
+from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, lists, policy, queries
 from webapp.payouts.approval_queue import Approver
@@ -30,6 +30,7 @@ from webapp.runs import lists as run_lists
 from webapp.runs import service as runs
 from webapp.runs.models import Run, RunRow
 from webapp.runs.views.pages import KindPages, register_pages
+from webapp.web import selection
 from webapp.web.filters import money
 
 
@@ -96,12 +97,17 @@ def choice(who: Approver, act: str, form: FilterForm, view: str) -> Choice | Pro
         return Choice(_load(ids)) if ids else Problem("Nothing is left", "Every payout was left out.", 422)
     if request.form.get("everything"):
         return _everything(who, act, form, view)
-    ids = request.form.getlist("ids", type=int)
+    try:
+        ids = selection.of_form()
+    except Invalid as error:
+        return Problem("Nothing was changed", error.message, 422)
     if not ids:
         return Problem(
             "Nothing is selected", "Tick the payouts that you mean, then press the button again.", 422
         )
-    return Choice(_load(ids[:MAXIMUM]))
+    if len(ids) > MAXIMUM:
+        return Problem("Too many at once", f"Tick {MAXIMUM:,} payouts or fewer.", 422)
+    return Choice(_load(sorted(ids)))
 
 
 def _everything(who: Approver, act: str, form: FilterForm, view: str) -> Choice | Problem:

@@ -19,10 +19,12 @@ from webapp.payouts import list_paths, lists
 from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
+from webapp.web import selection
 from webapp.web.i18n import translated
 from webapp.web.pagination import Page, capped_count, is_capped, keyset
 
-POSITION = ("before", "after", "open")
+# What an address of another list, or of the same with another filter, does not carry along.
+POSITION = ("before", "after", "open", selection.PARAMETER)
 EXPORT_HEADERS = (
     "Reference", "Payee", "Payee reference", "Program", "Period from", "Period to", "Status", "On hold", "Currency",
     "Gross", "Deductions", "Net", "Payment reference", "Approved at", "Paid on", "Created at",
