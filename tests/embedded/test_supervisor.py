@@ -12,7 +12,7 @@ import pytest
 
 from webapp.embedded.supervisor import Child, Patience, Supervisor
 
-FAST = Patience(first_delay=0.01, longest_delay=0.02, quick_death=10)
+FAST = Patience(first_delay=0.01, longest_delay=0.02, quick_death=120)
 
 
 def python(code, *arguments):
@@ -27,7 +27,7 @@ class Outside:
             # A shell that runs the tests in the background has SIGINT ignored, and the supervisor respects that.
             "import pathlib, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from webapp.embedded.supervisor import Child, Patience, Supervisor\n"
-            "FAST = Patience(0.01, 0.02, 10)\nPY = sys.executable\n" + textwrap.dedent(code)
+            "FAST = Patience(0.01, 0.02, 120)\nPY = sys.executable\n" + textwrap.dedent(code)
         )
         self.process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         self.lines = []
@@ -40,7 +40,7 @@ class Outside:
         return self.lines
 
     def end(self):
-        rest, _ = self.process.communicate(timeout=30)
+        rest, _ = self.process.communicate(timeout=120)
         self.lines += rest.splitlines()
         return self.process.returncode
 
@@ -141,7 +141,7 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_family(outside):
     supervisor.process.terminate()
     assert supervisor.end() == 0
     assert "deaf did not stop in time" in supervisor.lines[-1]
-    assert select.select([handle], [], [], 10)[0]
+    assert select.select([handle], [], [], 60)[0]
     os.close(handle)
 
 
@@ -235,6 +235,6 @@ def test_children_end_when_the_supervisor_is_killed(outside):
     handle = os.pidfd_open(pid)
     supervisor.process.kill()
     try:
-        assert select.select([handle], [], [], 10)[0]
+        assert select.select([handle], [], [], 60)[0]
     finally:
         os.close(handle)

@@ -97,6 +97,6 @@ def test_store_ends_when_its_owner_is_killed(home):
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
-    ended, _, _ = select.select([handle], [], [], 10)
+    ended, _, _ = select.select([handle], [], [], 60)
     os.close(handle)
     assert ended

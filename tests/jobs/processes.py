@@ -45,7 +45,7 @@ def process(env: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[b
                 os.kill(child, signal.SIGKILL)
         with suppress(ProcessLookupError):
             started.kill()
-        started.wait(timeout=10)
+        started.wait(timeout=60)
 
 
 def children(pid: int) -> list[int]:
@@ -56,7 +56,7 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 180.0) -> None:
     """Look every 50 ms until a condition holds. Raises TimeoutError."""
     until = time.monotonic() + seconds
     while not condition():

@@ -144,7 +144,7 @@ def test_a_worker_killed_between_post_and_answer_pays_once(
         wait_for(posted.exists)
         for pid in [*children(worker.pid), worker.pid]:
             os.kill(pid, signal.SIGKILL)
-        worker.wait(timeout=10)
+        worker.wait(timeout=60)
     assert sandbox.posts(transfer_id) == 1
     assert db.session.get_one(Transfer, row_id).state == "submitting"
     db.session.rollback()
@@ -183,8 +183,8 @@ def test_a_worker_and_the_scheduler_end_when_told_to(
         wait_for(is_paid)
         for started in (worker, scheduler):
             started.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == 0
-        assert scheduler.wait(timeout=10) == 0
+        assert worker.wait(timeout=60) == 0
+        assert scheduler.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["money", "mail"]])

@@ -49,7 +49,7 @@ _DURABLE = {
     "autovacuum": "on",
     "shared_buffers": "256MB",
 }
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -91,7 +91,7 @@ class Server:
         atexit.unregister(self.stop)
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -101,7 +101,7 @@ class Server:
     def connect(self, name: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """A connection as superuser in which every statement is committed at once."""
         return psycopg.connect(
-            host=str(self.folder), user="postgres", dbname=name, autocommit=True, connect_timeout=10
+            host=str(self.folder), user="postgres", dbname=name, autocommit=True, connect_timeout=60
         )
 
 

@@ -30,7 +30,7 @@ def together(app: Flask, calls: list[Callable[[], Any]]) -> list[Any]:
 
     def run(index: int) -> None:
         with app.app_context():
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=120)
             try:
                 results[index] = calls[index]()
             except Exception as error:
@@ -43,7 +43,7 @@ def together(app: Flask, calls: list[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     assert not any(thread.is_alive() for thread in threads)
     return results
 
