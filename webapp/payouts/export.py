@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Integer, Select, type_coerce
 from sqlalchemy.orm import aliased
 
 from webapp.database import db
@@ -16,12 +16,13 @@ from webapp.web import texts
 
 BATCH = 5_000
 _STATES = {state.value: state.label for state in PayoutState}
-_YES = {True: "yes", False: "no"}
+# The engines give 1 and 0, or true and false; they are the same keys.
+_YES = {1: "yes", 0: "no"}
 # Under a name of its own: a filter may ask the same table in a query of its own.
 _payee = aliased(Payee, name="to")
 _COLUMNS: tuple[Any, ...] = (
     Payout.id, Payout.reference, _payee.name, _payee.reference, Payout.program, texts.iso_day(Payout.period_start),
-    texts.iso_day(Payout.period_end), Payout.state, Payout.is_held, Payout.currency, Payout.gross_minor,
+    texts.iso_day(Payout.period_end), Payout.state, type_coerce(Payout.is_held, Integer), Payout.currency, Payout.gross_minor,
     Payout.amount_minor - Payout.gross_minor, Payout.amount_minor, Payout.payment_reference,
     texts.iso_instant(Payout.approved_at), texts.iso_day(Payout.paid_on), texts.iso_instant(Payout.created_at),
 )  # fmt: skip
@@ -46,7 +47,7 @@ def columns(query: Select[Any]) -> Iterator[list[texts.Cells]]:
             ) = zip(*rows, strict=True)  # fmt: skip
             last = ids[-1]
             yield [
-                references, texts.safe(payees), texts.safe(payee_references), texts.safe(programs), starts, ends,
+                references, texts.safe(payees), texts.safe(payee_references), texts.safe_words(programs), starts, ends,
                 texts.named(states, _STATES), texts.named(held, _YES), currencies,
                 amounts.column(gross, currencies), amounts.column(deductions, currencies),
                 amounts.column(net, currencies), texts.safe(payments), approved, paid, created,

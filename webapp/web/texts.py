@@ -72,6 +72,12 @@ def safe(values: Cells) -> Cells:
     return [defuse(value) for value in values]
 
 
+def safe_words(values: Sequence[str]) -> Cells:
+    """The same for a column of few different texts."""
+    words = {value: defuse(value) for value in set(values)}
+    return named(values, words)
+
+
 class _Written(dict[int, str]):
     """Minor units as plain decimals of one currency; the same amounts come again and again."""
 
