@@ -41,6 +41,13 @@ def test_an_import_by_command_ticks_the_last_step(database: Flask, now: datetime
     assert _done(house.id, database)[-1]
 
 
+def test_a_persons_import_ticks_the_last_step(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    person = factories.actor_of(factories.user(organisation=house, role="admin"))
+    _event(house.id, "imports:import:finished", person, now)
+    assert _done(house.id, database)[-1]
+
+
 def test_the_tour_goes_when_all_is_done(database: Flask, now: datetime) -> None:
     house = factories.organisation()
     person = factories.actor_of(factories.user(organisation=house, role="admin"))

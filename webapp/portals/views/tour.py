@@ -50,8 +50,12 @@ STEPS = (
     Step(
         "Bring in a list of your own",
         "Technicians and installations from CSV; a dry run shows every bad row first.",
-        "admin.installations.import_",
-        ("installations:installations:imported", "installations:technicians:imported"),
+        "admin.imports.new",
+        (
+            "imports:import:finished",
+            "installations:installations:imported",
+            "installations:technicians:imported",
+        ),
     ),
 )
 
