@@ -28,6 +28,12 @@ def month_bounds(day: date) -> tuple[date, date]:
     return first, following - timedelta(days=1)
 
 
+def instant_text(at: datetime, timezone: str) -> str:
+    """An instant inside an English sentence: 20 Nov 2026, 17:30 EST."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
 def add_months(day: date, months: int) -> date:
     """The first day of the month that is `months` after (before, when negative) the month of `day`."""
     index = day.year * 12 + day.month - 1 + months

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from webapp.database import db
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.notices import queries, recipients, service
-from webapp.notices.compose import say_instant
 from webapp.notices.letters import PERSONAL_LINK, Letter, browser_in_words
 from webapp.notices.models import Email
 from webapp.notices.service import Desk, Recipient
@@ -95,7 +95,7 @@ def _invitation(link: AccountLink) -> Letter:
         values={
             "by": by.name if by else "An admin",
             "roles": " and ".join(roles) or "a user",
-            "until": say_instant(link.expires_at, _zone(organisation)),
+            "until": instant_text(link.expires_at, _zone(organisation)),
         },
         link=PERSONAL_LINK,
     )
@@ -109,7 +109,7 @@ def _reset(link: AccountLink) -> Letter:
         name=link.user.name or link.user.email,
         values={
             "email": link.user.email,
-            "until": say_instant(link.expires_at, _zone(organisation)),
+            "until": instant_text(link.expires_at, _zone(organisation)),
             "asks": _who_to_ask(organisation),
         },
         link=PERSONAL_LINK,
@@ -122,7 +122,7 @@ def new_device(session_id: int, *, desk: Desk) -> Email:
     if row is None:
         raise NotFound
     organisation = row.organisation or recipients.organisation_of(row.user)
-    when = say_instant(row.created_at, _zone(organisation))
+    when = instant_text(row.created_at, _zone(organisation))
     browser = browser_in_words(row.user_agent)
     letter = Letter(
         folder="new_device",
@@ -165,7 +165,7 @@ def _security_mail(
     event: str, title: str, said: str, user: User, message_id: int, at: datetime, desk: Desk
 ) -> Email:
     organisation = recipients.organisation_of(user)
-    when = say_instant(at, _zone(organisation))
+    when = instant_text(at, _zone(organisation))
     letter = Letter(
         folder="security",
         organisation=PRODUCT,

@@ -8,12 +8,12 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from webapp.kernel.clock import instant_text
 from webapp.kernel.money import Money
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "emails"
@@ -126,13 +126,6 @@ def say_day(value: date) -> str:
     return str(format_date(value, "d MMM y", locale=WORDS))
 
 
-def say_instant(value: datetime, timezone: str) -> str:
-    """3 Nov 2026, 17:30 EST."""
-    local = value.astimezone(ZoneInfo(timezone))
-    text = format_datetime(local, "d MMM y, HH:mm", tzinfo=ZoneInfo(timezone), locale=WORDS)
-    return f"{text} {local.tzname() or ''}".strip()
-
-
 def _values(facts: NoticeFacts) -> Mapping[str, Any]:
     count = len(facts.lines)
     shown = facts.lines if count <= LINES_SHOWN + 1 else facts.lines[:LINES_SHOWN]
@@ -163,7 +156,7 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
         "payment_reference": one_line(facts.payment_reference),
         "paid_on": say_day(facts.paid_on) if facts.paid_on else "",
         "cause": one_line(facts.cause),
-        "next_try": say_instant(facts.next_try_at, facts.timezone) if facts.next_try_at else "",
+        "next_try": instant_text(facts.next_try_at, facts.timezone) if facts.next_try_at else "",
         "link": facts.link,
         "is_optional": False,
     }

@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from webapp.audit.models import AuditEvent
 from webapp.database import db
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.notices import recipients, service
-from webapp.notices.compose import destination, say_instant
+from webapp.notices.compose import destination
 from webapp.notices.delivery import to_admins
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
@@ -81,7 +82,7 @@ def _rows(change: MethodChange, organisation: Organisation) -> tuple[tuple[str, 
     return (
         ("Until now", _where(old.kind, old.masked) if old else NOTHING),
         ("New", _where(change.kind, change.masked)),
-        ("When", say_instant(change.requested_at, organisation.timezone)),
+        ("When", instant_text(change.requested_at, organisation.timezone)),
         ("Given by", _source(change, organisation)),
     )
 
@@ -140,7 +141,7 @@ def verified(change_id: int, *, desk: Desk) -> list[Email]:
     change = _change(change_id)
     organisation = db.session.get_one(Organisation, change.organisation_id)
     until = change.method.cool_off_until if change.method else None
-    held_until = say_instant(until, organisation.timezone) if until and until > desk.now else ""
+    held_until = instant_text(until, organisation.timezone) if until and until > desk.now else ""
     rows = (*_rows(change, organisation), ("Payouts wait until", held_until))
     return _to_payee(
         "details_verified", change.payee, f"details_verified:{change.id}", desk, rows, held_until
@@ -174,11 +175,11 @@ def changed(method_id: int, *, desk: Desk) -> list[Email]:
     organisation = db.session.get_one(Organisation, method.organisation_id)
     before = next((m for m in method.payee.methods if m.version == method.version - 1), None)
     until = method.cool_off_until
-    held_until = say_instant(until, organisation.timezone) if until and until > desk.now else ""
+    held_until = instant_text(until, organisation.timezone) if until and until > desk.now else ""
     rows = (
         ("Until now", _where(before.kind, before.masked) if before else NOTHING),
         ("New", _where(method.kind, method.masked)),
-        ("When", say_instant(method.created_at, organisation.timezone)),
+        ("When", instant_text(method.created_at, organisation.timezone)),
         ("Given by", _name_of(method.created_by_id) or organisation.name),
         ("Payouts wait until", held_until),
     )
@@ -196,9 +197,9 @@ def released(method_id: int, *, desk: Desk) -> list[Email]:
     names = [_name_of(release.user_id) for release in said]
     rows = (
         ("Paid to", _where(method.kind, method.masked)),
-        ("Details given", say_instant(method.created_at, organisation.timezone)),
+        ("Details given", instant_text(method.created_at, organisation.timezone)),
         ("Released by", " and ".join(name for name in names if name)),
-        ("Released", say_instant(said[-1].at, organisation.timezone) if said else ""),
+        ("Released", instant_text(said[-1].at, organisation.timezone) if said else ""),
     )
     made = _to_payee("cool_off_released", payee, f"cool_off_released:{method.id}", desk, rows)
     reasons = tuple(
@@ -236,10 +237,10 @@ def contact_changed(payee_id: int, *, desk: Desk) -> list[Email]:
     labels = [label for field, label in (("email", "E-mail address"), ("phone", "Phone")) if field in changed]
     method = payee.current_method
     until = method.cool_off_until if method else None
-    held_until = say_instant(until, organisation.timezone) if until and until > desk.now else ""
+    held_until = instant_text(until, organisation.timezone) if until and until > desk.now else ""
     rows = (
         ("Changed", " and ".join(labels).capitalize() or "How we reach you"),
-        ("When", say_instant(event.at if event else desk.now, organisation.timezone)),
+        ("When", instant_text(event.at if event else desk.now, organisation.timezone)),
         ("Changed by", (_name_of(event.actor_id) if event else "") or organisation.name),
         ("Payouts wait until", held_until),
     )

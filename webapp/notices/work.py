@@ -11,10 +11,11 @@ from sqlalchemy import select
 from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.imports.models import ImportFile
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.notices import preferences, recipients, service
-from webapp.notices.compose import WORDS, say_day, say_instant, say_money
+from webapp.notices.compose import WORDS, say_day, say_money
 from webapp.notices.delivery import to_admins, to_user
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
@@ -61,7 +62,7 @@ def admin_added(membership_id: int, *, desk: Desk) -> list[Email]:
         rows=(
             ("New admin", added.email),
             ("Given by", event.actor_label if event else "Nobody is written down"),
-            ("When", say_instant(membership.created_at, organisation.timezone)),
+            ("When", instant_text(membership.created_at, organisation.timezone)),
         ),
         values={"who": added.email, "is_invited": added.password_hash is None},
         link=f"{desk.public_url}/admin/users",
@@ -90,7 +91,7 @@ def bulk_result(run_id: int, *, desk: Desk) -> Email | None:
             ("Done", f"{run.done:,}"),
             ("Skipped", f"{run.skipped:,}"),
             ("Failed", f"{run.failed:,}"),
-            ("Finished", say_instant(run.finished_at, organisation.timezone) if run.finished_at else ""),
+            ("Finished", instant_text(run.finished_at, organisation.timezone) if run.finished_at else ""),
         ),
         values={"counts": ", ".join(words), "title": run.title, "n_failed": run.failed},
         link=f"{desk.public_url}/admin/runs/{run.reference}",
@@ -170,7 +171,7 @@ def policy_changed(policy_id: int, *, desk: Desk) -> list[Email]:
             ("Version", str(row.version)),
             ("Changed by", who),
             ("Rules that differ", _changed_rules(before, row.rules) if before else "All of them"),
-            ("When", say_instant(row.created_at, organisation.timezone)),
+            ("When", instant_text(row.created_at, organisation.timezone)),
         ),
         values={"who": who, "version": str(row.version)},
         link=f"{desk.public_url}/admin/settings",
@@ -195,7 +196,7 @@ def policy_proposed(proposal_id: int, *, desk: Desk) -> list[Email]:
             ("Asked by", by.name if by else row.proposed_by_label),
             ("Reason", row.note),
             ("Rules that differ", _changed_rules(before, row.rules) if before else ""),
-            ("When", say_instant(row.proposed_at, organisation.timezone)),
+            ("When", instant_text(row.proposed_at, organisation.timezone)),
         ),
         values={"who": by.name if by else "The command line", "version": ""},
         link=f"{desk.public_url}/admin/settings",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from webapp.kernel.clock import instant_text
 from webapp.payouts import policy as rules
 from webapp.payouts import queries
 from webapp.payouts.models import Payout
 from webapp.payouts.policies import current_policy
-from webapp.payouts.policy import instant_text
 from webapp.payouts.states import (
     PayoutAction,
     PayoutState,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import digest
 from webapp.kernel.money import Money, exponent
@@ -224,12 +225,6 @@ class PaymentFacts:
     is_automatic: bool = False
     has_review: bool = False
     is_payee_active: bool = True
-
-
-def instant_text(at: datetime, timezone: str) -> str:
-    """An instant as sentences show it: 20 Nov 2026, 17:30 EST."""
-    local = at.astimezone(ZoneInfo(timezone))
-    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
 
 
 def why_not_this_person(policy: Policy, person: PersonFacts, now: datetime) -> list[str]:

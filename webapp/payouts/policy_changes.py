@@ -12,11 +12,12 @@ from webapp.audit import service as audit
 from webapp.audit.models import AuditEvent
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, StaleVersion
 from webapp.outbox import service as outbox
 from webapp.payouts import policies
 from webapp.payouts.models import ApprovalPolicy, PolicyProposal
-from webapp.payouts.policy import from_rules, instant_text
+from webapp.payouts.policy import from_rules
 from webapp.people import members, queries
 from webapp.people.models import Organisation, Role, User
 

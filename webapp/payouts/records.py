@@ -13,11 +13,10 @@ from webapp.audit import service as audit
 from webapp.audit.models import AuditEvent
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.clock import local_date
+from webapp.kernel.clock import instant_text, local_date
 from webapp.kernel.errors import IllegalTransition, StaleVersion
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
-from webapp.payouts.policy import instant_text
 from webapp.payouts.states import PAYOUT_TRANSITIONS, PayoutAction, PayoutState
 
 SUBJECT = "payout"

@@ -16,10 +16,10 @@ from webapp.api.bearer import Caller
 from webapp.api.problems import Problem
 from webapp.audit.models import AuditEvent
 from webapp.database import db
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import StaleVersion
 from webapp.payouts import queries as facts
 from webapp.payouts.models import Payout
-from webapp.payouts.policy import instant_text
 from webapp.payouts.service import Result
 from webapp.people.models import PayoutMethod
 from webapp.people.queries import email_of

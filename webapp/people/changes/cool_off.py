@@ -11,12 +11,12 @@ from sqlalchemy import delete
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
 from webapp.people import methods
 from webapp.people.changes import queries, rules
 from webapp.people.changes.common import need_words, tell, timezone_of
 from webapp.people.changes.models import CoolOffRelease
-from webapp.people.changes.rules import said_at
 from webapp.people.models import Payee, PayoutMethod
 
 
@@ -47,7 +47,9 @@ def release_cool_off(
         raise Conflict("These details do not wait for a cool-off any more. Nothing was changed.")
     if own is not None:
         return Release(
-            False, True, f"You gave your word on {said_at(own.at, zone)}. Another admin must give theirs."
+            False,
+            True,
+            f"You gave your word on {instant_text(own.at, zone)}. Another admin must give theirs.",
         )
     facts = queries.release_facts(method, actor.user_id, now)
     if reasons := rules.why_not_decide(facts):

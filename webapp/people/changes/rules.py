@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from webapp.kernel.clock import instant_text
 from webapp.kernel.labels import Label
 
 
@@ -49,12 +49,6 @@ class DeciderFacts:
     single_operator_hours: int | None = None
 
 
-def said_at(at: datetime, timezone: str) -> str:
-    """An instant as sentences show it: 20 Nov 2026, 17:30 EST."""
-    local = at.astimezone(ZoneInfo(timezone))
-    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
-
-
 def _person_reasons(facts: DeciderFacts) -> list[str]:
     reasons = []
     if facts.asker_id is not None and facts.user_id == facts.asker_id:
@@ -79,7 +73,7 @@ def why_not_decide(facts: DeciderFacts) -> list[str]:
         return []
     return [
         f"One person runs this organisation, so new payment details wait {facts.single_operator_hours} hours. "
-        f"You can decide from {said_at(ready_at, facts.timezone)}."
+        f"You can decide from {instant_text(ready_at, facts.timezone)}."
     ]
 
 

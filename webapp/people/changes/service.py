@@ -15,6 +15,7 @@ from webapp import secrets
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
 from webapp.kernel.ids import new_uid
 from webapp.people import methods, numbers
@@ -23,7 +24,7 @@ from webapp.people.changes import checks, queries, rules
 from webapp.people.changes.common import need_words, tell, timezone_of
 from webapp.people.changes.cool_off import Release, contact_changed, release_cool_off
 from webapp.people.changes.models import MethodChange
-from webapp.people.changes.rules import ChangeState, Source, said_at
+from webapp.people.changes.rules import ChangeState, Source
 from webapp.people.models import Payee, PayoutMethod
 
 __all__ = [
@@ -123,7 +124,7 @@ def _make_way(waiting: MethodChange, payee: Payee, source: str, actor: Actor, no
         is_payee = actor.user_id is not None and actor.user_id == payee.user_id
         who = "An admin" if is_payee else waiting.requested_by_label
         raise Conflict(
-            f"{who} asked for new payment details on {said_at(waiting.requested_at, zone)} ({waiting.reference}). "
+            f"{who} asked for new payment details on {instant_text(waiting.requested_at, zone)} ({waiting.reference}). "
             "They must be verified, refused or withdrawn first. Nothing of yours was saved."
         )
     _close(waiting, _S.WITHDRAWN, actor, now, "Replaced by a newer one of the same person.")
@@ -194,7 +195,7 @@ def _repeat_or_refuse(change: MethodChange, wanted: ChangeState, actor: Actor) -
     """The earlier decision for the person who made it; a Conflict with who did what when for others."""
     if change.state == _S.PENDING.value:
         return None
-    when = said_at(change.decided_at or change.requested_at, timezone_of(change.organisation_id))
+    when = instant_text(change.decided_at or change.requested_at, timezone_of(change.organisation_id))
     word = _S(change.state).label.lower()
     if change.state == wanted.value and actor.user_id is not None and change.decided_by_id == actor.user_id:
         return Decision(change, True, f"You have {word} {change.reference} already, on {when}.")
@@ -244,9 +245,7 @@ def verify(*, organisation_id: int, reference: str, note: str, actor: Actor, now
 def _paid_from(method: PayoutMethod, organisation_id: int) -> str:
     if method.cool_off_until is None:
         return "Payouts go to the new details from now on."
-    return (
-        f"Payouts go to the new details from {said_at(method.cool_off_until, timezone_of(organisation_id))}."
-    )
+    return f"Payouts go to the new details from {instant_text(method.cool_off_until, timezone_of(organisation_id))}."
 
 
 def refuse(*, organisation_id: int, reference: str, reason: str, actor: Actor, now: datetime) -> Decision:
