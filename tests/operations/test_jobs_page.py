@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from flask import Flask
@@ -11,12 +11,14 @@ from redis import Redis
 from tests.factories import people
 from tests.factories.pages import Place, counted_queries
 from tests.factories.pages import place as make_place
+from tests.factories.statements import owed, statement
 from tests.house.pages import problems
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.embedded.valkey import Store
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, NotFound
+from webapp.notices.models import Email
 from webapp.operations import jobs
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
@@ -59,6 +61,35 @@ def test_the_page_names_what_gave_up_and_why(place: Place) -> None:
     assert "&lt;b&gt;no&lt;/b&gt; ••7890" in page.text
     assert "50100234567890" not in page.text
     assert "Try all again" in page.text
+
+
+def _email(place: Place, organisation_id: int | None) -> int:
+    with transaction() as session:
+        email = Email(
+            organisation_id=organisation_id, dedupe_key=f"test:{organisation_id}", notice="payout_paid",
+            to_address="maya@example.com", subject="Paid: $499.50 – <b>PO</b>", body_text="Paid.",
+            body_html="<p>Paid.</p>", message_id="<1@example.com>", created_at=utc_now(),
+        )  # fmt: skip
+        session.add(email)
+        session.flush()
+        return email.id
+
+
+def test_every_record_that_a_message_is_about_has_its_link(place: Place) -> None:
+    owed(place.organisation, place.payee, 12_300, date(2026, 10, 9))
+    month = statement(place.organisation, place.payee)
+    mail = _email(place, place.organisation.id)
+    theirs = _email(place, people.organisation("other").id)
+    _message(place, "mail", kind="email.send", about=mail)
+    _message(place, "not-ours", kind="email.send", about=theirs)
+    _message(place, "month", kind="document.render", about=month.id)
+    _message(place, "told", kind="notice.statement", about=month.id)
+    page = place.client(place.approver).get("/admin/jobs").text
+    assert f'<a href="/admin/emails/{mail}">Paid: $499.50 – &lt;b&gt;PO&lt;/b&gt;</a>' in page
+    assert f"/admin/emails/{theirs}" not in page
+    assert page.count(f'<a href="/admin/statements/{month.number}">{month.number}</a>') == 2
+    for address in (f"/admin/emails/{mail}", f"/admin/statements/{month.number}"):
+        assert place.client(place.approver).get(address).status_code == 200
 
 
 def test_another_organisations_work_is_not_told(place: Place) -> None:

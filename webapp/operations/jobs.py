@@ -16,9 +16,11 @@ from sqlalchemy import Select, func, or_, select
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
+from webapp.imports.models import ImportFile
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.logs import scrub_text
+from webapp.notices.models import Email
 from webapp.operations import facts
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
@@ -89,16 +91,19 @@ def subjects(organisation_id: int, rows: Sequence[OutboxMessage]) -> dict[int, S
     found: dict[int, Subject] = {}
     groups = (
         (("transfer.",), select(Transfer.id, Payout.reference).join(Payout, Payout.id == Transfer.payout_id)
-         .where(Transfer.organisation_id == organisation_id), "admin.payouts.show"),
+         .where(Transfer.organisation_id == organisation_id), "admin.payouts.show", "reference"),
         (("payout.", "notice.payout.", "document.remittance"), select(Payout.id, Payout.reference)
-         .where(Payout.organisation_id == organisation_id), "admin.payouts.show"),
+         .where(Payout.organisation_id == organisation_id), "admin.payouts.show", "reference"),
         (("run.", "notice.bulk_result"), select(Run.id, Run.reference)
-         .where(Run.organisation_id == organisation_id), "admin.runs.show"),
-        (("document.render",), select(Document.id, Document.number, Payout.reference)
-         .join(Payout, Payout.id == Document.payout_id)
-         .where(Document.organisation_id == organisation_id), "admin.payouts.show"),
+         .where(Run.organisation_id == organisation_id), "admin.runs.show", "reference"),
+        (("document.render", "notice.statement"), select(Document.id, Document.number)
+         .where(Document.organisation_id == organisation_id), "admin.statements.show", "number"),
+        (("import.", "notice.import_result"), select(ImportFile.id, ImportFile.reference)
+         .where(ImportFile.organisation_id == organisation_id), "admin.imports.show", "reference"),
+        (("email.send",), select(Email.id, Email.subject, Email.id)
+         .where(Email.organisation_id == organisation_id), "admin.notices.show", "email_id"),
     )  # fmt: skip
-    for beginnings, query, endpoint in groups:
+    for beginnings, query, endpoint, name in groups:
         chosen = [row for row in rows if row.kind.startswith(beginnings)]
         if not chosen:
             continue
@@ -106,7 +111,7 @@ def subjects(organisation_id: int, rows: Sequence[OutboxMessage]) -> dict[int, S
         known = {r[0]: r for r in db.session.execute(query.where(query.selected_columns[0].in_(wanted)))}
         for row in chosen:
             if (hit := known.get(row.reference_id)) is not None:
-                found[row.id] = Subject(hit[1], endpoint, {"reference": hit[-1]})
+                found[row.id] = Subject(hit[1], endpoint, {name: hit[-1]})
     return found
 
 
