@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms import Field, Form, HiddenField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import EqualTo, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from webapp.people import passwords
+from webapp.kernel.errors import Invalid
+from webapp.people import passwords, service
 from webapp.people.models import PAYEE_KINDS, Role
 
 # Roles that an admin gives; those of payees come with being a payee.
@@ -21,6 +22,14 @@ ROLE_HINTS = {
 }
 _ADDRESS = {"type": "email", "inputmode": "email"}
 _TOO_LONG = f"Use at most {passwords.MAXIMUM} characters."
+
+
+def _is_address(_form: Form, field: Field) -> None:
+    """Said together with what else is wrong in the form, not only once the rest is right."""
+    try:
+        service.check_email(field.data or "")
+    except Invalid as error:
+        raise ValidationError(error.message) from error
 
 
 class ForgotForm(FlaskForm):
@@ -79,7 +88,7 @@ class InviteForm(FlaskForm):
 
     email = StringField(
         "E-mail address",
-        [InputRequired("Enter the e-mail address."), Length(max=254)],
+        [InputRequired("Enter the e-mail address."), Length(max=254), _is_address],
         render_kw={**_ADDRESS, "autocomplete": "off"},
     )
     name = StringField(
@@ -97,7 +106,7 @@ class PayeeInviteForm(FlaskForm):
 
     email = StringField(
         "E-mail address",
-        [InputRequired("Enter the e-mail address."), Length(max=254)],
+        [InputRequired("Enter the e-mail address."), Length(max=254), _is_address],
         render_kw={**_ADDRESS, "autocomplete": "off"},
     )
 

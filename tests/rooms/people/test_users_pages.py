@@ -154,6 +154,18 @@ def test_a_refused_invitation_keeps_what_was_typed(
     assert link_of("noor@x.example") is None
 
 
+@pytest.mark.parametrize("address", ["noor", "noor@", "noor@x..example"])
+def test_every_error_of_an_invitation_is_said_at_once(signed_in: FlaskClient, address: str) -> None:
+    response = signed_in.post("/admin/users/invite", data={"email": address, "name": "", "roles": []})
+    assert response.status_code == 422
+    for field, words in (
+        ("email", "This is not an e-mail address. Example: maya@example.com"),
+        ("name", "Enter the name."),
+        ("roles", "Choose at least one role."),
+    ):
+        assert f'<li><a href="#{field}">{words}</a></li>' in response.text
+
+
 def test_names_come_out_inert(signed_in: FlaskClient, house: Organisation) -> None:
     bad = "<script>alert(1)</script>=1+1\u202e"
     assert invite(signed_in, "noor@x.example", name=bad).status_code == 303
