@@ -7,7 +7,7 @@ here, before a single page is drawn.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from webapp.kernel.ids import digest
@@ -133,6 +133,11 @@ class MonthlyFacts:
     def payee_lines(self) -> tuple[str, ...]:
         """What stands below the payee's name."""
         return (*clean_lines(self.payee_address), f"Payee no. {self.payee_reference}")
+
+    @property
+    def day_before(self) -> date:
+        """The day at whose end the opening balance stood: the last one before the month."""
+        return self.period_start - timedelta(days=1)
 
     @property
     def strip(self) -> tuple[Figure, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from webapp.kernel.clock import local_date
@@ -18,7 +18,6 @@ class _View:
 
     facts: MonthlyFacts
     issued_on: date
-    day_before: date
     verify_url: str
     qr: str
 
@@ -48,7 +47,6 @@ def to_html(facts: MonthlyFacts, public_url: str) -> str:
     view = _View(
         facts=facts,
         issued_on=local_date(facts.issued_at, facts.timezone),
-        day_before=facts.period_start - timedelta(days=1),
         verify_url=url,
         qr=codes.picture(url),
     )

@@ -18,9 +18,7 @@ MARK = b"\xef\xbb\xbf"
 
 def rows(facts: MonthlyFacts) -> Iterator[tuple[Any, ...]]:
     """The opening balance, every line with the balance after it, the closing balance."""
-    yield _row(
-        facts, Line(facts.period_start, "", "Opening balance", 0, facts.opening_minor), "Opening", None
-    )
+    yield _row(facts, Line(facts.day_before, "", "Opening balance", 0, facts.opening_minor), "Opening", None)
     for line in facts.lines:
         yield _row(facts, line, CATEGORIES[line.category], Money(line.amount_minor, facts.currency))
     yield _row(facts, Line(facts.period_end, "", "Closing balance", 0, facts.closing_minor), "Closing", None)

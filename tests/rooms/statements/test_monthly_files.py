@@ -6,7 +6,7 @@ import csv
 import io
 import subprocess
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -61,6 +61,9 @@ def test_the_three_files_say_the_same(tmp_path: Path) -> None:
     assert len(rows) == 27
     assert [rows[0]["type"], rows[-1]["type"]] == ["Opening", "Closing"]
     assert rows[0]["balance"] == made.opening.plain
+    # The balance at the end of the day before: the same day on the page, in the PDF and in the files.
+    assert rows[0]["date"] == (made.period_start - timedelta(days=1)).isoformat()
+    assert rows[-1]["date"] == made.period_end.isoformat()
     assert rows[-1]["balance"] == made.closing.plain
     sheet = openpyxl.load_workbook(io.BytesIO(tables.xlsx_file(made))).active
     assert sheet is not None
