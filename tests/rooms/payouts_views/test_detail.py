@@ -311,3 +311,30 @@ def test_panels_of_upper_rooms_are_for_their_audience(place: Place) -> None:
     assert seen == [payout.id]
     with pytest.raises(ValueError, match="not driver"):
         panels.register_panel("x", loader, "x.html", ("driver",))
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_a_reason_that_stands_takes_the_place_of_the_button(place: Place, headers: dict[str, str]) -> None:
+    made = place.approved()
+    _do(place, service.hold, made, reason="A complaint.")
+    page = place.client(place.approver).get(_act(made, "pay"), headers=headers).text
+    assert "Pay is not possible now." in page
+    assert "on hold" in page
+    assert 'class="btn btn-primary"' not in page
+    assert "<form" not in page.partition("<h1>")[2]
+
+
+def test_a_payee_who_is_switched_off_has_no_button_to_pay(place: Place) -> None:
+    made = place.approved()
+    with transaction():
+        place.payee.is_active = False
+    client = place.client(place.approver)
+    page = client.get(_act(made, "pay")).text
+    assert "is switched off as a payee. Switch them on first." in page
+    assert "Pay $499.50" not in page
+    assert (
+        client.post(_act(made, "pay"), data={"version": made.version, "rail": "sandbox"}).status_code == 409
+    )
+    with transaction():
+        place.payee.is_active = True
+    assert "Pay $499.50" in client.get(_act(made, "pay")).text

@@ -199,4 +199,6 @@ def test_without_a_review_there_is_nothing_to_settle(place: Place) -> None:
     client = place.client(place.maker)
     html = client.get(_address(made)).text
     assert "there is nothing to settle" in html
-    assert _say(client, made, html, finding="moved")[0] == 409
+    assert "Give your word" not in html
+    sent = {"version": str(made.version), "note": NOTE, "finding": "moved"}
+    assert client.post(_address(made), data=sent).status_code == 409

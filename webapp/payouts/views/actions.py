@@ -95,28 +95,44 @@ def act(reference: str, action: str) -> ResponseReturnValue:
     return see_other(url_for("admin.payouts.show", reference=reference))
 
 
-def _warning(plan: plans.Plan, payout: Payout) -> str | None:
-    """Why it would be refused now, said before the person presses the button."""
+def _impossible(plan: plans.Plan, payout: Payout) -> str:
+    """Why the payout is not in a state for this."""
+    if plan.slug == "settle-review":
+        return "No transfer of this payout is under review; there is nothing to settle."
+    if review.transfer_of(payout) is not None:
+        return "A transfer of this payout is under review; two people must settle it first."
+    held = " and on hold" if payout.is_held else ""
+    return f"This payout is {PayoutState(payout.state).label.lower()}{held}: this is not possible now."
+
+
+def _not_payable(plan: plans.Plan, payout: Payout) -> list[str]:
+    """Why it cannot be paid over any of the ways that the person may choose; empty when one of them is open."""
     rules, _ = policies.current_policy(g.organisation.id)
-    if not plans.is_possible(plan, payout):
-        if plan.slug == "settle-review":
-            return "No transfer of this payout is under review; there is nothing to settle."
-        if review.transfer_of(payout) is not None:
-            return "A transfer of this payout is under review; two people must settle it first."
-        return f"This payout is {PayoutState(payout.state).label.lower()}{' and on hold' if payout.is_held else ''}: " \
-            "this is not possible now."  # fmt: skip
-    if plan.slug == "approve":
-        who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
-        return " ".join(approval_queue.reasons(who, payout)) or None
-    if plan.slug in ("pay", "retry", "mark-paid"):
-        method = payout.payee.current_method
-        by_hand = plan.slug == "mark-paid"
-        rail = "manual" if by_hand else queries.default_rail(rules, method.kind if method else "")
+    rails = ["manual"] if plan.slug == "mark-paid" else [rail for rail in rules.rails if rail != "manual"]
+    method = payout.payee.current_method
+    found = []
+    for rail in rails or [queries.default_rail(rules, method.kind if method else "")]:
         facts = queries.payment_facts(payout, current_user.id, rail, utc_now())
         # The page itself shows the change and asks for the word that is needed.
-        facts = replace(facts, is_fingerprint_valid=True)
-        return " ".join(why_not_paid(rules, facts)) or None
-    return None
+        found.append(why_not_paid(rules, replace(facts, is_fingerprint_valid=True)))
+    change = explain.changed_details(payout, current_user.id, utc_now())
+    reasons = found[0] if all(found) else []
+    if change is not None and change.reasons:
+        reasons.append(
+            "The payment details changed after the approval, and you cannot confirm the new ones. "
+            "An admin who did not enter them must do that when paying."
+        )
+    return reasons
+
+
+def _reasons(plan: plans.Plan, payout: Payout) -> list[str]:
+    """Why it would be refused now, each with who must act; shown instead of the button."""
+    if not plans.is_possible(plan, payout):
+        return [_impossible(plan, payout)]
+    if plan.slug == "approve":
+        who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
+        return list(approval_queue.reasons(who, payout))
+    return _not_payable(plan, payout) if plan.slug in ("pay", "retry", "mark-paid") else []
 
 
 def _change(plan: plans.Plan, payout: Payout) -> dict[str, Any] | None:
@@ -186,7 +202,8 @@ def _page(
         form=form,
         fields=fields,
         facts=_facts(plan, payout),
-        warning=None if conflict else _warning(plan, payout),
+        # What was sent comes back with its text; a page that is only opened says why there is no button.
+        reasons=_reasons(plan, payout) if code == 200 else [],
         changed=_change(plan, payout),
         review=review.evidence(payout, current_user.id) if plan.slug == "settle-review" else None,
         conflict=conflict,
