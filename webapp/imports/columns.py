@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from webapp.imports import values
 from webapp.imports.kinds import Cell, Field, Kind, Origin
-from webapp.imports.reading import PROBLEM, Table
 from webapp.imports.report import Problem, problem_of
+from webapp.imports.tables import PROBLEM, Exact, Table, Unusable
 from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import digest
 
@@ -101,13 +101,26 @@ class Mapped:
     def _cell(self, name: str, raw: str, line: int, problems: dict[str, Problem]) -> str:
         trimmed = ""
         try:
+            if isinstance(raw, Unusable):
+                raise Invalid(name, raw.reason, self._example(name))
             trimmed = values.clean(name, raw)
             if not trimmed or trimmed in self._missing:
                 return ""
+            if isinstance(raw, Exact):
+                return self._exact(self.kind.field(name), trimmed)
             return self._read(self.kind.field(name), trimmed)
         except Invalid as error:
             problems[name] = problem_of(error, line, self.columns, {name: trimmed or visible(raw)})
             return ""
+
+    def _example(self, name: str) -> str | None:
+        field = self.kind.field(name)
+        return (field.example or None) if field else None
+
+    def _exact(self, field: Field | None, text: str) -> str:
+        """A number that is one already: 2.5 % is 2.5 where a number is asked for."""
+        is_number = field is not None and field.cell in (Cell.NUMBER, Cell.NUMBERS)
+        return text.removesuffix("%") if is_number else text
 
     def _read(self, field: Field | None, text: str) -> str:
         """A day as ISO, a number with a point, by the way in which the file writes them."""
@@ -190,9 +203,11 @@ def header_digest(table: Table) -> str:
 def guess_reading(table: Table, default: Reading, rows: int = 500) -> Reading:
     """How a file writes days and numbers, by its first rows; the default where they leave it open.
 
-    All columns are looked at: which of them hold days is not known before a person says so.
+    All columns are looked at: which of them hold days is not known before a person says so. Numbers and days that a
+    workbook holds as such are written in no way at all.
     """
-    texts = [part.strip() for _, cells in table.rows[:rows] for cell in cells for part in cell.split(";")]
+    written = (cell for _, cells in table.rows[:rows] for cell in cells if type(cell) is str)
+    texts = [part.strip() for cell in written for part in cell.split(";")]
     return Reading(values.guess_order(texts, default.dates), values.guess_decimal(texts, default.decimal))
 
 

@@ -26,7 +26,7 @@ _SAMPLE_LENGTH = 30
 class UploadForm(FlaskForm):
     """A list to bring in."""
 
-    file = FileField("CSV file")
+    file = FileField("CSV file or Excel workbook")
 
 
 class MappingForm(FlaskForm):

@@ -97,7 +97,7 @@ def errors_in(importer: Importer, row: Row) -> tuple[Invalid, ...]:
 
 
 def problems_of(error: PaydeskError, row: Row, columns: Mapping[str, str]) -> list[Problem]:
-    """A refused row as problems in the order of the file's columns; those of the whole row come first."""
+    """A refused row as problems in the order of our fields; those of the whole row come first."""
     errors = error.errors if isinstance(error, BadCells) else (error,)
     found = [*row.problems, *(problem_of(each, row.line, columns, row.cells) for each in errors)]
     order = {name: at for at, name in enumerate(columns.values())}

@@ -6,23 +6,19 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from webapp.imports import package
+from webapp.imports.tables import MAXIMUM_ROWS, Table, check_header, too_many_rows
+from webapp.imports.workbook import Workbook
 from webapp.kernel.errors import Invalid
 from webapp.web.uploads import MAXIMUM_BYTES
 
-MAXIMUM_ROWS = 100_000
-MAXIMUM_COLUMNS = 200
-LONGEST_HEADER = 200
 DELIMITERS = (",", ";", "\t", "|")
 UTF8, UTF16, WINDOWS = "utf-8", "utf-16", "windows-1252"
-# Our own column in a file of rows to correct.
-PROBLEM = "problem"
 
-_SAVE_AS = "Save the sheet as CSV UTF-8, and choose that file"
+_PASSWORD = b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0"
 _OTHER_FORMATS = (
-    (b"PK\x03\x04", f"an Excel workbook or a ZIP archive. {_SAVE_AS}"),
-    (b"\xd0\xcf\x11\xe0", f"an old Excel workbook. {_SAVE_AS}"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls). Save it as .xlsx, and choose that file"),
     (b"%PDF", "a PDF. Export the list as CSV"),
     (b"\x89PNG", "a picture. Export the list as CSV"),
     (b"\xff\xd8\xff", "a picture. Export the list as CSV"),
@@ -37,16 +33,6 @@ _OTHER_FORMATS = (
     (b"[{", "JSON. Export the list as CSV"),
 )
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
-_HIDDEN_IN_HEADER = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Header and rows of a file; each row with the line it starts on."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[int, tuple[str, ...]], ...]
-    notes: tuple[str, ...] = ()
 
 
 def check_upload(data: bytes) -> Table:
@@ -57,8 +43,15 @@ def check_upload(data: bytes) -> Table:
     return table
 
 
+def is_workbook(data: bytes) -> bool:
+    """Whether the bytes are to be read as a workbook: they begin as every ZIP archive does."""
+    return data.startswith(package.MAGIC) and data[2:4] in (b"\x03\x04", b"\x05\x06", b"\x07\x08")
+
+
 def encoding_of(data: bytes) -> str:
     """UTF8 or UTF16 where the bytes are that for certain, "" where a person must say what they are."""
+    if is_workbook(data):
+        return UTF8
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return UTF16
     try:
@@ -68,28 +61,44 @@ def encoding_of(data: bytes) -> str:
     return UTF8
 
 
-def read(data: bytes, encoding: str = "") -> Table:
-    """Decode, find the delimiter, and split into cells. Raises Invalid("file", …) when it is not such a list.
+def read(data: bytes, encoding: str = "", sheet: str = "") -> Table:
+    """A CSV file or an Excel workbook as a table. Raises Invalid("file", …) when it is no such list.
 
-    Without an `encoding`, what is not Unicode is read as Windows-1252, and a note says so.
+    Without an `encoding`, what is not Unicode is read as Windows-1252, and a note says so. Without a `sheet`, the first
+    one that is a list is read.
     """
     if len(data) > MAXIMUM_BYTES:
         raise Invalid("file", "The file is larger than 10 MB. Split it.")
+    if is_workbook(data):
+        workbook = Workbook(data)
+        return workbook.table(sheet) if sheet else workbook.first_list()
+    return _read_csv(data, encoding)
+
+
+def sheets_of(data: bytes) -> tuple[str, ...]:
+    """The names of the sheets with rows; none for a file that is no workbook. Raises Invalid("file", …)."""
+    return Workbook(data).sheets if is_workbook(data) else ()
+
+
+def _read_csv(data: bytes, encoding: str) -> Table:
+    """Decode, find the delimiter, and split into cells."""
     start = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"\xd0\xcf\x11\xe0") and _PASSWORD in data:
+        raise Invalid("file", "The workbook has a password. Save a copy without one, and choose that.")
     for magic, words in _OTHER_FORMATS:
         if start[: len(magic)].lower() == magic.lower():
-            raise Invalid("file", f"This is not a CSV file: it is {words}.")
+            raise Invalid("file", f"This is neither a CSV file nor an Excel workbook (.xlsx): it is {words}.")
     text, notes = _decode(data, encoding)
     if not text.strip():
         raise Invalid("file", "The file is empty.")
     lines = _cells(text, _delimiter(text))
     header = tuple(cell.strip() for cell in next(lines)[1])
-    _check_header(header)
+    check_header(header)
     rows = []
     for row in lines:
         rows.append(row)
         if len(rows) > MAXIMUM_ROWS:
-            raise Invalid("file", f"The file has more than {MAXIMUM_ROWS:,} rows. Split it.")
+            raise too_many_rows()
     return Table(header, tuple(rows), tuple(notes))
 
 
@@ -142,18 +151,3 @@ def _cells(text: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise Invalid("file", f"The file cannot be read from line {line} on: {error}.") from None
-
-
-def _check_header(header: tuple[str, ...]) -> None:
-    names = [name.casefold() for name in header if name]
-    if not names or all(name.replace(".", "").isdigit() for name in names):
-        raise Invalid("file", "The first line must name the columns.", "external_ref,name,email")
-    if any(_HIDDEN_IN_HEADER.search(name) for name in names):
-        raise Invalid("file", "This is not a CSV file: its first line holds control characters.")
-    if len(header) > MAXIMUM_COLUMNS:
-        raise Invalid("file", f"The file has {len(header):,} columns; at most {MAXIMUM_COLUMNS} are read.")
-    if any(len(name) > LONGEST_HEADER for name in names):
-        raise Invalid("file", f"The name of a column has more than {LONGEST_HEADER} characters.")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise Invalid("file", f"The header names a column twice: {', '.join(repeated)}.")

@@ -110,9 +110,12 @@ def start_check(
     actor: Actor,
     now: datetime,
     expected_version: int,
+    sheet: str = "",
+    rows: int | None = None,
 ) -> ImportFile:
     """Keep what stands where in the file, remember it for the next such file, and queue the check.
 
+    `sheet` is the chosen one of a workbook, `rows` how many it has.
     Raises Conflict when it is at work or done, or was mapped anew since `expected_version`.
     """
     row = _lock(organisation_id, reference)
@@ -124,7 +127,8 @@ def start_check(
     if row.version != expected_version:
         raise Conflict("The columns were chosen anew since this page was shown. Look at it again.")
     db.session.execute(delete(ImportChunk).where(ImportChunk.import_id == row.id))
-    row.mapping, row.reading = dict(mapping), {**asdict(reading), "encoding": encoding}
+    row.mapping, row.reading = dict(mapping), {**asdict(reading), "encoding": encoding, "sheet": sheet}
+    row.rows = row.rows if rows is None else rows
     row.version += 1
     _begin(row, ImportState.CHECKING)
     _remember(row, header_digest, now)
@@ -205,13 +209,12 @@ def end(row: ImportFile, state: ImportState, actor: Actor, now: datetime, error:
         _record(row, state, actor, now)
     if was_run and state is ImportState.DONE:
         kind = "notice.import_result"
-        outbox.add(
+        outbox.ask_mail(
             kind=kind,
             reference_id=row.id,
-            dedupe_key=f"{kind}:{row.id}:{row.version}",
-            to_queue=queue.MAIL,
             organisation_id=row.organisation_id,
             now=now,
+            part=f":{row.version}",
         )
 
 

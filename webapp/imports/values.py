@@ -12,6 +12,9 @@ from webapp.kernel.money import exponent
 from webapp.web.exports import defuse
 
 LONGEST_CELL = 2000
+# What spreadsheets show in the place of a value.
+_ERRORS = {"#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#BUSY!"}
+SHOWS_ERROR = "It shows an error of the spreadsheet. Correct the formula, or type the value."
 # Only forms in which day and month cannot be confused.
 _FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d-%b-%y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y")
 _YES, _NO = {"yes", "y", "true", "1", "on"}, {"no", "n", "false", "0", "off"}
@@ -50,6 +53,8 @@ def clean(name: str, text: str) -> str:
     if text[:1] == "'" and defuse(text[1:]) == text:
         text = text[1:]
     trimmed = " ".join(text.translate(_MARKS).split())
+    if trimmed in _ERRORS:
+        raise Invalid(name, SHOWS_ERROR)
     if len(trimmed) > LONGEST_CELL:
         raise Invalid(name, f"It has {len(trimmed):,} characters; at most {LONGEST_CELL:,} are read.")
     return trimmed

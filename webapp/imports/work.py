@@ -133,7 +133,7 @@ def _open(taken: ImportFile, now: datetime) -> Turn | None:
         if kind is None or hashlib.sha256(data).hexdigest() != taken.sha256:
             raise Invalid("file", "The stored file is not the one that was uploaded. Upload it again.")
         reading = Reading(taken.reading.get("dates", ""), taken.reading.get("decimal", ""))
-        table = read(data, taken.reading.get("encoding", ""))
+        table = read(data, taken.reading.get("encoding", ""), taken.reading.get("sheet", ""))
         mapped = map_exactly(kind, table, taken.mapping, reading)
     except (Invalid, NotFound) as error:
         with transaction() as session:

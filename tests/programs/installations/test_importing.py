@@ -214,7 +214,7 @@ def test_encodings_and_delimiters(solaria: Organisation, now: datetime, data: by
     [
         (b"", "empty"),
         (b"   \n", "empty"),
-        (b"PK\x03\x04rest", "Excel workbook"),
+        (b"PK\x03\x04rest", "workbook is damaged"),
         (b"%PDF-1.7", "a PDF"),
         (b"\x89PNG\r\n\x1a\n", "a picture"),
         (b'{"a": 1}', "JSON"),

@@ -27,10 +27,10 @@ INSTALLATIONS = (
     ",boat,five,miles,1.234567,gone,03.04.2026 x,maybe,Nobody,60;30,EURO\n"
 )
 RATES = (
-    "name,installation_type,rate_type,rate,min_size,max_size,bonus,priority,active,effective_from,effective_to,"
-    "capacity_unit,currency\n"
-    "Good,solar,per_unit,50,0,10,,1,yes,,,kW,USD\n"
-    ",boat,each,many,-1,none,-5,first,perhaps,soon,2026-02-30,miles,EURO\n"
+    "name,installation_type,capacity_unit,min_size,max_size,rate_type,rate,bonus,priority,active,effective_from,"
+    "effective_to,currency\n"
+    "Good,solar,kW,0,10,per_unit,50,,1,yes,,,USD\n"
+    ",boat,miles,-1,none,each,many,-5,first,perhaps,soon,2026-02-30,EURO\n"
 )
 PAYEES = (
     "kind,external_ref,name,email,phone,address,country\n"

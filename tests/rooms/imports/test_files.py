@@ -21,7 +21,7 @@ BAD_FILES = [
     (b"", "The file is empty."),
     (b"  \r\n \n", "The file is empty."),
     (b"\xef\xbb\xbf", "The file is empty."),
-    (b"PK\x03\x04\x14\x00rest", "Excel workbook"),
+    (b"PK\x03\x04\x14\x00rest", "workbook is damaged"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel workbook"),
     (b"%PDF-1.7\n", "a PDF"),
     (b"\x89PNG\r\n\x1a\n", "a picture"),

@@ -78,7 +78,7 @@ def upload(kind: str) -> ResponseReturnValue:
 def mapping(reference: str) -> ResponseReturnValue:
     """Which column is which, with the first rows as they will be read; then the check starts."""
     require_change()
-    file = pages.open_file(reference)
+    file = pages.open_file(reference, request.args.get("sheet", ""))
     form = pages.form_of(file)
     is_sent = form.is_submitted()
     mapped = pages.mapped_by(file, form) if not is_sent or form.validate() else None

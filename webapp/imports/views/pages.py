@@ -18,12 +18,14 @@ from webapp.imports.forms import PREFIX, MappingForm, RunForm, mapping_form, rea
 from webapp.imports.kinds import Cell, Field, Importer, Kind, get_kind
 from webapp.imports.models import ImportFile, ImportState, Phase
 from webapp.imports.perform import errors_in, problems_of
-from webapp.imports.reading import PROBLEM, WINDOWS, Table, encoding_of, read
+from webapp.imports.reading import WINDOWS, encoding_of, is_workbook, read
 from webapp.imports.report import Problem
+from webapp.imports.tables import PROBLEM, Exact, Table, Unusable
 from webapp.imports.values import parse_day, without_hidden
+from webapp.imports.workbook import Workbook
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Invalid
+from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.views.session import actor
 from webapp.providers import storage
 from webapp.web import filters
@@ -43,15 +45,27 @@ class OpenFile:
     kind: Kind
     table: Table
     needs_encoding: bool
+    # Of a workbook, the sheets that can be chosen.
+    sheets: tuple[str, ...] = ()
 
 
-def open_file(reference: str) -> OpenFile:
-    """The file of an import. Raises NotFound, Unavailable."""
+def open_file(reference: str, sheet: str = "") -> OpenFile:
+    """The file of an import: of a workbook the given sheet, the chosen one, or the first list.
+
+    Raises NotFound, also for a sheet that is not there; Unavailable.
+    """
     row = queries.get_import(organisation_id=g.organisation.id, reference=reference)
     key, chosen = row.storage_key, row.reading.get("encoding", "")
+    sheet = sheet or row.reading.get("sheet", "")
     # The storage may be another host that is slow: no transaction waits for it.
     db.session.rollback()
     data = storage.read(key)
+    if is_workbook(data):
+        workbook = Workbook(data)
+        if sheet and sheet not in workbook.sheets:
+            raise NotFound
+        table = workbook.table(sheet) if sheet else workbook.first_list()
+        return OpenFile(row, get_kind(row.kind), table, False, workbook.sheets)
     needs_encoding = not encoding_of(data)
     table = read(data, chosen or (WINDOWS if needs_encoding else ""))
     return OpenFile(row, get_kind(row.kind), table, needs_encoding)
@@ -164,6 +178,9 @@ def mapping_context(file: OpenFile, form: MappingForm, mapped: Mapped | None) ->
         "row": row,
         "kind": file.kind,
         "form": form,
+        "sheets": file.sheets,
+        "sheet": file.table.sheet,
+        "rows": len(file.table.rows),
         "preview": preview(mapped) if mapped is not None else None,
         "same": queries.same_file(
             organisation_id=row.organisation_id, kind=row.kind, sha256=row.sha256, before_id=row.id
@@ -186,6 +203,8 @@ def start_check(file: OpenFile, form: MappingForm, who: Actor, now: Any) -> None
         actor=who,
         now=now,
         expected_version=form.seen_version,
+        sheet=file.table.sheet,
+        rows=len(file.table.rows),
     )
 
 
@@ -263,16 +282,37 @@ def problem_file(file: OpenFile) -> Any:
         said.setdefault(problem.line, []).append(problem)
     at = next((i for i, name in enumerate(table.header) if name.casefold() == PROBLEM), len(table.header))
     headers = [*table.header[:at], PROBLEM, *table.header[at + 1 :]]
-    return csv_response(f"{row.reference}-to-fix.csv", headers, _bad_rows(table, said, at))
+    return csv_response(f"{row.reference}-to-fix.csv", headers, _bad_rows(file, said, at))
 
 
-def _bad_rows(table: Table, said: dict[int, list[Problem]], at: int) -> Iterator[list[str]]:
-    width = len(table.header)
-    for line, cells in table.rows:
+def _bad_rows(file: OpenFile, said: dict[int, list[Problem]], at: int) -> Iterator[list[str]]:
+    width = len(file.table.header)
+    numbers = _number_columns(file)
+    for line, cells in file.table.rows:
         if line in said:
-            fitting = list(cells[:width]) + [""] * (width - len(cells))
+            fitting = [_to_correct(cell, column in numbers) for column, cell in enumerate(cells[:width])]
+            fitting += [""] * (width - len(cells))
             if len(cells) > width:
                 # An unquoted delimiter made cells too many: their text stays, in the last column.
-                fitting[-1] = ", ".join(cells[width - 1 :])
+                fitting[-1] = without_hidden(", ".join(cells[width - 1 :]))
             words = " ".join(problem.short for problem in said[line])
-            yield [without_hidden(cell) for cell in (*fitting[:at], words, *fitting[at + 1 :])]
+            yield [*fitting[:at], without_hidden(words), *fitting[at + 1 :]]
+
+
+def _number_columns(file: OpenFile) -> set[int]:
+    """Where this list has numbers that it writes with a comma; a workbook holds them in no writing at all."""
+    if file.row.reading.get("decimal") != ",":
+        return set()
+    names = {f.name for f in file.kind.fields if f.cell in (Cell.NUMBER, Cell.NUMBERS)}
+    theirs = {theirs for ours, theirs in file.row.mapping.items() if ours in names}
+    return {column for column, name in enumerate(file.table.header) if name in theirs}
+
+
+def _to_correct(cell: str, has_comma: bool) -> str:
+    """A cell in the file to correct: read again the same way, it means the same."""
+    if isinstance(cell, Unusable):
+        # Refused again unless somebody types a value.
+        return f"\ufffd{cell}"
+    if isinstance(cell, Exact) and has_comma:
+        return cell.replace(".", ",")
+    return without_hidden(cell)

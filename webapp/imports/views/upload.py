@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 from webapp.database import db, transaction
 from webapp.imports import service
 from webapp.imports.kinds import Kind
-from webapp.imports.reading import check_upload
+from webapp.imports.reading import check_upload, is_workbook
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import new_uid
@@ -34,7 +34,7 @@ def keep(kind: Kind, file: FileStorage | None) -> str:
     data = file.stream.read(MAXIMUM_BYTES + 1)
     table = check_upload(data)
     organisation_id, who, name = g.organisation.id, actor(), safe_name(file.filename)
-    key = f"imports/{organisation_id}/{new_uid()}.csv"
+    key = f"imports/{organisation_id}/{new_uid()}.{'xlsx' if is_workbook(data) else 'csv'}"
     # The storage may be another host that is slow: no transaction waits for it.
     db.session.rollback()
     storage.save(key, data)
