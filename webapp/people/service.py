@@ -1,14 +1,10 @@
-"""Changes to organisations, users, roles and payees. Payout methods are in `methods`, re-exported here."""
+"""Changes to users, roles and payees. Organisations and payout methods have files of their own, re-exported here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.core import Locale, UnknownLocaleError
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +12,6 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import COMMAND, Actor
 from webapp.kernel.errors import Invalid, StaleVersion
-from webapp.kernel.money import exponent
 from webapp.outbox import service as outbox
 from webapp.people import numbers, passwords, sessions
 from webapp.people.access import tokens
@@ -25,16 +20,17 @@ from webapp.people.methods import lock_payee, set_payout_method
 from webapp.people.models import (
     PAYEE_KINDS,
     Membership,
-    Organisation,
-    OrganisationProgram,
     Payee,
     Role,
     User,
 )
+from webapp.people.organisations import create_organisation
+from webapp.people.values import check_email, check_name, store
 
 __all__ = [
     "add_membership",
     "authenticate",
+    "check_email",
     "create_organisation",
     "create_payee",
     "create_user",
@@ -50,100 +46,6 @@ class AddressTaken(Invalid):
     """Somebody has this address already; an organisation that invites it must not learn so."""
 
 
-def _store(row: Any, conflict: Invalid) -> None:
-    """Insert inside a savepoint; a unique constraint that says no becomes the given Invalid."""
-    try:
-        with db.session.begin_nested():
-            db.session.add(row)
-    except IntegrityError as error:
-        raise conflict from error
-
-
-def check_email(text: str, field: str = "email") -> str:
-    """An e-mail address in lower case; only its form is checked. Raises Invalid."""
-    try:
-        checked = validate_email(text.strip(), check_deliverability=False)
-    except EmailNotValidError:
-        raise Invalid(field, "This is not an e-mail address.", "maya@example.com") from None
-    return checked.normalized.lower()
-
-
-def _name(text: str, maximum: int = 120) -> str:
-    name = " ".join(text.split())
-    if not name or len(name) > maximum:
-        raise Invalid("name", f"Enter a name of up to {maximum} characters.", "Maya Fernandez")
-    return name
-
-
-def create_organisation(
-    *,
-    slug: str,
-    name: str,
-    currency: str,
-    timezone: str,
-    actor: Actor,
-    now: datetime,
-    legal_name: str = "",
-    locale: str = "en_US",
-    country: str = "US",
-    week_start: int = 0,
-    programs: Iterable[str] = (),
-    address: str = "",
-    tax_id: str = "",
-    contact_email: str = "",
-    is_demo: bool = False,
-) -> Organisation:
-    """A new tenant with its programs switched on. Raises Invalid."""
-    _check_place(slug, currency, timezone, locale, week_start)
-    organisation = Organisation(
-        slug=slug,
-        name=_name(name),
-        legal_name=legal_name or name,
-        currency=currency,
-        timezone=timezone,
-        locale=locale,
-        country=country,
-        week_start=week_start,
-        address=address,
-        tax_id=tax_id,
-        contact_email=check_email(contact_email, "contact_email") if contact_email else "",
-        is_demo=is_demo,
-        created_at=now,
-        programs=[OrganisationProgram(program=program) for program in sorted(set(programs))],
-    )
-    _store(organisation, Invalid("slug", f"There is an organisation {slug!r} already.", "solaria"))
-    audit.record(
-        tag="people:organisation:created",
-        actor=actor,
-        now=now,
-        organisation_id=organisation.id,
-        subject_type="organisation",
-        subject_id=organisation.id,
-        subject_label=name,
-        changes={"currency": [None, currency], "programs": [[], sorted(set(programs))]},
-    )
-    return organisation
-
-
-def _check_place(slug: str, currency: str, timezone: str, locale: str, week_start: int) -> None:
-    if not slug or len(slug) > 60 or not slug.replace("-", "").isalnum() or slug != slug.lower():
-        raise Invalid("slug", "A short name has small letters, digits and hyphens.", "solaria")
-    try:
-        exponent(currency)
-    except ValueError:
-        raise Invalid("currency", f"{currency!r} is not a currency code.", "USD") from None
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise Invalid("timezone", f"{timezone!r} is not a time zone.", "America/New_York") from None
-    try:
-        Locale.parse(locale)
-    except (UnknownLocaleError, ValueError):
-        raise Invalid("locale", f"{locale!r} is not a locale.", "en_IN") from None
-    if not 0 <= week_start <= 6:
-        raise Invalid("week_start", "A week starts on day 0 (Monday) to 6 (Sunday).", "0")
-
-
 def create_user(
     *, email: str, name: str, password: str | None, actor: Actor, now: datetime, is_demo: bool = False
 ) -> User:
@@ -156,13 +58,13 @@ def create_user(
         passwords.check(password, email=address, name=name, is_demo=is_demo)
     user = User(
         email=address,
-        name=_name(name),
+        name=check_name(name),
         password_hash=None if password is None else passwords.hash_of(password),
         password_changed_at=None if password is None else now,
         is_demo=is_demo,
         created_at=now,
     )
-    _store(user, AddressTaken("email", f"There is a user {address} already.", "maya@example.com"))
+    store(user, AddressTaken("email", f"There is a user {address} already.", "maya@example.com"))
     audit.record(
         tag="people:user:created",
         actor=actor,
@@ -190,7 +92,7 @@ def add_membership(
         return existing
     user = db.session.get_one(User, user_id)
     membership = Membership(user_id=user_id, organisation_id=organisation_id, role=str(role), created_at=now)
-    _store(membership, Invalid("role", f"{user.email} holds this role already."))
+    store(membership, Invalid("role", f"{user.email} holds this role already."))
     db.session.expire(user, ["memberships"])
     # What one may do has changed: whoever sits at an open browser proves again who they are.
     sessions.end_all(user_id=user_id, organisation_id=organisation_id, reason="roles changed", now=now)
@@ -261,7 +163,7 @@ def _clean(values: dict[str, Any]) -> dict[str, Any]:
             if len(values[field]) > limit:
                 raise Invalid(field, f"Use at most {limit} characters.")
     if "name" in values:
-        values["name"] = _name(values["name"], 200)
+        values["name"] = check_name(values["name"], 200)
     if "email" in values:
         values["email"] = check_email(values["email"]) if (values["email"] or "").strip() else ""
     if "external_ref" in values:
@@ -321,7 +223,7 @@ def create_payee(
         created_at=now,
         **values,
     )
-    _store(payee, _taken(values["external_ref"]))
+    store(payee, _taken(values["external_ref"]))
     _record("created", payee, actor, now, {"name": [None, payee.name], "kind": [None, payee.kind]})
     if user_id is not None:
         link_user(organisation_id=organisation_id, payee_id=payee.id, user_id=user_id, actor=actor, now=now)
