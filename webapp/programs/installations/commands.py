@@ -89,7 +89,7 @@ def _mapping(pairs: tuple[str, ...], *, is_json: bool) -> dict[str, str]:
 def import_file(
     kind: str, file: Any, slug: str, dry_run: bool, pairs: tuple[str, ...], email: str | None, is_json: bool
 ) -> None:  # fmt: skip
-    """Bring technicians, rates or installations in from a CSV file ("-" reads standard input).
+    """Bring technicians, rates or installations in from a CSV file or an Excel workbook ("-" reads standard input).
 
     Rows are known by their external reference, so a file can be brought in again. A bad row is named and
     left out, the others are stored. The same list of jobs serves twice: first as KIND technicians (its
