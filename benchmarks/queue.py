@@ -1,11 +1,13 @@
 """What the queue costs: a run of many rows, and the drain of many small effects.
 
-A run is a few jobs, each a chunk of rows; so the queue's share is the price of a job times their number, and what
-the outbox needs to hand them out. The price of a job is measured with a real store and a real worker.
+A run is a few jobs, each a step of many rows; so the queue's share is the price of a job times their number, and what
+the outbox needs to hand them out. The price of a job is measured with a real store and a real worker, and every step
+is counted as a job of its own: a worker that is not idle does several in one.
 """
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +55,7 @@ def run(ground: Ground) -> Iterator[Figure]:
                      drained / forking, note="floor: one job for each")  # fmt: skip
         rows = ground.size(10, 400)
         seconds = _approvals(app, rows) / rows
-    steps = ceil(ROWS / runs.CHUNK)
+    steps = ceil(ROWS / min(runs.CHUNK, runs.STEP_SECONDS / seconds))
     in_queue = steps * (1 / forking + 1 / drained)
     total = ROWS * seconds + in_queue
     yield Figure(NAME, f"share of the queue in a run of {ROWS:,}", ground.engine, 100 * in_queue / total, "%",
@@ -77,7 +79,13 @@ def _empty_jobs(redis: Redis, jobs: int) -> None:
     for _ in range(jobs):
         bell.enqueue("time.time", result_ttl=60)
     worker = Worker([bell], connection=redis, serializer=JSONSerializer)
-    worker.work(burst=True, logging_level="ERROR")
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        worker.work(burst=True, logging_level="ERROR")
+    finally:
+        # A worker ends in its own way when it is told to; what is measured after it must not.
+        for number, handler in found.items():
+            signal.signal(number, handler)
 
 
 def _drain(effects: int) -> None:

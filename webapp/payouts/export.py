@@ -22,7 +22,8 @@ _YES = {1: "yes", 0: "no"}
 _payee = aliased(Payee, name="to")
 _COLUMNS: tuple[Any, ...] = (
     Payout.id, Payout.reference, _payee.name, _payee.reference, Payout.program, texts.iso_day(Payout.period_start),
-    texts.iso_day(Payout.period_end), Payout.state, type_coerce(Payout.is_held, Integer), Payout.currency, Payout.gross_minor,
+    texts.iso_day(Payout.period_end), Payout.state, type_coerce(Payout.is_held, Integer), Payout.currency,
+    Payout.gross_minor,
     Payout.amount_minor - Payout.gross_minor, Payout.amount_minor, Payout.payment_reference,
     texts.iso_instant(Payout.approved_at), texts.iso_day(Payout.paid_on), texts.iso_instant(Payout.created_at),
 )  # fmt: skip

@@ -6,6 +6,7 @@ is worked on while it waits, and its outcome is written in the transaction of it
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,7 +30,10 @@ from webapp.runs.models import RowOutcome, Run, RunRow, RunState
 
 log = structlog.get_logger()
 
-CHUNK = 200
+# One step does so many rows, or works so long: a step may be a job of the queue, which costs as much as some rows.
+# It must not be much longer either: other runs wait for it.
+CHUNK = 1_000
+STEP_SECONDS = 20.0
 # Longer than any single row takes; renewed with every row.
 LEASE = timedelta(seconds=60)
 _TITLE_LENGTH = 200
@@ -205,17 +209,20 @@ def _end(run: Run, state: RunState, now: datetime) -> None:
 
 
 def step(*, run_id: int, clock: Callable[[], datetime] = utc_now, chunk: int = CHUNK) -> bool:
-    """Work on up to `chunk` rows, then queue the next step; True when the run is over.
+    """Work on up to `chunk` rows for STEP_SECONDS, then queue the next step; True when the run is over.
 
     Opens its own transactions, one per row. Does nothing while another worker steps the same run.
     """
     actor = _take(run_id, clock())
     if actor is None:
         return False
+    until = time.monotonic() + STEP_SECONDS
     for _ in range(chunk):
         is_over = _work_next(run_id, actor, clock())
         if is_over is not None:
             return is_over
+        if time.monotonic() >= until:
+            break
     now = clock()
     with transaction():
         run = db.session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
