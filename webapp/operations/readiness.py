@@ -52,12 +52,17 @@ def store() -> str:
     return OK
 
 
+def migrations_in(folder: str) -> ScriptDirectory:
+    """The migrations that this code brings."""
+    settings = Config()
+    settings.set_main_option("script_location", folder)
+    return ScriptDirectory.from_config(settings)
+
+
 @cache
 def newest_migration(folder: str) -> str:
     """The number of the newest migration that this code brings."""
-    settings = Config()
-    settings.set_main_option("script_location", folder)
-    return ScriptDirectory.from_config(settings).get_current_head() or ""
+    return migrations_in(folder).get_current_head() or ""
 
 
 def applied_migration() -> str:

@@ -12,8 +12,6 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
@@ -26,6 +24,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, PaydeskError
 from webapp.ledger import check
 from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite_copy
+from webapp.operations.facts import OPEN_TRANSFERS
 from webapp.operations.manifest import Facts, Manifest
 from webapp.payouts import policies
 from webapp.payouts.models import Transfer
@@ -83,12 +82,11 @@ def run(
     say(f"Every payment is halted ({halted} organisation{'' if halted == 1 else 's'}).")
     report = check.run()
     findings = tuple(f"{f.rule}: {f.subject}. {f.message}" for f in report.findings)
-    open_states = ("queued", "submitting", "accepted", "unknown", "review")
     return Restored(
         sum(facts.rows.values()),
         len(sums),
         halted,
-        _count(select(func.count()).select_from(Transfer).where(Transfer.state.in_(open_states))),
+        _count(select(func.count()).select_from(Transfer).where(Transfer.state.in_(OPEN_TRANSFERS))),
         _count(
             select(func.count())
             .select_from(ApiToken)
@@ -116,9 +114,8 @@ def _look_at(folder: Path, into: str) -> tuple[Manifest, dict[str, str]]:
         raise Conflict(
             f"PAYDESK_FIELD_KEYS lacks the key {', '.join(missing)}; bank details could not be read."
         )
-    script = Config()
-    script.set_main_option("script_location", str(current_app.config["MIGRATIONS_FOLDER"]))
-    if described.migration not in {s.revision for s in ScriptDirectory.from_config(script).walk_revisions()}:
+    known_ones = readiness.migrations_in(str(current_app.config["MIGRATIONS_FOLDER"])).walk_revisions()
+    if described.migration not in {migration.revision for migration in known_ones}:
         raise Conflict(
             f"The back-up was made by a newer Paydesk (migration {described.migration}). Install that one first."
         )
