@@ -15,6 +15,9 @@ HANDLERS: dict[str, str] = {
     "transfer.ask": "jobs.payouts.ask_transfer",
     "payout.retry": "jobs.payouts.retry_payout",
     "payout.pay": "jobs.payouts.pay_payout",
+    "rent.check": "jobs.rentals.check_payment",
+    "rent.share": "jobs.rentals.share",
+    "rent.return": "jobs.rentals.work_return",
     # bulk
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",

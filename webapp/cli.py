@@ -221,11 +221,13 @@ def _add_rooms() -> None:
     from webapp.people import commands as people
     from webapp.people import token_commands as tokens
     from webapp.programs.installations import commands as installations
+    from webapp.programs.rentals import commands as rentals
     from webapp.web import catalogues
 
     for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token,
                     catalogues.translations, *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
+    installations.quote.add_command(rentals.quote_rent)
     user.add_command(people.invite)
     user.add_command(people.remove_second_factor)
 

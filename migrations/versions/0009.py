@@ -738,6 +738,7 @@ def upgrade() -> None:
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("netted_minor", sa.BigInteger(), nullable=False),
         sa.Column("payout_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("offer", sa.String(length=10), nullable=False),
         sa.Column("waits_for", sa.String(length=300), nullable=False),
         sa.CheckConstraint(
             "amount_minor >= 0 AND netted_minor >= 0",
@@ -745,6 +746,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "netted_minor <= amount_minor", name=op.f("ck_rent_distribution_shares_netted_at_most_the_amount")
+        ),
+        sa.CheckConstraint(
+            "offer IN ('open', 'blocked', 'dismissed')",
+            name=op.f("ck_rent_distribution_shares_offer_is_known"),
         ),
         sa.ForeignKeyConstraint(
             ["distribution_id"],

@@ -28,11 +28,11 @@ from webapp.portals import (
     technician,
 )
 from webapp.programs.installations import work
-from webapp.programs.rentals import models as rental_tables
+from webapp.programs.rentals import work as rentals
 from webapp.statements import month_runs
 
 # Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
-REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rental_tables)
+REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rentals)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:

@@ -36,3 +36,14 @@ def using(name: str, other: Rail) -> Iterator[None]:
             del _rails[name]
         else:
             _rails[name] = before
+
+
+@contextmanager
+def collecting_with(name: str, other: Collector) -> Iterator[None]:
+    """Put another collector in the place of a name for the length of a block, as tests do."""
+    before = _collectors[name]
+    _collectors[name] = other
+    try:
+        yield
+    finally:
+        _collectors[name] = before

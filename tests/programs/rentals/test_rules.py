@@ -197,13 +197,6 @@ def test_tax_year_begins_in_april(day: date, first: date, last: date) -> None:
     assert rules.tax_year_of(day) == (first, last)
 
 
-@pytest.mark.parametrize(
-    ("day", "last"), [(date(2028, 2, 3), 29), (date(2026, 12, 31), 31), (date(2026, 4, 1), 30)]
-)
-def test_month_of_a_day(day: date, last: int) -> None:
-    assert rules.month_of(day) == (day.replace(day=1), day.replace(day=last))
-
-
 def test_polls_as_the_gateway_asks_for() -> None:
     asked = list(accumulate(rules.next_poll(n) for n in range(31)))
     assert asked[:3] == [20, 23, 26]

@@ -476,7 +476,9 @@ class Distribution(Base):
     created_at: Mapped[Instant]
 
     payment: Mapped[RentPayment] = relationship(back_populates="distribution")
-    shares: Mapped[list[DistributionShare]] = relationship(order_by="DistributionShare.id")
+    shares: Mapped[list[DistributionShare]] = relationship(
+        order_by="DistributionShare.id", back_populates="distribution"
+    )
 
 
 class DistributionShare(Base):
@@ -487,6 +489,7 @@ class DistributionShare(Base):
         UniqueConstraint("distribution_id", "payee_id"),
         CheckConstraint("amount_minor >= 0 AND netted_minor >= 0", name="amounts_not_negative"),
         CheckConstraint("netted_minor <= amount_minor", name="netted_at_most_the_amount"),
+        CheckConstraint("offer IN ('open', 'blocked', 'dismissed')", name="offer_is_known"),
         Index("ix_rent_distribution_shares_payee", "payee_id", "id"),
     )
 
@@ -498,10 +501,19 @@ class DistributionShare(Base):
     # What of it went against rent that had been returned after it was paid out.
     netted_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     payout_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("payouts.id"), index=True)
+    # blocked: its payout was rejected or cancelled and nobody chose "pay again" or "dismiss" yet.
+    offer: Mapped[str] = mapped_column(String(10), default="open")
     # Why there is no payout yet, in words for admins; empty when there is one.
     waits_for: Mapped[str] = mapped_column(String(300), default="")
 
     payee: Mapped[Payee] = relationship(lazy="select")
+    distribution: Mapped[Distribution] = relationship(back_populates="shares")
+
+    @property
+    def part(self) -> dict[str, int]:
+        """Gross, each deduction and net of this owner, in minor units, as they were shared out."""
+        found: dict[str, int] = self.distribution.details["parts"][str(self.payee_id)]
+        return found
 
 
 class PropertyBill(Base):
