@@ -24,6 +24,7 @@ from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, read_only
 from webapp.kernel.actor import Actor
+from webapp.operations import upkeep
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 DAY = date(2026, 11, 20)
@@ -76,8 +77,9 @@ class Ground:
         return app
 
     def analyse(self) -> None:
-        """What a PostgreSQL server does by itself over a day: it counts its rows. SQLite does not."""
+        """What an installation does within a day: PostgreSQL counts its rows by itself, SQLite by our daily task."""
         db.session.rollback()
+        upkeep.look_after(0, NOW, NOW)
         if self.engine == "postgresql":
             with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))
