@@ -218,8 +218,8 @@ def test_bad_rows_never_stop_the_good_ones_and_come_back_to_be_fixed(desk: Desk)
     assert [bad[0]["Note"], bad[1]["Note"]] == ["'=1+1", "'+49 30 1234"]
     assert bad[3]["Note"] == "a, b"
     assert bad[1]["problem"] == (
-        "Size: 'five' is not a number, as this list writes numbers. Example: 1,234.50 "
-        "Unit: 'miles' is not a unit. Example: kW, Mbps, units "
+        "Size: 'five' is not a number, as this list writes numbers. Example: 1,234.50 | "
+        "Unit: 'miles' is not a unit. Example: kW, Mbps, units | "
         "Who: There is no technician 'Nobody'. Import the technicians first. Example: T-100; T-101"
     )
     bad[0]["Art"], bad[1]["Size"], bad[1]["Unit"], bad[1]["Who"] = "solar", "5", "kW", "Ana Souza"

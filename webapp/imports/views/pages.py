@@ -131,7 +131,7 @@ def preview(mapped: Mapped) -> dict[str, Any]:
         "notes": [*mapped.table.notes, *mapped.notes()],
         "to_fix": to_fix,
         "looked_at": len(looked_at),
-        "has_gaps": len(rows) > PREVIEWED,
+        "has_gaps": PREVIEWED < len(rows) < len(looked_at),
     }
 
 
@@ -295,7 +295,7 @@ def _bad_rows(file: OpenFile, said: dict[int, list[Problem]], at: int) -> Iterat
             if len(cells) > width:
                 # An unquoted delimiter made cells too many: their text stays, in the last column.
                 fitting[-1] = without_hidden(", ".join(cells[width - 1 :]))
-            words = " ".join(problem.short for problem in said[line])
+            words = " | ".join(problem.short for problem in said[line])
             yield [*fitting[:at], without_hidden(words), *fitting[at + 1 :]]
 
 
