@@ -18,10 +18,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-START_SECONDS = 90
+# Waiting ends as soon as there is what is waited for; a busy machine takes its time.
+START_SECONDS, STOP_SECONDS = 240, 90
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 DEMO_PASSWORD = "paydesk-demo"
 
 
@@ -38,6 +41,13 @@ class Demo:
         with sqlite3.connect(self.home / "paydesk.sqlite", timeout=20) as database:
             database.execute(statement)
         database.close()
+
+    def ask(self, query: str) -> Any:
+        """The first row of an answer of the demo's database, or None."""
+        with sqlite3.connect(self.home / "paydesk.sqlite", timeout=20) as database:
+            row = database.execute(query).fetchone()
+        database.close()
+        return row
 
 
 def _free_port() -> int:
@@ -58,6 +68,16 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     raise RuntimeError("the demo did not come up")
+
+
+def _wait_until_drawn(demo: Demo) -> None:
+    """The workers draw what the demo begins with; what tests download of it is the technician's."""
+    whose = "(SELECT id FROM payees WHERE email = 'technician@solaria.example')"
+    end = time.monotonic() + START_SECONDS
+    while demo.ask(f"SELECT 1 FROM documents WHERE state NOT IN ('ready', 'failed') AND payee_id = {whose}"):
+        if time.monotonic() > end:
+            raise RuntimeError("the demo's documents were not drawn")
+        time.sleep(0.2)
 
 
 def _put_up_the_stage(environment: dict[str, str]) -> dict[str, Any]:
@@ -92,11 +112,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     )
     try:
         _wait_until_up(f"http://localhost:{port}", process)
-        yield Demo(f"http://localhost:{port}", home, _put_up_the_stage(environment))
+        demo = Demo(f"http://localhost:{port}", home, _put_up_the_stage(environment))
+        _wait_until_drawn(demo)
+        yield demo
     finally:
         process.terminate()
-        process.wait(timeout=40)
-        log.close()
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        finally:
+            process.kill()
+            log.close()
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +151,14 @@ def sign_in(page: Page, demo: Demo, email: str) -> None:
 
 
 def _context(browser: Browser, javascript: bool = True, bypass_csp: bool = False) -> BrowserContext:
-    return browser.new_context(
+    context = browser.new_context(
         bypass_csp=bypass_csp,  # for axe alone, which is injected
         java_script_enabled=javascript,
         viewport={"width": 1280, "height": 900},
         reduced_motion="reduce",
     )
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 class Windows:

@@ -31,7 +31,7 @@ def _sideways(page: Page) -> list[str]:
     fits = "() => document.documentElement.scrollWidth <= window.innerWidth"
     try:
         # Right after a change of size the page still measures its tables.
-        page.wait_for_function(fits, timeout=800)
+        page.wait_for_function(fits, timeout=5_000)
     except TimeoutError:
         return ["scrolls sideways"]
     return []

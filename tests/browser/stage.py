@@ -1,7 +1,8 @@
 """People and records for the browser tests, put into a running demo by a process of its own; prints what it made.
 
-Each of the workflows that are done twice (by keyboard, without JavaScript) has an organisation of its own, so
-that neither takes what the other needs. Run with the settings of the demo in the environment.
+Each of the workflows that are done twice (by keyboard, without JavaScript) has an organisation of its own, and so
+has every test that uses something up: none takes what another needs, whichever comes first. Run with the settings
+of the demo in the environment.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from webapp.statements import monthly
 
 #: Organisations with payouts in every state that a workflow starts from.
 WORKPLACES = ("keys", "plain")
+#: Organisations of single tests, named after what is done there, each with a few payouts.
+DESKS = ("at-work", "finished", "one", "bank", "passkey", "unproven")
 BULK = 50
 AGO = timedelta(days=40)
 
@@ -93,6 +96,15 @@ def _workplace(slug: str, now: datetime) -> dict[str, Any]:
     return {"waiting": waiting, "approved": approved, "month": monthly.month_name((now - AGO).date())}
 
 
+def _desk(slug: str, now: datetime) -> None:
+    organisation = _organisation(slug)
+    first, _ = _team(organisation)
+    worker = _payee(organisation, "Ravi")
+    for n in range(4):
+        payouts.payout(organisation, worker, 10_000 + n, now=now)
+    payouts.payout_ready(organisation, worker, 20_000, approver=first, now=now)
+
+
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
     """Addresses as the mails carry them: invitation, reset, one that is spent, unsubscribing."""
     known, other = _user(organisation, "forgetful", "admin"), _user(organisation, "late", "admin")
@@ -121,6 +133,8 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
     """Make everything in one transaction; returns references and addresses by name."""
     with transaction():
         made: dict[str, Any] = {slug: _workplace(slug, now) for slug in WORKPLACES}
+        for slug in DESKS:
+            _desk(slug, now)
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]

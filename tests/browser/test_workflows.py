@@ -14,7 +14,6 @@ from tests.browser.hands import Hands, Keyboard, Plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-SLOW = 30_000
 Open = Callable[[str], Hands]
 
 
@@ -38,7 +37,7 @@ def hands(place: str, windows: Windows) -> Open:
 
 def _says(hands: Hands, words: str) -> None:
     """The page says it; a run or a check is waited for, without JavaScript by loading the page again."""
-    expect(hands.page.locator("main")).to_contain_text(words, timeout=SLOW)
+    expect(hands.page.locator("main")).to_contain_text(words)
 
 
 def _more(hands: Hands, demo: Demo, reference: str, act: str) -> None:
@@ -163,7 +162,7 @@ def test_import_a_list(hands: Open, demo: Demo, place: str, tmp_path: Path) -> N
     person.press(person.button("Upload"))
     person.press(person.button("Check all rows"))
     store = person.button("(Import|Store|Bring in)")
-    expect(store).to_be_visible(timeout=SLOW)
+    expect(store).to_be_visible()
     person.press(store)
     _says(person, "The good rows are stored.")
     person.go(f"{demo.address}/admin/payees")
