@@ -23,7 +23,9 @@ def _locked() -> dict[str, tuple[str, frozenset[str]]]:
 
 def _hashes(component: dict[str, Any]) -> frozenset[str]:
     places = component["externalReferences"]
-    return frozenset(h["content"] for place in places for h in place.get("hashes", ()) if h["alg"] == "SHA-256")
+    return frozenset(
+        h["content"] for place in places for h in place.get("hashes", ()) if h["alg"] == "SHA-256"
+    )
 
 
 def test_the_bill_of_materials_says_what_the_lock_says() -> None:

@@ -127,7 +127,9 @@ def test_the_sign_that_postgresql_cannot_store_is_refused(client: FlaskClient) -
     assert "cannot be stored" in response.text
 
 
-def test_who_is_signed_out_is_led_back_to_the_page_with_the_form(client: FlaskClient, database: Flask) -> None:
+def test_who_is_signed_out_is_led_back_to_the_page_with_the_form(
+    client: FlaskClient, database: Flask
+) -> None:
     form = "http://localhost/admin/payees/new?kept=1"
     answer = client.post("/admin/payees/new", headers={"Referer": form})
     assert answer.status_code == 401

@@ -29,4 +29,5 @@ def in_words(amount: Money, *, indian: bool) -> str:
 
 def is_large(amount: Money) -> bool:
     """Whether the amount is so large that it is said in words too."""
-    return abs(amount.amount) >= LARGE * 10 ** exponent(amount.currency)
+    limit: int = LARGE * 10 ** exponent(amount.currency)
+    return abs(amount.amount) >= limit

@@ -93,8 +93,8 @@ def choice(who: Approver, act: str, form: FilterForm, view: str) -> Choice | Pro
     if request.form.get("draft"):
         run = own_draft(request.form["draft"])
         left_out = set(request.form.getlist("leave_out", type=int))
-        ids = [row.subject_id for row in run_lists.all_rows(run.id) if row.subject_id not in left_out]
-        return Choice(_load(ids)) if ids else Problem("Nothing is left", "Every payout was left out.", 422)
+        kept = [row.subject_id for row in run_lists.all_rows(run.id) if row.subject_id not in left_out]
+        return Choice(_load(kept)) if kept else Problem("Nothing is left", "Every payout was left out.", 422)
     if request.form.get("everything"):
         return _everything(who, act, form, view)
     try:

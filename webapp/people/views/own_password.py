@@ -38,7 +38,9 @@ def password() -> ResponseReturnValue:
         else:
             if token:
                 begin(token)
-                flash("Your password is changed. Your other sessions and your API tokens are ended.", "success")
+                flash(
+                    "Your password is changed. Your other sessions and your API tokens are ended.", "success"
+                )
                 return see_other(url_for(".account"))
             throttle.note_failure(current_user.id)
             form.present.errors = [N_("This is not your present password.")]
