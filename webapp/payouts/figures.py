@@ -51,7 +51,7 @@ class MonthSum:
 
 def waiting_by_state(organisation_id: int) -> dict[str, list[Waiting]]:
     """Open payouts by state, one entry per currency."""
-    query: Select[Any] = (
+    query: Any = (
         select(
             Payout.state,
             Payout.currency,
