@@ -55,7 +55,7 @@ def _form_with_errors(page: Page, demo: Demo) -> None:
 def _conflict(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.address}/admin/payouts?status=pending_approval")
     reference = page.locator("tbody th a").first.inner_text()
-    page.goto(f"{demo.address}/admin/payouts/{reference}/hold")
+    page.goto(f"{demo.address}/admin/payouts/{reference}/cancel")
     # What the page says it saw is older than what is there.
     page.eval_on_selector("main [name=version]", "field => { field.value = '0'; }")
     page.locator("#reason").fill("The invoice is disputed.")

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CANARY_NUMBER, CANARY = 987_654_321, "canary-7f3a"
 # The modules that speak to the network, and with whom; everything else has no way to be made to.
 SPEAKERS = {
+    "webapp/providers/http.py": "payment providers, at the addresses of an organisation's account",
     "webapp/providers/smtp.py": "the mail server of SMTP_URL",
     "webapp/providers/storage_s3.py": "the endpoint of STORAGE_URL",
     "webapp/demo/run.py": "our own /healthz",
