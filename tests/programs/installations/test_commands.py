@@ -110,7 +110,7 @@ def test_bad_rows_are_exit_code_1_and_a_bad_file_2(solaria: Organisation, tmp_pa
     workbook.write_bytes(b"PK\x03\x04")
     result = run("technicians", str(workbook))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Excel workbook" in result.stderr
+    assert "workbook is damaged" in result.stderr
 
 
 def test_the_person_who_imports_is_remembered(solaria: Organisation) -> None:
