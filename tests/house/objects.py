@@ -219,11 +219,11 @@ def a_file(house: House, kind: str) -> list[Arguments]:
     made = installations.installation(house.organisation, house.payees["technician"])
     data = b"%PDF-1.7 certificate %%EOF"
     sha = hashlib.sha256(data).hexdigest()
-    storage.save("probe/none", data)
+    storage.save("papers/none", data)
     kept = files.add_file(
         organisation_id=house.organisation.id,
         reference=made.reference,
-        kept=files.Kept("probe/none", Upload("certificate.pdf", "application/pdf", data, sha)),
+        kept=files.Kept("papers/none", Upload("certificate.pdf", "application/pdf", data, sha)),
         actor=FACTORY,
         now=WHEN,
     )
