@@ -1,8 +1,11 @@
-"""The door out of a review: two people who looked at the bank's own records say whether the money moved."""
+"""The door out of a review: two people who looked at the bank's own records say whether the money moved.
+
+In single-operator mode there may be nobody else: the same person says the same again, once the mode's delay is over.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -10,8 +13,9 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Forbidden, Invalid
-from webapp.payouts import approval, entries, payment, records, settlement
+from webapp.payouts import approval, entries, payment, policies, records, settlement
 from webapp.payouts.models import Payout, Transfer, TransferEvent
+from webapp.payouts.policy import SingleOperator, instant_text
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
 
@@ -24,6 +28,8 @@ def settle_review(
 ) -> Result:
     """One person's finding, "moved" or "not_moved"; the same finding of a second person is booked.
 
+    In single-operator mode it is also booked when the same person finds the same after the mode's delay.
+
     The halt of the rail is lifted apart from this. Raises Conflict when nothing is under review, Invalid for an
     unknown finding or a missing note, Forbidden for anybody but a person.
     """
@@ -35,18 +41,41 @@ def settle_review(
     if actor.user_id is None:
         raise Forbidden("Only people settle a review.")
     found = last_finding(transfer)
-    last = found.request if found is not None else None
+    solo = policies.current_policy(organisation_id)[0].single_operator
     request = {"finding": finding, "by": actor.user_id, "note": note}
-    _record(payout, transfer, finding, note, actor, now)
-    is_agreed = last is not None and last["finding"] == finding and last["by"] != actor.user_id
-    if not is_agreed:
+    is_same = found is not None and found.request["finding"] == finding
+    is_alone = is_same and may_confirm_alone(found, actor.user_id, solo, now)
+    _record(payout, transfer, finding, f"{note} (single operator)" if is_alone else note, actor, now)
+    if found is None or not (is_alone or (is_same and found.request["by"] != actor.user_id)):
         settlement.keep_event(transfer, "operator", transfer.state, now, request=request)
         payout.version += 1
-        message = f"Your finding for {reference} is kept: {_WORDS[finding]}. A second person must confirm it."
-        return Result(payout, False, message)
+        return Result(payout, False, _kept(payout, finding, solo, now))
     _book(payout, transfer, finding, actor, now)
     settlement.keep_event(transfer, "operator", TransferState.REVIEW, now, request=request)
     return Result(payout, False, f"The review of {reference} is settled: {_WORDS[finding]}.")
+
+
+def alone_from(found: TransferEvent, solo: SingleOperator) -> datetime | None:
+    """When the person of a finding may confirm it alone; None outside single-operator mode."""
+    return found.at + timedelta(hours=solo.delay_hours) if solo.is_on else None
+
+
+def may_confirm_alone(
+    found: TransferEvent | None, user_id: int | None, solo: SingleOperator, now: datetime
+) -> bool:
+    """Whether the person gave this finding themselves so long ago that the mode's delay is over."""
+    if found is None or found.request["by"] != user_id:
+        return False
+    begins = alone_from(found, solo)
+    return begins is not None and now >= begins
+
+
+def _kept(payout: Payout, finding: str, solo: SingleOperator, now: datetime) -> str:
+    words = f"Your finding for {payout.reference} is kept: {_WORDS[finding]}."
+    if not solo.is_on:
+        return f"{words} A second person must confirm it."
+    when = instant_text(now + timedelta(hours=solo.delay_hours), payout.organisation.timezone)
+    return f"{words} A second person confirms it, or you yourself from {when}."
 
 
 def _under_review(payout: Payout) -> Transfer:

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests import factories
 from tests.rooms.payouts.rails import Reply
 from tests.rooms.payouts.test_execution import FAILED, Scene, scene
+from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Forbidden, Invalid
-from webapp.payouts import service
+from webapp.payouts import policies, service
+from webapp.payouts.policy import default_rules
 from webapp.people.models import Organisation
 from webapp.providers.ports import Answer, Outcome
 
@@ -113,3 +116,77 @@ def test_words_about_a_settled_review_do_not_count_in_the_next_one(database: Fla
         assert found.states() == ("failed", "review")
         assert "A second person" in say(found, first, "not_moved").message
         assert found.states() == ("failed", "review")
+
+
+def _alone(found: Scene, hours: int = 12) -> Actor:
+    """The only person there, in single-operator mode."""
+    rules = {**default_rules("USD"), "single_operator": {"is_on": True, "delay_hours": hours}}
+    with transaction():
+        organisation = db.session.get_one(Organisation, found.organisation_id)
+        person = factories.user(organisation=organisation, role="admin")
+        policies.change_policy(
+            organisation_id=found.organisation_id, rules=rules, actor=factories.FACTORY, now=found.now
+        )
+        return factories.actor_of(person)
+
+
+@pytest.mark.parametrize(("finding", "state"), [("moved", "paid"), ("not_moved", "failed")])
+def test_a_single_operator_confirms_their_own_word_after_the_delay(
+    database: Flask, now: datetime, finding: str, state: str
+) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        person = _alone(found)
+        first = say(found, person, finding)
+        assert "or you yourself from" in first.message
+        found.wait(hours=11, minutes=59)
+        early = say(found, person, finding, "looked again")
+        assert "or you yourself from" in early.message
+        assert found.transfer.state == "review"
+        found.wait(hours=11, minutes=59)
+        assert found.transfer.state == "review", "another word begins the delay anew"
+        found.wait(minutes=1)
+        assert "is settled" in say(found, person, finding, "seen twice").message
+        assert found.payout.state == state
+        notes = db.session.scalars(
+            select(AuditEvent.note)
+            .where(AuditEvent.tag == "payouts:transfer:finding")
+            .order_by(AuditEvent.id)
+        ).all()
+        assert notes == ["seen on the statement", "looked again", "seen twice (single operator)"]
+
+
+def test_a_single_operator_who_finds_otherwise_begins_anew(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        person = _alone(found)
+        say(found, person, "moved")
+        found.wait(hours=13)
+        assert "is kept" in say(found, person, "not_moved").message
+        found.wait(hours=1)
+        assert "is kept" in say(found, person, "moved").message
+        assert found.transfer.state == "review"
+
+
+def test_in_single_operator_mode_a_second_person_need_not_wait(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        person = _alone(found)
+        _, other = people(found)
+        say(found, person, "moved")
+        assert "is settled" in say(found, other, "moved").message
+        assert found.payout.state == "paid"
+
+
+def test_without_the_mode_time_makes_nobody_two_people(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED], [WRONG]) as found:
+        found.send()
+        found.ask()
+        first, _ = people(found)
+        say(found, first, "moved")
+        found.wait(days=30)
+        assert "A second person" in say(found, first, "moved").message
+        assert found.transfer.state == "review"

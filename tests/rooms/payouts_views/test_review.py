@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 
 from tests.factories import people
@@ -14,8 +15,10 @@ from tests.factories.payouts import payout_sent
 from tests.rooms.payouts.rails import Reply, ScriptedRail
 from tests.rooms.payouts_views.conftest import HOUR
 from webapp.database import db, transaction
-from webapp.payouts import execution
+from webapp.kernel.clock import utc_now
+from webapp.payouts import execution, policies
 from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.policy import default_rules
 from webapp.payouts.views import plans
 from webapp.people.models import User
 from webapp.providers import registry
@@ -186,6 +189,7 @@ def test_lonely_admin_is_told_that_a_second_one_is_needed(place: Place, payout: 
             user.is_active = False
     html = place.client(place.maker).get(_address(payout)).text
     assert "one person cannot settle it" in html
+    assert "choose single-operator mode in the <a href=" in html
 
 
 def test_accountant_does_not_see_the_form(place: Place, payout: Payout) -> None:
@@ -202,3 +206,33 @@ def test_without_a_review_there_is_nothing_to_settle(place: Place) -> None:
     assert "Give your word" not in html
     sent = {"version": str(made.version), "note": NOTE, "finding": "moved"}
     assert client.post(_address(made), data=sent).status_code == 409
+
+
+def _single_operator(place: Place) -> None:
+    with transaction():
+        policies.change_policy(
+            organisation_id=place.organisation.id,
+            rules={**default_rules("USD"), "single_operator": {"is_on": True}},
+            actor=people.FACTORY,
+            now=HOUR,
+        )
+
+
+def test_a_single_operator_is_told_when_and_settles_it_then(place: Place, payout: Payout) -> None:
+    _single_operator(place)
+    client = place.client(place.maker)
+    html = client.get(_address(payout)).text
+    assert "after your word you wait 12 hours, look again, and confirm it yourself" in html
+    assert "Two different people must find the same" not in html
+    _say(client, payout, html, finding="moved")
+    waiting = client.get(_address(payout)).text
+    assert "you can confirm your own word from" in waiting
+    # The same words sent again too early are a repeat; the delay is not begun anew.
+    assert _say(client, payout, waiting, finding="moved")[0] == 303
+    assert _fresh(payout.id).transfers[-1].state == "review"
+    with time_machine.travel(utc_now() + timedelta(hours=12, minutes=1), tick=False):
+        client = place.client(place.maker)
+        over = client.get(_address(payout)).text
+        assert "the delay of 12 hours is over" in over
+        assert _say(client, payout, over, finding="moved")[0] == 303
+    assert _fresh(payout.id).state == "paid"

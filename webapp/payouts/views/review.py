@@ -9,8 +9,9 @@ from typing import Any
 from flask import url_for
 
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
-from webapp.payouts import records, reviews, service
+from webapp.payouts import policies, records, reviews, service
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people import members
@@ -39,6 +40,8 @@ class Word:
     by_id: int
     by: str
     at: datetime
+    # In single-operator mode: when this person may confirm their own word.
+    alone_from: datetime | None = None
 
     @property
     def found(self) -> str:
@@ -57,7 +60,9 @@ def last_word(transfer: Transfer) -> Word | None:
     if event is None:
         return None
     kept, by_id = event.request, int(event.request["by"])
-    return Word(kept["finding"], kept["note"], by_id, email_of(by_id) or "Somebody", event.at)
+    rules, _ = policies.current_policy(transfer.organisation_id)
+    begins = reviews.alone_from(event, rules.single_operator)
+    return Word(kept["finding"], kept["note"], by_id, email_of(by_id) or "Somebody", event.at, begins)
 
 
 def settle(
@@ -78,7 +83,9 @@ def settle(
     payout = records.lock(organisation_id, reference)
     words = [word for transfer in payout.transfers if (word := last_word(transfer))]
     newest = max(words, key=lambda word: word.at, default=None)
-    if newest is not None and (newest.by_id, newest.finding, newest.note) == (actor.user_id, finding, note):
+    said = (newest.by_id, newest.finding, newest.note) if newest is not None else None
+    may_confirm = newest is not None and newest.alone_from is not None and now >= newest.alone_from
+    if said == (actor.user_id, finding, note) and not may_confirm:
         return service.Result(
             payout, True, f"You have given your word on {reference} already; nothing was changed."
         )
@@ -145,11 +152,14 @@ def evidence(payout: Payout, user_id: int) -> dict[str, Any] | None:
                filters.money(Money(transfer.amount_minor, transfer.currency)), transfer.transfer_id, "–"]  # fmt: skip
     terms = ("What", "When", "Amount", "References", "In its words")
     word = last_word(transfer)
+    solo = policies.current_policy(payout.organisation_id)[0].single_operator
     return {
         "transfer": transfer,
         "rows": list(zip(terms, ordered, *bank, strict=True)),
         "word": word,
         "is_mine": word is not None and word.by_id == user_id,
+        "solo_hours": solo.delay_hours if solo.is_on else None,
+        "is_alone_now": word is not None and word.alone_from is not None and utc_now() >= word.alone_from,
         "others": _others(payout.organisation_id, word.by_id if word else user_id),
         "effects": _effects(payout),
         "settings_href": url_for("admin.policy.show"),
