@@ -6,9 +6,10 @@ import base64
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
@@ -23,6 +24,9 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.people import passwords
 from webapp.people.throttle import limiter
+
+if TYPE_CHECKING:
+    from tests.support.emptying import Kept
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -56,6 +60,7 @@ class SqliteFile:
         self.path = folder / "paydesk.sqlite"
         self.template = folder / "template.sqlite"
         self.url = f"sqlite:///{self.path}"
+        self.kept = 0
 
     def freeze(self) -> None:
         """Keep the migrated database as the template."""
@@ -68,6 +73,19 @@ class SqliteFile:
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         shutil.copy(self.template, self.path)
+
+    def keep(self) -> Path:
+        """The database as it is now, to be put back later."""
+        db.engine.dispose()
+        self.kept += 1
+        return shutil.copy(self.path, self.path.with_name(f"kept-{self.kept}.sqlite"))
+
+    def put_back(self, kept: Path) -> None:
+        """Put what was kept in place of an empty database."""
+        db.engine.dispose()
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        shutil.copy(kept, self.path)
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -93,6 +111,16 @@ class PostgresDatabase:
         """Put an empty database in place."""
         db.engine.dispose()
         self.database.reset()
+
+    def keep(self) -> Kept:
+        """The rows as they are now, to be put back later."""
+        db.engine.dispose()
+        return self.database.keep()
+
+    def put_back(self, kept: Kept) -> None:
+        """Put what was kept into an empty database."""
+        db.engine.dispose()
+        self.database.put_back(kept)
 
     def close(self) -> None:
         """Drop the database; the server itself is shared by the workers."""
@@ -162,6 +190,33 @@ def database(app: Flask, _store: object) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _scenes() -> dict[object, tuple[object, object]]:
+    return {}
+
+
+@pytest.fixture
+def scene(
+    database: Flask, _store: object, _scenes: dict[object, tuple[object, object]]
+) -> Callable[[Callable[[], object]], object]:
+    """Puts a scene into the empty database: made by the function once, afterwards its rows are put back.
+
+    The function commits what it makes and answers what is the same every time: ids, not records.
+    """
+
+    def put(make: Callable[[], object]) -> object:
+        if make in _scenes:
+            kept, answer = _scenes[make]
+            _store.put_back(kept)  # type: ignore[attr-defined]
+            return answer
+        answer = make()
+        db.session.remove()
+        _scenes[make] = (_store.keep(), answer)  # type: ignore[attr-defined]
+        return answer
+
+    return put
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,9 +46,9 @@ class Longer(NullTranslations):
 
 
 @pytest.fixture
-def town(database: Flask) -> Town:
+def town(database: Flask, scene: Callable[[Callable[[], object]], object]) -> Town:
     """Two organisations, and a payout that waits for the technician of one."""
-    return town_module.build(database)
+    return town_module.build(database, scene)
 
 
 def _through(page: Page, client: FlaskClient) -> None:

@@ -173,3 +173,20 @@ def test_dead_rows_do_not_pile_up(server, emptied):
         write(server, "INSERT INTO words (word) SELECT 'many' FROM generate_series(1, 5000)")
         emptied.reset()
     assert oid(server) != before
+
+
+def test_what_was_kept_is_put_back_with_its_numbers(server, emptied):
+    emptied.reset()
+    write(server, "INSERT INTO words (word) VALUES (NULL)", "INSERT INTO uses VALUES (2)")
+    kept = emptied.keep()
+    for _ in range(2):
+        emptied.reset()
+        emptied.put_back(kept)
+        with connect(server, "emptied") as connection:
+            connection.execute("INSERT INTO words (word) VALUES ('new')")
+            words = connection.execute("SELECT id, word FROM words ORDER BY id").fetchall()
+            assert words == [(1, "paid"), (2, None), (3, "new")]
+            assert connection.execute("SELECT word_id FROM uses").fetchall() == [(2,)]
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+            with pytest.raises(psycopg.errors.RaiseException, match="never"):
+                connection.execute("DELETE FROM words")

@@ -52,9 +52,9 @@ def _bare_app() -> Flask:
 
 
 @pytest.fixture
-def town(database: Flask) -> Town:
+def town(database: Flask, scene: Callable[[Callable[[], object]], object]) -> Town:
     """Two organisations and everybody in them."""
-    return town_module.build(database)
+    return town_module.build(database, scene)
 
 
 @pytest.fixture

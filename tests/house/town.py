@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.factories import method, organisation, payee, sign_in, stored, user
+from webapp.database import db
 from webapp.people import numbers
 from webapp.people.models import PAYEE_KINDS, Organisation, Payee, Role, User
 
@@ -69,15 +70,42 @@ def _house(slug: str) -> House:
     return house
 
 
-def build(app: Flask) -> Town:
-    """Both houses, committed."""
+Ids = tuple[int, dict[str, int], dict[str, int], dict[str, int]]
+
+
+def _built() -> tuple[Ids, Ids]:
+    """Both houses, committed; what they are made of by its ids."""
     with stored():
         home = _house("home")
         # Numbers begin anew in each organisation; here they must not be the same.
         numbers.next_numbers(home.organisation.id, "PY", 4, 500)
         for kind in KINDS:
             home.payees[kind].reference = numbers.next_number(home.organisation.id, "PY")
-        return Town(app, home, _house("elsewhere"))
+        elsewhere = _house("elsewhere")
+    return _ids(home), _ids(elsewhere)
+
+
+def _ids(house: House) -> Ids:
+    people = (house.users, house.payees, house.neighbours)
+    users, payees, neighbours = ({name: one.id for name, one in each.items()} for each in people)
+    return house.organisation.id, users, payees, neighbours
+
+
+def _found(ids: Ids) -> House:
+    organisation_id, users, payees, neighbours = ids
+    get = db.session.get_one
+    return House(
+        get(Organisation, organisation_id),
+        {name: get(User, one) for name, one in users.items()},
+        {name: get(Payee, one) for name, one in payees.items()},
+        {name: get(Payee, one) for name, one in neighbours.items()},
+    )
+
+
+def build(app: Flask, scene: Callable[[Callable[[], object]], object]) -> Town:
+    """Both houses, by the fixture `scene`: made once in a process, then put back for every test."""
+    home, elsewhere = cast("tuple[Ids, Ids]", scene(_built))
+    return Town(app, _found(home), _found(elsewhere))
 
 
 Arguments = dict[str, Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 
@@ -11,6 +13,6 @@ from tests.house.town import Town
 
 
 @pytest.fixture
-def town(database: Flask) -> Town:
+def town(database: Flask, scene: Callable[[Callable[[], object]], object]) -> Town:
     """Two organisations and everybody in them."""
-    return town_module.build(database)
+    return town_module.build(database, scene)

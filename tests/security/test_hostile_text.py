@@ -9,38 +9,23 @@ page, file and e-mail is read again.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import socket
-from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
-import openpyxl
 import pytest
-from sqlalchemy import LargeBinary, String, Text, select
+from sqlalchemy import select
 
 from tests.factories.tokens import headers, token
-from tests.house.pages import SPACE, parse
 from tests.house.town import Town
 from tests.security.forms import Form, forms_of
+from tests.security.inert import ALL_AT_ONCE, MARK, OTHERS, SHORT, element_problems, file_problems, stored
 from tests.security.walk import Visitors, Walk
-from webapp.database import Base, db
+from webapp.database import db
 from webapp.notices.models import Email
 
-OVERRIDE = "\u202e"
-MARK = "x-canary"
-# What can be stored, in one: a formula, markup, a template, SQL, right to left, an emoji.
-ALL_AT_ONCE = f"=1+1\"'><{MARK} onerror=boo()></{MARK}>{{{{7*7}}}}'; DROP TABLE users;--{OVERRIDE}abc😀"
-SHORT = f"<{MARK}>"  # for fields that take a few signs
-OTHERS = (
-    "x" * 10_000, "NUL\x00here", "bell\x07 escape\x1b[31m", "first\r\nBcc: them@evil.example", "@SUM(A1)", "\t=1",
-    "-2+3+cmd|' /C calc'!A0", "{{config}}${7*7}<%= 7*7 %>", "' OR '1'='1", "\u200f\u2066\u200b\ufeff", "😀" * 300,
-    "javascript:alert(1)", "http://127.0.0.1:9/canary", "../../etc/passwd", "%s%n{0}{actor.__class__}", "\ud800",
-    "９" * 20, "1e999", "-0", "nan",
-)  # fmt: skip
 # What ends the visitor's own stay is not sent from the page of somebody who has more to visit.
 NOT_SENT = ("/sign-out", "/account/sessions", "/demo/")
 
@@ -69,61 +54,6 @@ def no_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return tried
 
 
-def _element_problems(page: str) -> Iterator[str]:
-    root, _ = parse(page)
-    parents = {child: parent for parent in root.iter() for child in parent}
-    for element in root.iter():
-        name = str(element.tag).removeprefix(SPACE)
-        if name == MARK or (name in ("b", "script") and MARK in (element.text or "")):
-            yield f"became an element: {name}"
-        if element.get("onerror") is not None or (element.get("href") or "").lower().startswith(
-            "javascript:"
-        ):
-            yield f"became an attribute of {name}"
-        for text in (element.text, *(child.tail for child in element)):
-            if text and OVERRIDE in text and not _is_apart(element, parents):
-                yield f"turns what stands beside it, in {name}: {text[:80]!r}"
-
-
-def _is_apart(element: Any, parents: dict[Any, Any]) -> bool:
-    """Whether the direction of this text stays its own: isolated, or alone in its block."""
-    while element is not None:
-        name = str(element.tag).removeprefix(SPACE)
-        if name in ("bdi", "textarea", "option", "title", "caption", "td", "th", "h1", "h2", "h3", "dd", "li", "p",
-                    "pre", "legend", "label", "figcaption", "summary") or element.get("dir"):  # fmt: skip
-            return True
-        element = parents.get(element)
-    return False
-
-
-def _file_problems(answer: Any) -> Iterator[str]:
-    if answer.mimetype == "text/csv":
-        for row in csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))):
-            for cell in row:
-                if MARK in cell and cell.lstrip().startswith(("=", "+", "@", "\t", "-")):
-                    yield f"a cell of the CSV begins like a formula: {cell[:60]!r}"
-    elif answer.mimetype.endswith("spreadsheetml.sheet"):
-        book = openpyxl.load_workbook(io.BytesIO(answer.data), read_only=True)
-        for row in book.active.iter_rows():
-            for cell in row:
-                if cell.data_type == "f" or str(cell.value or "").startswith("=1+1"):
-                    yield f"a cell of the workbook is a formula: {cell.value!r}"
-    elif answer.mimetype.endswith("json"):
-        json.loads(answer.data)
-
-
-def _stored() -> Counter[str]:
-    """How often the text is in which column."""
-    found: Counter[str] = Counter()
-    for table in Base.metadata.sorted_tables:
-        for column in table.columns:
-            if isinstance(column.type, (String, Text)) and not isinstance(column.type, LargeBinary):
-                values = db.session.scalars(select(column).where(column.contains(MARK)))
-                found[f"{table.name}.{column.name}"] = len(values.all())
-    db.session.rollback()
-    return +found
-
-
 @pytest.mark.slow
 def test_hostile_text_is_inert_everywhere(town: Town, no_calls: list[Any]) -> None:
     walk = Walk(town)
@@ -147,11 +77,11 @@ def test_hostile_text_is_inert_everywhere(town: Town, no_calls: list[Any]) -> No
                         f"{given.status_code} POST {form.action} with {name}={str(data[name])[:60]!r}"
                     )
                 if given.mimetype == "text/html":
-                    wrong += [f"answer to {form.action}, {name}: {p}" for p in _element_problems(given.text)]
+                    wrong += [f"answer to {form.action}, {name}: {p}" for p in element_problems(given.text)]
     assert not wrong, "\n".join(sorted(set(wrong)))
     assert sent > 150, f"only {sent} forms were sent"
     assert not no_calls, f"a page opened connections: {no_calls}"
-    tables = {name.partition(".")[0] for name in _stored()}
+    tables = {name.partition(".")[0] for name in stored()}
     assert tables >= {"payees", "users", "installations", "audit_events", "api_tokens", "payouts"}, tables
     wrong += _look_again(walk, visitors, pages)
     assert not wrong, "\n".join(sorted(set(wrong)))
@@ -164,9 +94,7 @@ def _look_again(walk: Walk, visitors: Visitors, pages: list[tuple[str, str]]) ->
         shown += MARK.encode() in answer.data
         if answer.status_code >= 500:
             wrong.append(f"{answer.status_code} GET {target}")
-        problems = (
-            _element_problems(answer.text) if answer.mimetype == "text/html" else _file_problems(answer)
-        )
+        problems = element_problems(answer.text) if answer.mimetype == "text/html" else file_problems(answer)
         wrong += [f"{target}: {problem}" for problem in problems]
     assert shown > 3, "the text was shown nowhere: the test looks at nothing"
     return wrong + _mails() + _api(walk)
@@ -177,7 +105,7 @@ def _mails() -> list[str]:
     for mail in db.session.scalars(select(Email)):
         if "\n" in mail.subject or "\r" in mail.subject:
             wrong.append(f"the subject of a mail has a line break: {mail.subject!r}")
-        wrong += [f"mail {mail.notice}: {p}" for p in _element_problems(mail.body_html or "")]
+        wrong += [f"mail {mail.notice}: {p}" for p in element_problems(mail.body_html or "")]
     db.session.rollback()
     return wrong
 

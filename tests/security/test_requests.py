@@ -113,10 +113,10 @@ def test_links_never_follow_the_host_header(client: FlaskClient, database: Flask
 def test_only_web_processes_on_postgresql_are_hurried() -> None:
     assert short_statements("sqlite:///x") == {}
     assert short_statements("postgresql+psycopg://x/y") == {
-        "connect_args": {"options": "-c statement_timeout=5000"}
+        "connect_args": {"options": "-c statement_timeout=5000 -c jit=off"}
     }
     kept = short_statements("postgresql+psycopg://x/y?options=-c%20search_path%3Dz")
-    assert kept["connect_args"]["options"] == "-c search_path=z -c statement_timeout=5000"
+    assert kept["connect_args"]["options"] == "-c search_path=z -c statement_timeout=5000 -c jit=off"
 
 
 def test_a_page_that_asks_too_long_is_a_page_that_says_so(

@@ -7,6 +7,7 @@ deleted, and a copy is made only where a test did more than write rows, or when 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -42,7 +43,18 @@ _NUMBERS = """
 SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences
 WHERE schemaname = 'public' AND last_value IS NOT NULL
 """
+_USED = """
+SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
 _PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows by table, as COPY writes them, and the last number of every sequence."""
+
+    rows: dict[str, bytes]
+    numbers: list[tuple[str, object]]
 
 
 class Emptied:
@@ -91,6 +103,28 @@ class Emptied:
         self._server.drop_database(self._name)
         self._server.create_database(self._name, template=self._template)
         self._times = self._rows = 0
+
+    def keep(self) -> Kept:
+        """All rows as they are now, and the numbers given out, to be put back later."""
+        connection = self._connect()
+        rows: dict[str, bytes] = {}
+        for found in connection.execute(self._filled).fetchall():
+            copying = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(str(found[0])))
+            with connection.cursor().copy(copying) as copy:
+                rows[str(found[0])] = b"".join(bytes(part) for part in copy)
+        return Kept(rows, [(str(name), n) for name, n in connection.execute(_USED).fetchall()])
+
+    def put_back(self, kept: Kept) -> None:
+        """Write rows that were kept into the empty database."""
+        connection = self._connect()
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            for name, rows in kept.rows.items():
+                copying = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))
+                with connection.cursor().copy(copying) as copy:
+                    copy.write(rows)
+            for name, number in kept.numbers:
+                connection.execute("SELECT setval(quote_ident(%s)::regclass, %s)", [name, number])
 
     def drop(self) -> None:
         """Remove the database and what was kept of it."""
