@@ -141,6 +141,7 @@
     sent.set(form, button);
     form.setAttribute("aria-busy", "true");
     busy(button, true);
+    startWaiting(form, form);
   }, true);
 
   // Back brings a page out of the browser's cache as it was left: its forms can be used again.
@@ -149,7 +150,7 @@
     $$("form[aria-busy]").forEach((form) => {
       busy(sent.get(form), false);
       sent.delete(form);
-      form.removeAttribute("aria-busy");
+      stopWaiting(form, form);
     });
   });
 
