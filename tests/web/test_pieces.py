@@ -73,7 +73,9 @@ class Filter(Form):
     """A filter of a list."""
 
     q = StringField("Search")
-    status = SelectField("Status", choices=[SelectChoice("", "All"), SelectChoice("a", "A")], validate_choice=False)
+    status = SelectField(
+        "Status", choices=[SelectChoice("", "All"), SelectChoice("a", "A")], validate_choice=False
+    )
 
 
 def test_a_kept_part_follows_what_was_typed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
