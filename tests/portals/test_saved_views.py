@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tinyhtml5
 from flask import Flask
 
 from tests.factories import people, sign_in, user
@@ -81,6 +82,23 @@ def test_views_belong_to_one_person(place: Place) -> None:
     view_id = db.session.scalar(db.select(SavedView.id))
     assert other.post(f"{SAVE}/{view_id}/remove").status_code == 404
     assert place.client(place.maker).post(f"{SAVE}/{view_id}/remove").status_code == 303
+
+
+def test_a_removed_view_can_be_had_back(place: Place) -> None:
+    client = place.client(place.maker)
+    _save(client)
+    view_id = db.session.scalar(db.select(SavedView.id))
+    page = client.post(f"{SAVE}/{view_id}/remove", follow_redirects=True)
+    assert db.session.scalar(db.select(SavedView.id)) is None
+    [form] = [
+        node
+        for node in tinyhtml5.parse(page.text, namespace_html_elements=False).iter("form")
+        if "".join(node.itertext()).strip() == "Undo"
+    ]
+    client.post(form.get("action"), data={node.get("name"): node.get("value") for node in form.iter("input")})
+    assert db.session.scalar(db.select(SavedView.query)) == "status=failed"
+    assert "Failed ones" in client.get("/admin/payouts").text
+    assert "Undo" not in client.get("/admin/payouts").text
 
 
 def test_views_stay_in_their_organisation(place: Place) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from flask import Flask, Response, g
+from flask import Flask, g
 from flask.testing import FlaskClient
 
 from tests.factories import organisation, sign_in, user
 from webapp.database import db, read_only
 from webapp.kernel.money import Money
 from webapp.web import filters
-from webapp.web.htmx import is_fragment, see_other, toast
+from webapp.web.htmx import is_fragment, see_other
 
 PUBLIC = {
     "assets.serve",
@@ -73,11 +72,6 @@ def test_an_htmx_answer_leads_on_by_a_header(app: Flask) -> None:
         assert is_fragment()
     with app.test_request_context("/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}):
         assert not is_fragment()
-
-
-def test_a_toast_travels_as_json() -> None:
-    response = toast(Response(), "Saved “it”")
-    assert json.loads(response.headers["HX-Trigger"]) == {"toast": "Saved “it”"}
 
 
 def test_words_follow_the_organisations_locale_and_zone(database: Flask) -> None:

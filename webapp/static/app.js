@@ -261,12 +261,6 @@
     run();
   }
 
-  document.addEventListener("toast", (event) => {
-    const detail = event.detail || {};
-    const said = typeof detail.value === "string" ? { text: detail.value } : detail;
-    if (said.text) tell(said.text, false, said.href ? { href: said.href, text: said.link || "Show" } : null);
-  });
-
   addEventListener("offline", () => tell("You are offline. Nothing is sent until the connection is back.", true));
   addEventListener("online", () => { const region = document.getElementById("alerts"); if (region) region.replaceChildren(); });
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-from flask import Response, make_response, redirect, request
+from flask import Response, flash, make_response, redirect, request
 from flask_htmx import HTMX
 
 htmx = HTMX()
@@ -24,7 +24,9 @@ def see_other(address: str) -> Response:
     return redirect(address, 303)  # type: ignore[return-value]
 
 
-def toast(response: Response, text: str) -> Response:
-    """Add a small message to an htmx answer."""
-    response.headers["HX-Trigger"] = json.dumps({"toast": text})
-    return response
+def flash_with_undo(text: str, href: str, fields: dict[str, Any]) -> None:
+    """Say on the next page what was done, with a button that posts `fields` to `href` to have it back.
+
+    For what is one's own and moves nothing: a view, a note. See docs/decisions/0015.
+    """
+    flash({"text": text, "href": href, "fields": fields}, "undo")  # type: ignore[arg-type]

@@ -65,8 +65,8 @@ def save(
     return view
 
 
-def remove(*, user_id: int, organisation_id: int, view_id: int) -> str:
-    """Forget one of the person's views; returns the endpoint of its list. Raises NotFound for anybody else's."""
+def remove(*, user_id: int, organisation_id: int, view_id: int) -> SavedView:
+    """Forget one of the person's views, and return what it was. Raises NotFound for anybody else's."""
     view = db.session.scalar(
         select(SavedView).where(
             SavedView.id == view_id,
@@ -76,6 +76,5 @@ def remove(*, user_id: int, organisation_id: int, view_id: int) -> str:
     )
     if view is None:
         raise NotFound
-    endpoint = view.endpoint
     db.session.delete(view)
-    return endpoint
+    return view

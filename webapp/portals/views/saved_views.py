@@ -25,7 +25,7 @@ from webapp.programs.installations import queries as installations
 from webapp.programs.installations.forms import FilterForm as InstallationFilterForm
 from webapp.programs.installations.models import Installation
 from webapp.programs.installations.views import common
-from webapp.web.htmx import is_fragment, see_other
+from webapp.web.htmx import flash_with_undo, is_fragment, see_other
 from webapp.web.pagination import capped_count
 
 blueprint = Blueprint("saved_views", __name__, url_prefix="/views")
@@ -170,8 +170,10 @@ def save() -> ResponseReturnValue:
 def remove(view_id: int) -> ResponseReturnValue:
     """Forget one's own view."""
     with transaction():
-        endpoint = saved_views.remove(
+        view = saved_views.remove(
             user_id=current_user.id, organisation_id=g.organisation.id, view_id=view_id
         )
-    flash("The view is removed. The records are untouched.", "success")
-    return see_other(url_for(endpoint))
+        fields = {"list": view.endpoint, "name": view.name, "query": view.query}
+    text = f"The view “{fields['name']}” is removed. The records are untouched."
+    flash_with_undo(text, url_for("admin.saved_views.save"), fields)
+    return see_other(url_for(fields["list"]))
