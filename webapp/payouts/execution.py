@@ -101,7 +101,7 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
     refused = _refused_by_balance(transfer_row_id)
     with transaction():
         payout, transfer = settlement.lock_transfer(transfer_row_id)
-        if transfer.state != TransferState.QUEUED:
+        if transfer.state != TransferState.QUEUED or registry.leaves_in_files(transfer.rail):
             return None
         if reasons := policies.halt_reasons(transfer.organisation_id, transfer.rail):
             return Later(now + _WAIT, f"Payments are halted: {' '.join(reasons)}")
@@ -336,7 +336,9 @@ def sweep(*, clock: Callable[[], datetime] = utc_now, limit: int = 500) -> int:
     late = now - timedelta(minutes=2)
     with transaction():
         sends = select(Transfer.id).where(
-            Transfer.state == TransferState.QUEUED.value, Transfer.created_at < late
+            Transfer.state == TransferState.QUEUED.value,
+            Transfer.created_at < late,
+            Transfer.rail.not_in(registry.file_rails()),
         )
         checks = select(Transfer.id).where(Transfer.next_check_at < late)
         retries = select(Payout.id).where(

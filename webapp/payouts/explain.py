@@ -20,6 +20,7 @@ from webapp.people.changes.models import MethodChange
 from webapp.people.changes.queries import change_behind
 from webapp.people.models import PayoutMethod
 from webapp.people.queries import email_of
+from webapp.providers import registry
 
 # Actions of people; the others happen when the bank answers or a time comes.
 BY_PEOPLE = (
@@ -139,6 +140,10 @@ def _processing(payout: Payout) -> str:
         return f"The bank's answer did not arrive. We ask again on {when}; nothing is sent twice meanwhile."
     if state is TransferState.REVIEW:
         return f"{transfer.error_message} Two people must settle it."
+    if registry.leaves_in_files(transfer.rail):
+        if state is TransferState.QUEUED:
+            return "It leaves with a bank file. An admin makes the file, and another approves it."
+        return "It left in a bank file. The bank's answer comes with its return file."
     return state.sentence
 
 

@@ -19,6 +19,7 @@ from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import Policy, why_not_paid, why_not_this_person
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
+from webapp.providers import registry
 
 # Failures that pass by themselves; every other one waits for a person.
 RETRYABLE = frozenset({"BANK_UNAVAILABLE", "NETWORK_UNAVAILABLE", "INSUFFICIENT_BALANCE"})
@@ -44,7 +45,7 @@ def submit(
     if repeat:
         return repeat
     _send(payout, PayoutAction.SUBMIT, rail, confirm_method, actor, now)
-    return Result(payout, False, f"{reference} is on its way. The bank's answer follows within seconds.")
+    return Result(payout, False, f"{reference} {_promise(payout)}")
 
 
 def retry(
@@ -62,7 +63,14 @@ def retry(
     if repeat:
         return repeat
     _send(payout, PayoutAction.RETRY, rail, confirm_method, actor, now)
-    return Result(payout, False, f"{reference} is tried again. The bank's answer follows within seconds.")
+    return Result(payout, False, f"{reference} {_promise(payout, 'is tried again')}")
+
+
+def _promise(payout: Payout, word: str = "is on its way") -> str:
+    """What happens next with what was just sent."""
+    if registry.leaves_in_files(payout.rail):
+        return "waits for the next bank file. Make one under Bank files."
+    return f"{word}. The bank's answer follows within seconds."
 
 
 def _send(

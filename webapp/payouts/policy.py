@@ -19,7 +19,9 @@ from webapp.kernel.ids import digest
 from webapp.kernel.money import Money, exponent
 from webapp.payouts.states import PayoutState
 
-RAILS = ("manual", "sandbox")
+RAILS = ("manual", "sandbox", "bank_file")
+# What an organisation begins with; the other rails need settings of their own first.
+FIRST_RAILS = ("manual", "sandbox")
 _CUT_OFF = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -66,7 +68,7 @@ class Policy(BaseModel):
     single_operator: SingleOperator = SingleOperator()
     # "17:30" local time per program until which a payment can be stopped.
     cut_off: dict[str, str] = Field(default_factory=dict)
-    rails: tuple[str, ...] = RAILS
+    rails: tuple[str, ...] = FIRST_RAILS
     # Programs whose approved payouts are sent without a person, at once or at their cut-off.
     paid_by_itself: tuple[str, ...] = ()
     # Minutes until each automatic retry; their number is the limit of retries.

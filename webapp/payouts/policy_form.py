@@ -36,7 +36,7 @@ _PEOPLE = (
     ("2", "Two different people"),
     ("3", "Three different people"),
 )
-RAIL_LABELS = {"manual": "By hand, marked as paid", "sandbox": "Sandbox bank"}
+RAIL_LABELS = {"manual": "By hand, marked as paid", "sandbox": "Sandbox bank", "bank_file": "Bank file"}
 
 
 def _whole(label: str, low: int, high: int, example: str) -> IntegerField:
@@ -87,6 +87,7 @@ class PolicyForm(FlaskForm):
     )
     use_manual = BooleanField(RAIL_LABELS["manual"])
     use_sandbox = BooleanField(RAIL_LABELS["sandbox"])
+    use_bank_file = BooleanField(RAIL_LABELS["bank_file"])
     cut_offs = FieldList(FormField(CutOffForm), max_entries=20)
     solo_on = BooleanField("One person runs this organisation alone")
     solo_delay_hours = _whole("Hours that a payout waits before that person can approve it", 1, 240, "12")

@@ -19,6 +19,7 @@ from webapp.outbox import service as outbox
 from webapp.payouts import payment, policies, records
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import OPEN_TRANSFER_STATES, TransferState
+from webapp.providers import registry
 from webapp.providers.ports import CREDENTIALS, CREDITED, Answer, Outcome, mask
 
 _T, _O = TransferState, Outcome
@@ -299,6 +300,8 @@ def schedule_check(transfer: Transfer, now: datetime, at: datetime | None = None
 
 
 def _next_check(transfer: Transfer, now: datetime) -> datetime | None:
+    if registry.leaves_in_files(transfer.rail):
+        return None  # the bank's answers come in files; whoever brings one in has the transfer asked about
     if transfer.state in (_T.ACCEPTED, _T.UNKNOWN):
         delays = ACCEPTED_DELAYS if transfer.state == _T.ACCEPTED else UNKNOWN_DELAYS
         if transfer.checks < len(delays):

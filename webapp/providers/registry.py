@@ -12,6 +12,24 @@ from webapp.providers.sandbox import SandboxBank
 
 _rails: dict[str, Rail] = {"sandbox": SandboxBank(), "cashfree": Cashfree()}
 _collectors: dict[str, Collector] = {"phonepe": PhonePe()}
+# Rails whose transfers leave together in a file that people hand over; no worker sends them one by one.
+_in_files: set[str] = set()
+
+
+def register_file_rail(other: Rail) -> None:
+    """Add a rail whose transfers wait for a file; once, at start-up, by the room that makes the files."""
+    _rails[other.name] = other
+    _in_files.add(other.name)
+
+
+def file_rails() -> frozenset[str]:
+    """Names of the rails whose transfers wait for a file."""
+    return frozenset(_in_files)
+
+
+def leaves_in_files(name: str) -> bool:
+    """Whether a rail's transfers wait for a file instead of a worker."""
+    return name in _in_files
 
 
 def rail(name: str) -> Rail:

@@ -35,7 +35,7 @@ from webapp.web.htmx import see_other
 
 # These let money go, or say where it went: whoever does them proves who they are first.
 MONEY_ACTIONS = frozenset({"approve", "pay", "retry", "mark-paid", "reissue", "settle-review", "release"})
-RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand"}
+RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand", "bank_file": "Bank file"}
 
 
 def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
