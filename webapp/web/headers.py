@@ -37,6 +37,12 @@ def show_letters() -> None:
     g.content_policy = FRAMING_POLICY
 
 
+def let_forms_lead_to(*origins: str) -> None:
+    """Let a form of this request's page be answered by leading to another site; browsers ask the page for it."""
+    wider = " ".join(("form-action 'self'", *origins))
+    g.content_policy = POLICY.replace("form-action 'self'", wider)
+
+
 def answer_letter() -> None:
     """The answer to this request is an e-mail as its recipient sees it: nothing in it runs, loads or leads away."""
     g.content_policy = LETTER_POLICY
