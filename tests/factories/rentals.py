@@ -10,7 +10,7 @@ from itertools import count
 from tests.factories import people
 from tests.factories.people import FACTORY, stored
 from webapp.people.models import Organisation, Payee
-from webapp.programs.rentals import charging, service
+from webapp.programs.rentals import charging, letting, service
 from webapp.programs.rentals.drafts import LeaseDraft, OwnerShare, PropertyDraft, TenantDraft, TermsDraft
 from webapp.programs.rentals.models import Lease, Property, RentCharge
 from webapp.programs.rentals.rules import Band
@@ -63,7 +63,7 @@ def lease(place: Property, rent_minor: int = 10_000_00, **values: object) -> Lea
     with stored():
         common = {"organisation_id": place.organisation_id, "actor": FACTORY, "now": WHEN}
         unit = service.create_unit(property_reference=place.reference, name=f"Flat {n}", **common)  # type: ignore[arg-type]
-        tenant = service.create_tenant(
+        tenant = letting.create_tenant(
             draft=TenantDraft(f"Tenant {n}", f"tenant{n}@example.com"),
             **common,  # type: ignore[arg-type]
         )
@@ -77,7 +77,7 @@ def lease(place: Property, rent_minor: int = 10_000_00, **values: object) -> Lea
                 **values,
             }
         )
-        return service.create_lease(draft=draft, **common)  # type: ignore[arg-type]
+        return letting.create_lease(draft=draft, **common)  # type: ignore[arg-type]
 
 
 def charge(place: Property, rent_minor: int = 10_000_00, today: date = START) -> RentCharge:

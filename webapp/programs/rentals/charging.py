@@ -37,16 +37,23 @@ def _due_on(lease: Lease, month: date) -> date:
     return max(month.replace(day=lease.due_day), lease.start_on)
 
 
+def rent_on(lease: Lease, month: date) -> int:
+    """The full monthly rent in minor units that was agreed for a month."""
+    agreed = [change.rent_minor for change in lease.rents if change.valid_from <= month_bounds(month)[0]]
+    return agreed[-1] if agreed else lease.rent_minor
+
+
 def amount_for(lease: Lease, month: date) -> int:
     """The rent of a month in minor units: by days in a first or last month that the lease covers partly."""
     first, last = month_bounds(month)
     start = max(first, lease.start_on)
     end = min(last, lease.end_on) if lease.end_on else last
     days, covered = (last - first).days + 1, (end - start).days + 1
+    rent_minor = rent_on(lease, month)
     if covered >= days:
-        return lease.rent_minor
+        return rent_minor
     # Rounded half-even to the minor unit: the one rounding of a part of a month.
-    whole, rest = divmod(lease.rent_minor * covered, days)
+    whole, rest = divmod(rent_minor * covered, days)
     return whole + (1 if 2 * rest > days or (2 * rest == days and whole % 2) else 0)
 
 

@@ -318,6 +318,28 @@ class Lease(Base):
     tenants: Mapped[list[LeaseTenant]] = relationship(
         order_by="LeaseTenant.id", cascade="all, delete-orphan", back_populates="lease"
     )
+    rents: Mapped[list[LeaseRent]] = relationship(
+        order_by="LeaseRent.valid_from", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+
+class LeaseRent(Base):
+    """Another rent of a lease from a month on; before the first of them the rent is that of the lease itself."""
+
+    __tablename__ = "lease_rents"
+    __table_args__ = (
+        UniqueConstraint("lease_id", "valid_from"),
+        CheckConstraint("rent_minor > 0", name="rent_positive"),
+    )
+
+    id: Mapped[PrimaryKey]
+    lease_id: Mapped[int] = mapped_column(ForeignKey("leases.id"))
+    # The first day of a month.
+    valid_from: Mapped[date]
+    rent_minor: Mapped[MinorUnits]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_by_label: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[Instant]
 
 
 class LeaseTenant(Base):

@@ -1,4 +1,4 @@
-"""Changes to properties, their owners and terms, units, tenants, leases and bills."""
+"""Changes to properties, their owners and terms, units and bills."""
 
 from __future__ import annotations
 
@@ -12,37 +12,31 @@ from sqlalchemy.exc import IntegrityError
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.people.models import Payee, Role
 from webapp.people.numbers import next_number
 from webapp.programs.rentals.drafts import (
     BillDraft,
-    LeaseDraft,
     OwnerShare,
     PropertyDraft,
-    TenantDraft,
     TermsDraft,
     WithholdingDraft,
     check_owners,
 )
 from webapp.programs.rentals.models import (
     GatewayBand,
-    Lease,
-    LeaseState,
-    LeaseTenant,
     ManagementTerms,
     Property,
     PropertyBill,
     PropertyShare,
     RentalSettings,
-    Tenant,
     Unit,
     WithholdingRule,
 )
 from webapp.programs.rentals.rules import Band, check_bands
 
 
-def _record(
+def record(
     subject: str,
     action: str,
     row: Any,
@@ -52,6 +46,7 @@ def _record(
     changes: dict[str, Any],
     note: str = "",
 ) -> None:
+    """Write what was done to a record of this program into the trail."""
     audit.record(
         tag=f"rentals:{subject}:{action}",
         actor=actor,
@@ -65,7 +60,7 @@ def _record(
     )
 
 
-def _add(row: Any, field: str, message: str) -> None:
+def add_new(row: Any, field: str, message: str) -> None:
     """Store a row whose outside name must be new. Raises Invalid."""
     try:
         with db.session.begin_nested():
@@ -123,8 +118,8 @@ def create_property(*, organisation_id: int, draft: PropertyDraft, actor: Actor,
         created_at=now,
         shares=[PropertyShare(payee_id=o.payee_id, weight=o.weight) for o in draft.owners],
     )
-    _add(row, "external_ref", f"There is a property {draft.external_ref!r} already.")
-    _record("property", "created", row, row.reference, actor, now, {"name": [None, row.name]})
+    add_new(row, "external_ref", f"There is a property {draft.external_ref!r} already.")
+    record("property", "created", row, row.reference, actor, now, {"name": [None, row.name]})
     return row
 
 
@@ -189,7 +184,7 @@ def change_property(
     if changes:
         row.version += 1
         row.edited_by_id = actor.user_id
-        _record("property", "changed", row, row.reference, actor, now, changes)
+        record("property", "changed", row, row.reference, actor, now, changes)
     db.session.flush()
     return row
 
@@ -216,81 +211,10 @@ def create_unit(
         name=said,
         created_at=now,
     )
-    _add(row, "name", f"{place.name} has a unit {said!r} already.")
-    _record(
+    add_new(row, "name", f"{place.name} has a unit {said!r} already.")
+    record(
         "unit", "created", row, f"{row.reference} {place.name}, {said}", actor, now, {"name": [None, said]}
     )
-    return row
-
-
-def create_tenant(*, organisation_id: int, draft: TenantDraft, actor: Actor, now: datetime) -> Tenant:
-    """A new tenant, numbered TN-0001 and on. Raises Invalid."""
-    draft.check()
-    row = Tenant(
-        organisation_id=organisation_id,
-        reference=next_number(organisation_id, "TN"),
-        external_ref=draft.external_ref,
-        name=" ".join(draft.name.split()),
-        email=draft.email.strip().lower(),
-        phone=draft.phone.strip(),
-        created_at=now,
-    )
-    _add(row, "external_ref", f"There is a tenant {draft.external_ref!r} already.")
-    _record("tenant", "created", row, f"{row.reference} {row.name}", actor, now, {"name": [None, row.name]})
-    return row
-
-
-def create_lease(*, organisation_id: int, draft: LeaseDraft, actor: Actor, now: datetime) -> Lease:
-    """A new lease of a unit that is free, numbered LS-0001 and on. Raises Invalid, NotFound, Conflict."""
-    draft.check()
-    unit = lock_row(Unit, Unit.organisation_id == organisation_id, Unit.id == draft.unit_id)
-    if draft.currency != unit.property.currency:
-        raise Invalid("currency", f"Rents of {unit.property.name} are in {unit.property.currency}.")
-    tenants = db.session.scalars(
-        select(Tenant.id).where(Tenant.organisation_id == organisation_id, Tenant.id.in_(draft.tenant_ids))
-    )
-    if set(draft.tenant_ids) - set(tenants):
-        raise NotFound("There is no such tenant.")
-    let = db.session.scalar(
-        select(Lease).where(Lease.unit_id == unit.id, Lease.state == LeaseState.ACTIVE.value)
-    )
-    if let is not None:
-        raise Conflict(f"{unit.name} is let already under {let.reference}. End that lease first.")
-    row = Lease(
-        organisation_id=organisation_id,
-        reference=next_number(organisation_id, "LS"),
-        external_ref=draft.external_ref,
-        unit_id=unit.id,
-        currency=draft.currency,
-        rent_minor=draft.rent_minor,
-        deposit_minor=draft.deposit_minor,
-        due_day=draft.due_day,
-        start_on=draft.start_on,
-        end_on=draft.end_on,
-        created_by_id=actor.user_id,
-        created_by_label=actor.label,
-        created_at=now,
-        tenants=[LeaseTenant(tenant_id=tenant_id) for tenant_id in dict.fromkeys(draft.tenant_ids)],
-    )
-    _add(row, "external_ref", f"There is a lease {draft.external_ref!r} already.")
-    _record("lease", "created", row, row.reference, actor, now, {"rent": [None, draft.rent_minor]})
-    return row
-
-
-def end_lease(*, organisation_id: int, reference: str, end_on: date, actor: Actor, now: datetime) -> Lease:
-    """End a lease on a day; rent is asked for up to the month of that day. Raises Invalid, NotFound, Conflict."""
-    row = lock_row(Lease, Lease.organisation_id == organisation_id, Lease.reference == reference)
-    if row.state == LeaseState.ENDED:
-        raise Conflict(f"{reference} has ended already, on {row.end_on}.")
-    if end_on < row.start_on:
-        raise Invalid("end_on", "The lease ends before it begins.", row.start_on.isoformat())
-    before = row.end_on
-    row.end_on, row.state = end_on, LeaseState.ENDED.value
-    row.version += 1
-    _record(
-        "lease", "ended", row, reference, actor, now, {"end": [str(before) if before else None, str(end_on)]}
-    )
-    db.session.flush()
     return row
 
 
@@ -314,14 +238,14 @@ def set_terms(*, organisation_id: int, draft: TermsDraft, actor: Actor, now: dat
         created_by_label=actor.label,
         created_at=now,
     )
-    _add(row, "valid_from", f"There are terms from {draft.valid_from} already. Choose another day.")
+    add_new(row, "valid_from", f"There are terms from {draft.valid_from} already. Choose another day.")
     changes = {
         "from": [None, str(draft.valid_from)],
         "fee": [None, f"{draft.fee_percent} % + {draft.fee_flat_minor}"],
         "tax on the fee": [None, f"{draft.fee_tax_percent} %"],
     }
     label = place.reference if place else "All properties"
-    _record("management_terms", "set", row, label, actor, now, changes)
+    record("management_terms", "set", row, label, actor, now, changes)
     return row
 
 
@@ -342,9 +266,9 @@ def set_withholding(
         created_by_label=actor.label,
         created_at=now,
     )
-    _add(row, "valid_from", f"{row.section} has a rule from {draft.valid_from} already.")
+    add_new(row, "valid_from", f"{row.section} has a rule from {draft.valid_from} already.")
     changes = {"rate": [None, f"{draft.rate_percent} %"], "from": [None, str(draft.valid_from)]}
-    _record("withholding_rule", "set", row, row.section, actor, now, changes)
+    record("withholding_rule", "set", row, row.section, actor, now, changes)
     return row
 
 
@@ -376,7 +300,7 @@ def set_bands(
     db.session.add_all(rows)
     db.session.flush()
     said = "; ".join(f"up to {b.up_to_minor or 'any'}: {b.rate_percent} %" for b in bands)
-    _record("gateway_bands", "set", rows[0], str(valid_from), actor, now, {"bands": [None, said]})
+    record("gateway_bands", "set", rows[0], str(valid_from), actor, now, {"bands": [None, said]})
     return rows
 
 
@@ -399,7 +323,7 @@ def add_bill(*, organisation_id: int, draft: BillDraft, actor: Actor, now: datet
     db.session.add(row)
     db.session.flush()
     place.edited_by_id = actor.user_id
-    _record("property_bill", "added", row, row.reference, actor, now, {"amount": [None, draft.amount_minor]})
+    record("property_bill", "added", row, row.reference, actor, now, {"amount": [None, draft.amount_minor]})
     return row
 
 
@@ -415,6 +339,6 @@ def cancel_bill(
     if not reason.strip():
         raise Invalid("reason", "Give a reason; it is kept with the bill.", "Entered twice.")
     row.state = "cancelled"
-    _record("property_bill", "cancelled", row, reference, actor, now, {}, reason.strip()[:2000])
+    record("property_bill", "cancelled", row, reference, actor, now, {}, reason.strip()[:2000])
     db.session.flush()
     return row
