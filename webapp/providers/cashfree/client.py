@@ -99,11 +99,20 @@ def get_beneficiary(access: Access, **query: str) -> Reply:
     return http.call("GET", f"{base(access, 'payouts')}/beneficiary", headers=_headers(access), params=query)
 
 
-def fetch_balance_token(access: Access) -> Token | None:
-    """A token of V1, which alone tells the balance; None when the keys are refused or nothing answers."""
-    reply = http.call(
+def authorize(access: Access) -> Reply:
+    """POST /payout/v1/authorize: the only way to a token of V1."""
+    return http.call(
         "POST", f"{base(access, 'balance')}/payout/v1/authorize", headers=_v1_headers(access), content="{}"
     )
+
+
+def fetch_balance_token(access: Access) -> Token | None:
+    """A token of V1, which alone tells the balance; None when the keys are refused or nothing answers."""
+    return token_of(authorize(access))
+
+
+def token_of(reply: Reply) -> Token | None:
+    """The token in an answer of `authorize`; None when there is none."""
     data = reply.body.get("data")
     if not reply.is_ok or not isinstance(data, Mapping) or not isinstance(data.get("token"), str):
         return None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from webapp.kernel.clock import utc_now
 from webapp.providers import accounts, http
@@ -24,6 +25,7 @@ BASES = {
         "payments": "https://api.phonepe.com/apis/pg",
     },
 }
+LONGEST_ADDRESS = 1000
 _PURPOSE = "payments"
 # PhonePe asks for a token to be kept and renewed some minutes before its end, never to be fetched for each call.
 _MARGIN = timedelta(minutes=4)
@@ -34,9 +36,24 @@ def base(access: Access, product: str) -> str:
     return (access.get(f"{product}_url") or BASES[access.environment][product]).rstrip("/")
 
 
-def fetch_token(access: Access) -> Token | None:
-    """A new access token; None when the keys are refused or nothing answers."""
-    reply = http.call(
+def is_pay_page(access: Access, address: str) -> bool:
+    """Whether a payer may be sent there: PhonePe's own site, or the site that stands in for it."""
+    try:
+        page, own = urlsplit(address), urlsplit(base(access, "payments"))
+        ports = page.port, own.port
+    except ValueError:
+        return False
+    if len(address) > LONGEST_ADDRESS or page.username or page.password or not page.hostname:
+        return False
+    if (page.scheme, page.hostname, ports[0]) == (own.scheme, own.hostname, ports[1]):
+        return True
+    is_phonepe = page.hostname == "phonepe.com" or page.hostname.endswith(".phonepe.com")
+    return page.scheme == "https" and is_phonepe and ports[0] in (None, 443)
+
+
+def authorize(access: Access) -> Reply:
+    """Ask for an access token."""
+    return http.call(
         "POST",
         f"{base(access, 'oauth')}/v1/oauth/token",
         headers={},
@@ -47,10 +64,28 @@ def fetch_token(access: Access) -> Token | None:
             "grant_type": "client_credentials",
         },
     )
-    token, expires_at = reply.body.get("access_token"), reply.body.get("expires_at")
-    if not reply.is_ok or not isinstance(token, str) or not isinstance(expires_at, int):
+
+
+def fetch_token(access: Access) -> Token | None:
+    """A new access token; None when the keys are refused or nothing answers."""
+    return token_of(authorize(access))
+
+
+def token_of(reply: Reply) -> Token | None:
+    """The token in an answer of `authorize`; None when there is none."""
+    token, expires_at = reply.body.get("access_token"), _seconds(reply.body.get("expires_at"))
+    if not reply.is_ok or not isinstance(token, str) or not token or expires_at is None:
         return None
-    return Token(token, datetime.fromtimestamp(expires_at, UTC))
+    return Token(token, expires_at)
+
+
+def _seconds(value: Any) -> datetime | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _call(
