@@ -61,7 +61,9 @@ def read(data: bytes) -> Parsed:
                 current = None
                 element.clear()
     except DefusedXmlException:
-        raise Invalid("file", "The file defines entities or a document type of its own. No bank does.") from None
+        raise Invalid(
+            "file", "The file defines entities or a document type of its own. No bank does."
+        ) from None
     except (ParseError, UnicodeError, ValueError) as error:
         raise Invalid("file", f"The file is not whole XML: {str(error)[:120]}.") from None
     if not is_camt:
@@ -170,9 +172,14 @@ class _Statement:
         for amount_currency in {b[2] for b in self.balances.values()}:
             self.currency = self.currency or amount_currency
             if amount_currency != self.currency:
-                raise Invalid("file", f"Statement {self.position} mixes {self.currency} and {amount_currency}.")
+                raise Invalid(
+                    "file", f"Statement {self.position} mixes {self.currency} and {amount_currency}."
+                )
         if not self.account or not self.currency:
-            raise Invalid("file", f"Statement {self.position} does not say which account and currency it is of.")
+            raise Invalid(
+                "file", f"Statement {self.position} does not say which account and currency it is of."
+            )
+        minor(Decimal(0), self.currency, f"Statement {self.position}")
         opening, closing = self.balances.get("opening"), self.balances.get("closing")
         return StatementPart(
             account=self.account,

@@ -82,6 +82,12 @@ class FileFormat(Label):
 class FileState(Label):
     """Where an uploaded file stands."""
 
-    CHECKED = "checked", "Looked at", "waiting", "waiting", "Nothing is stored of it yet. Compare it, or drop it."
+    CHECKED = (
+        "checked",
+        "Looked at",
+        "waiting",
+        "waiting",
+        "Nothing is stored of it yet. Compare it, or drop it.",
+    )
     QUEUED = "queued", "Comparing", "progress", "progress", "A worker compares it."
     DONE = "done", "Compared", "done", "done", "Its lines are stored and compared."

@@ -52,8 +52,12 @@ def _statement(text: str, position: int, keys: Keyed) -> StatementPart:
     except (ValueError, TypeError, KeyError, ArithmeticError, RuntimeError, AssertionError) as error:
         raise Invalid("file", f"{where} cannot be read: {' '.join(str(error).split())[:120]}.") from None
     # A statement in several messages begins and ends with intermediate balances.
-    opening = _first(book.data, "final_opening_balance", "intermediate_opening_balance", before=True, text=text)
-    closing = _first(book.data, "final_closing_balance", "intermediate_closing_balance", before=False, text=text)
+    opening = _first(
+        book.data, "final_opening_balance", "intermediate_opening_balance", before=True, text=text
+    )
+    closing = _first(
+        book.data, "final_closing_balance", "intermediate_closing_balance", before=False, text=text
+    )
     if opening is None or closing is None:
         raise Invalid("file", f"{where} has no opening or no closing balance (:60F: and :62F:).")
     account = str(book.data.get("account_identification") or "").strip()[:40]
@@ -69,7 +73,9 @@ def _statement(text: str, position: int, keys: Keyed) -> StatementPart:
         account=account,
         currency=currency,
         lines=lines,
-        number="/".join(str(p) for p in (book.data.get("statement_number"), book.data.get("sequence_number")) if p),
+        number="/".join(
+            str(p) for p in (book.data.get("statement_number"), book.data.get("sequence_number")) if p
+        ),
         opening_minor=_minor(opening.amount, currency, where),
         opening_on=_plain_day(opening.date),
         closing_minor=_minor(closing.amount, currency, where),
@@ -103,7 +109,7 @@ def _line(data: dict[str, Any], currency: str, where: str) -> Line:
     return Line(
         booked_on=_plain_day(data.get("guessed_entry_date") or data.get("entry_date") or data["date"]),
         value_on=_plain_day(data["date"]),
-        amount_minor=_minor_of_line(amount, currency, where),
+        amount_minor=_minor_of_line(amount, str(data.get("status") or "").upper(), currency, where),
         currency=currency,
         bank_reference=rules.no_filler(str(data.get("bank_reference") or "")),
         end_to_end=end_to_end or customer,
@@ -114,6 +120,8 @@ def _line(data: dict[str, Any], currency: str, where: str) -> Line:
     )
 
 
-def _minor_of_line(amount: Any, currency: str, where: str) -> int:
+def _minor_of_line(amount: Any, status: str, currency: str, where: str) -> int:
     """A line has no currency of its own: it is in that of the account."""
-    return minor(Decimal(str(amount.amount)), currency, where)
+    size = abs(minor(Decimal(str(amount.amount)), currency, where))
+    # RC takes a credit back, RD a debit: the library knows only C and D.
+    return -size if status in ("D", "RC") else size
