@@ -69,6 +69,11 @@ class _Finding:
 class Keyboard(_Finding):
     """Tab, Enter, Space, arrows and letters; every control that is used must show that it has the focus."""
 
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        # Choosers of files are caught from now on: asked for only when Enter is pressed, it comes too late at times.
+        page.on("filechooser", lambda _: None)
+
     def reach(self, control: Locator) -> None:
         """Press Tab until the control has the focus."""
         expect(control).to_be_visible()

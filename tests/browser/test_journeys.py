@@ -26,7 +26,7 @@ def _open_first(page: Page, demo: Demo, status: str) -> str:
 
 
 def test_admin_approves_everything_ready_in_three_clicks(page: Page, demo: Demo) -> None:
-    sign_in(page, demo, ADMIN)
+    sign_in(page, demo, "first@ready.example")
     page.goto(f"{demo.address}/admin/approvals")
     page.get_by_label("Select all on this page").check()
     page.get_by_role("button", name="Approve…").click()
