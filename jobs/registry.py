@@ -15,6 +15,7 @@ HANDLERS: dict[str, str] = {
     "transfer.ask": "jobs.payouts.ask_transfer",
     "payout.retry": "jobs.payouts.retry_payout",
     "payout.pay": "jobs.payouts.pay_payout",
+    "webhook.process": "jobs.webhooks.process",
     "rent.check": "jobs.rentals.check_payment",
     "rent.share": "jobs.rentals.share",
     "rent.return": "jobs.rentals.work_return",

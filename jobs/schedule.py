@@ -17,7 +17,7 @@ from redis import RedisError
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from jobs import payouts, runs
+from jobs import payouts, runs, webhooks
 from jobs.base import application
 from webapp import queue
 from webapp.database import db, transaction
@@ -35,6 +35,7 @@ def register_tasks() -> None:
     """The periodic work of the house; rooms with their own register it when they are imported."""
     tasks.register_task("payouts.recover", payouts.recover, every=60)
     tasks.register_task("runs.recover", runs.recover, every=60)
+    tasks.register_task("webhooks.recover", webhooks.recover, every=60)
 
 
 def ring_due() -> list[str]:

@@ -72,6 +72,8 @@ def create_app(settings: config.Settings | None = None, *, for_web: bool = False
     # Calls of the API carry a token in a header, and no cookie counts there: form tokens have nothing to guard.
     for blueprint in api.blueprints():
         csrf.exempt(blueprint)
+    # Providers sign the message itself.
+    csrf.exempt(app.view_functions["public.hooks.receive"])
     # Mail programs switch optional mail off by themselves; the signed address is their proof.
     csrf.exempt(app.view_functions["public.notices.unsubscribe_now"])
     return app

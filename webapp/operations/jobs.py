@@ -17,6 +17,7 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.imports.models import ImportFile
+from webapp.inbox.models import WebhookMessage
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.logs import scrub_text
@@ -45,6 +46,7 @@ KINDS = {
     "transfer.ask": "Ask the bank now",
     "payout.retry": "Try a payout again",
     "payout.pay": "Pay a payout that needs no person",
+    "webhook.process": "Look at a message of a provider",
     "rent.check": "Ask the gateway about a rent",
     "rent.share": "Share a rent out to the owners",
     "rent.return": "Give a rent back",
@@ -57,6 +59,7 @@ KINDS = {
 TASKS = {
     "payouts.recover": "Finds transfers that a stopped worker left behind",
     "runs.recover": "Finds runs that nobody works on",
+    "webhooks.recover": "Finds messages of providers that nobody looked at",
     "imports.recover": "Finds imports that nobody works on",
     "api.forget_old": "Forgets old answers of the API",
     "database.upkeep": "Lets the embedded database look at its tables, to choose indexes well",
@@ -103,6 +106,8 @@ def subjects(organisation_id: int, rows: Sequence[OutboxMessage]) -> dict[int, S
          .where(Document.organisation_id == organisation_id), "admin.statements.show", "number"),
         (("import.", "notice.import_result"), select(ImportFile.id, ImportFile.reference)
          .where(ImportFile.organisation_id == organisation_id), "admin.imports.show", "reference"),
+        (("webhook.process",), select(WebhookMessage.id, WebhookMessage.event, WebhookMessage.id)
+         .where(WebhookMessage.organisation_id == organisation_id), "admin.inbox.show", "message_id"),
         (("email.send",), select(Email.id, Email.subject, Email.id)
          .where(Email.organisation_id == organisation_id), "admin.notices.show", "email_id"),
     )  # fmt: skip

@@ -1,7 +1,9 @@
 """The admins' portal (accountants may look)."""
 
 from webapp.audit.views import admin as audit
+from webapp.connections.views import admin as connections
 from webapp.imports.views import admin as imports
+from webapp.inbox.views import admin as inbox
 from webapp.ledger.views import admin as ledger
 from webapp.notices.views import admin as notices
 from webapp.payouts.views import admin as payouts
@@ -37,10 +39,12 @@ blueprint = portal(
         NavigationItem("Jobs", "admin.jobs.index", "j"),
         NavigationItem("Users", "admin.users.index", "o"),
         NavigationItem("Settings", "admin.policy.show", "c"),
+        NavigationItem("Connections", "admin.connections.index", "n"),
+        NavigationItem("Provider messages", "admin.inbox.index", "x"),
     ],
 )
 for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements,
              ledger, audit, policy, users, saved_views, bank_changes,
-             jobs):  # fmt: skip
+             jobs, connections, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(tokens.organisation)

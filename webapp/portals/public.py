@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from webapp.inbox.views import hooks
 from webapp.notices.views import own as notices
 from webapp.people.views import factors, fresh, passkeys, preferences, tokens
 from webapp.people.views import public as people
@@ -12,3 +13,4 @@ blueprint = Blueprint("public", __name__)
 for room in (people, factors, passkeys, fresh, preferences, tokens, health, metrics, verification):
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(notices.blueprint)
+blueprint.register_blueprint(hooks.blueprint)

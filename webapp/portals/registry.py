@@ -10,7 +10,7 @@ from webapp.inbox import models as inbox_tables
 from webapp.ledger.queries import SourceLink, source_links
 from webapp.notices import digest
 from webapp.operations import upkeep
-from webapp.payouts import bulk, check, panels, policies, proof, stuck
+from webapp.payouts import bulk, check, hooks, panels, policies, proof, stuck
 from webapp.payouts.models import Payout, PayoutLine
 from webapp.payouts.views import bulk as bulk_pages
 from webapp.people import methods
@@ -28,11 +28,12 @@ from webapp.portals import (
     technician,
 )
 from webapp.programs.installations import work
+from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import work as rentals
 from webapp.statements import month_runs
 
 # Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
-REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rentals)
+REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rentals, hooks, rent_hooks)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:

@@ -1,0 +1,36 @@
+"""The fixed, public keys of the simulator, and where it answers. They open nothing but the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CASHFREE: Mapping[str, str] = {
+    "client_id": "SIM_CASHFREE",
+    "client_secret": "sim-cashfree-secret",
+    "verification_client_id": "SIM_CASHFREE",
+    "verification_client_secret": "sim-cashfree-secret",
+}
+PHONEPE: Mapping[str, str] = {
+    "client_id": "SIM_PHONEPE",
+    "client_version": "1",
+    "client_secret": "sim-phonepe-secret",
+    "webhook_username": "paydesk_hooks",
+    "webhook_password": "simulator1",
+}
+
+
+def cashfree(url: str) -> dict[str, str]:
+    """The account at the simulator's Cashfree; `url` is where the simulator listens."""
+    base = f"{url.rstrip('/')}/cashfree"
+    return {
+        **CASHFREE,
+        "payouts_url": f"{base}/payout",
+        "balance_url": base,
+        "verification_url": f"{base}/verification",
+    }
+
+
+def phonepe(url: str) -> dict[str, str]:
+    """The account at the simulator's PhonePe."""
+    base = f"{url.rstrip('/')}/phonepe"
+    return {**PHONEPE, "oauth_url": base, "payments_url": base}
