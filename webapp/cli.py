@@ -19,7 +19,7 @@ from webapp.processes import gunicorn_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 # These start processes or only print; all other commands work inside the application's context.
-STANDALONE = {"demo", "serve", "worker", "scheduler", "settings", "bench"}
+STANDALONE = {"demo", "serve", "worker", "scheduler", "settings", "bench", "simulator"}
 
 
 class Paydesk(click.Group):
@@ -199,6 +199,17 @@ def bench(words: tuple[str, ...]) -> None:
         )
     os.chdir(ROOT)
     _exec("-m", "benchmarks", *words)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def simulator(words: tuple[str, ...]) -> None:
+    """Simulate the payment providers on this machine, with every fault that real networks have. No money moves.
+
+    WORDS are --port, --database FILE, --seed, --faults F1,F3,… or all, --rate, --settle-seconds, --others succeed,
+    --fast (for benchmarks), --json; `paydesk simulator options` explains each. Prints addresses and public keys.
+    """
+    _exec("-m", "webapp.simulator", *(("--help",) if words == ("options",) else words))
 
 
 @main.command("demo")

@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds until the sandbox bank settles a transfer.",
     )
+    simulator_url: str = Field(
+        "",
+        alias="PAYDESK_SIMULATOR_URL",
+        description="Where simulated payment providers answer (paydesk simulator), such as http://127.0.0.1:8010. "
+        "Demo and test only, this machine only. Empty in demo mode: the demo starts its own.",
+    )
 
     second_factor: Literal["", "required", "optional"] = Field(
         "",
@@ -344,7 +350,21 @@ def check(settings: Settings) -> None:
         storage_place(settings)
     if settings.metrics_token and len(settings.metrics_token) < 16:
         raise SettingsError(f"METRICS_TOKEN is weak (16 characters or more). {_HOW_TO_MAKE}")
+    if settings.simulator_url:
+        _check_simulator(settings)
     if settings.environment == "production" and not settings.public_url.startswith("https://"):
         local = ("http://localhost", "http://127.0.0.1")
         if not settings.public_url.startswith(local) or settings.base_url:
             raise SettingsError("PAYDESK_BASE_URL must begin with https:// in production.")
+
+
+def _check_simulator(settings: Settings) -> None:
+    address = urlsplit(settings.simulator_url)
+    if settings.environment == "production":
+        raise SettingsError(
+            "PAYDESK_SIMULATOR_URL is set: simulated providers do not belong into production."
+        )
+    if address.scheme != "http" or address.hostname not in _LOOPBACK or address.path not in ("", "/"):
+        raise SettingsError(
+            "PAYDESK_SIMULATOR_URL is not an address of this machine, such as http://127.0.0.1:8010."
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from webapp import config
 
 
@@ -21,4 +23,16 @@ def gunicorn_arguments(settings: config.Settings) -> list[str]:
         "--graceful-timeout=10",
         "--max-requests=20000",
         "--max-requests-jitter=2000",
+    ]
+
+
+def simulator_arguments(port: int, database: Path) -> list[str]:
+    """The command line of the simulated payment providers after the interpreter."""
+    return [
+        "-m",
+        "webapp.simulator",
+        f"--port={port}",
+        f"--database={database}",
+        # Accounts of the demo are not those of the providers' test table.
+        "--others=succeed",
     ]
