@@ -8,7 +8,7 @@ from datetime import date
 from flask import current_app
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, destination, installations, ledger
+from tests.factories import FACTORY, actor_of, destination, installations, ledger, rentals
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
@@ -30,6 +30,7 @@ from webapp.people.changes import queries as bank_queries
 from webapp.people.changes import service as bank_changes
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
+from webapp.programs.rentals import pay_links
 from webapp.providers import storage
 from webapp.runs import service as runs
 from webapp.statements import service as statements
@@ -91,6 +92,13 @@ def own_session(house: House, kind: str) -> list[Arguments]:
 def no_link(house: House, kind: str) -> list[Arguments]:
     """A token that nobody signed."""
     return [{"token": "made-up"}]
+
+
+@example("public.rent")
+def a_rent_to_pay(house: House, kind: str) -> list[Arguments]:
+    """The signed link of a month's rent."""
+    made = rentals.charge(rentals.property_of(house.organisation, [(house.payees["owner"], 1)]))
+    return [{"token": pay_links.token_of(made, utc_now())}]
 
 
 @example("admin.users")

@@ -34,7 +34,7 @@ _P = PaymentState
 ORDER_LIFE = timedelta(minutes=20)
 # After an order has run out its last word is waited for; then it has failed.
 GRACE = timedelta(minutes=15)
-NOT_FOUND_TIMES = 3
+AMOUNT_DIFFERS = "AMOUNT_DIFFERS"
 
 
 def _record(
@@ -80,17 +80,7 @@ def begin_online(*, charge_id: int, actor: Actor, now: datetime) -> RentPayment:
     left = charge.amount_minor - charge.paid_minor
     if charge.state not in (ChargeState.OPEN, ChargeState.PART) or left <= 0:
         raise Conflict("This rent is paid. There is nothing more to do.")
-    waiting = db.session.scalar(
-        select(RentPayment)
-        .where(
-            RentPayment.charge_id == charge_id,
-            RentPayment.source == PaymentSource.PHONEPE.value,
-            RentPayment.state == _P.PENDING.value,
-            RentPayment.amount_minor == left,
-            RentPayment.expires_at > now + timedelta(minutes=1),
-        )
-        .limit(1)
-    )
+    waiting = _open_order(charge_id, left, now)
     if waiting is not None:
         return waiting
     organisation = db.session.get_one(Organisation, charge.organisation_id)
@@ -109,10 +99,56 @@ def begin_online(*, charge_id: int, actor: Actor, now: datetime) -> RentPayment:
     return payment
 
 
+def _open_order(charge_id: int, left: int, now: datetime) -> RentPayment | None:
+    """The order that is gone on with. Raises Conflict while money may still come from another one."""
+    for payment in db.session.scalars(
+        select(RentPayment)
+        .where(
+            RentPayment.charge_id == charge_id,
+            RentPayment.source == PaymentSource.PHONEPE.value,
+            RentPayment.state == _P.PENDING.value,
+        )
+        .order_by(RentPayment.id.desc())
+    ):
+        if payment.error_code == AMOUNT_DIFFERS:
+            raise Conflict(
+                "Another amount than was asked for came in. A person looks at it. Do not pay again."
+            )
+        if payment.amount_minor == left and is_running(payment, now + timedelta(minutes=1)):
+            return payment
+        if payment.pay_url and is_awaited(payment, now):
+            raise Conflict("An earlier payment is still being checked. Wait a few minutes before you pay.")
+    return None
+
+
+def is_running(payment: RentPayment, now: datetime) -> bool:
+    """Whether the order can still be paid at the gateway."""
+    return payment.expires_at is not None and payment.expires_at > now
+
+
+def is_awaited(payment: RentPayment, now: datetime) -> bool:
+    """Whether the gateway's last word about an order may still come."""
+    return payment.expires_at is None or now <= payment.expires_at + GRACE
+
+
+def ask_now(payment: RentPayment, now: datetime) -> None:
+    """Have the gateway asked at once, because the payer is back; the planned questions go on from there."""
+    if payment.state != _P.PENDING or payment.next_check_at is None or payment.next_check_at <= now:
+        return
+    payment.next_check_at = now
+    outbox.add(
+        kind="rent.check",
+        reference_id=payment.id,
+        dedupe_key=f"rent.check:{payment.id}:{payment.checks}:back",
+        to_queue=queue.MONEY,
+        organisation_id=payment.organisation_id,
+        now=now,
+    )
+
+
 def plan_check(payment: RentPayment, now: datetime) -> None:
     """Plan when the gateway is asked next; an open payment is asked about until it has ended."""
-    is_over = payment.expires_at is not None and now > payment.expires_at + GRACE
-    seconds = 3600 if is_over else rules.next_poll(payment.checks)
+    seconds = rules.next_poll(payment.checks) if is_awaited(payment, now) else 3600
     payment.next_check_at = now + timedelta(seconds=seconds)
     outbox.add(
         kind="rent.check",
@@ -132,6 +168,10 @@ def apply(*, payment_id: int, answer: CollectionAnswer, now: datetime) -> RentPa
     """
     payment = lock_row(RentPayment, RentPayment.id == payment_id)
     payment.checks += 1
+    known = payment.gateway_reference
+    if known and answer.provider_reference and answer.provider_reference != known:
+        # An answer about another order says nothing about this one.
+        answer = CollectionAnswer(CollectionState.UNKNOWN, message="The answer is about another order.")
     if answer.state is CollectionState.COMPLETED:
         _completed(payment, answer, now)
     elif payment.state == _P.PENDING:
@@ -151,7 +191,7 @@ def _completed(payment: RentPayment, answer: CollectionAnswer, now: datetime) ->
             else Money(answer.amount_minor, payment.currency).format()
         )
         asked = Money(expected, payment.currency).format()
-        payment.error_code = "AMOUNT_DIFFERS"
+        payment.error_code = AMOUNT_DIFFERS
         payment.error_message = f"The gateway says {paid}, and {asked} was asked for. A person must look."
         payment.next_check_at = None
         _record("amount_differs", payment, WORKER, now, {"amount": [expected, answer.amount_minor]})
@@ -179,15 +219,15 @@ def complete(payment: RentPayment, actor: Actor, now: datetime) -> None:
 
 
 def _still_open(payment: RentPayment, answer: CollectionAnswer, now: datetime) -> None:
-    is_over = payment.expires_at is not None and now > payment.expires_at + GRACE
     is_unknown_there = answer.state is CollectionState.NOT_FOUND
-    if answer.state is CollectionState.FAILED or (is_unknown_there and is_over):
-        _failed(payment, answer, now)
+    if answer.state is CollectionState.FAILED or (is_unknown_there and not is_awaited(payment, now)):
+        fail(payment, answer, now)
         return
     plan_check(payment, now)
 
 
-def _failed(payment: RentPayment, answer: CollectionAnswer, now: datetime) -> None:
+def fail(payment: RentPayment, answer: CollectionAnswer, now: datetime) -> None:
+    """Nothing came of it; the tenant can begin anew."""
     payment.state = _P.FAILED.value
     payment.error_code = answer.code[:120]
     payment.error_message = (answer.message or "The payment was not finished in time.")[:500]

@@ -6,10 +6,12 @@ The state is the one at the root of the answer, and nothing else; amount and ord
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from webapp.providers import accounts, http
+from webapp.providers.accounts import Access
 from webapp.providers.http import Reply
 from webapp.providers.phonepe import client
 from webapp.providers.ports import (
@@ -63,14 +65,14 @@ class PhonePe:
         )
         if reply.body.get("code") in DUPLICATES:
             return self.status(order.organisation_id, order.order_id)
-        return _answer(reply)
+        return _with_page(access, _answer(reply, order_id=order.order_id))
 
     def status(self, organisation_id: int, order_id: str) -> CollectionAnswer:
         """What became of an order."""
         access = accounts.find_access(organisation_id, client.PROVIDER)
         if access is None:
             return _NO_KEYS
-        return _answer(client.order_status(access, order_id))
+        return _answer(client.order_status(access, order_id), order_id=order_id)
 
     def refund(
         self, organisation_id: int, refund_id: str, order_id: str, amount_minor: int
@@ -82,23 +84,30 @@ class PhonePe:
         reply = client.refund(access, refund_id=refund_id, order_id=order_id, amount_minor=amount_minor)
         if reply.body.get("code") in DUPLICATES:
             return self.refund_status(organisation_id, refund_id)
-        return _answer(reply)
+        return _answer(reply, refund_id=refund_id)
 
     def refund_status(self, organisation_id: int, refund_id: str) -> CollectionAnswer:
         """What became of a refund."""
         access = accounts.find_access(organisation_id, client.PROVIDER)
         if access is None:
             return _NO_KEYS
-        return _answer(client.refund_status(access, refund_id))
+        return _answer(client.refund_status(access, refund_id), refund_id=refund_id)
 
 
 def _refused(code: str, message: str) -> CollectionAnswer:
     return CollectionAnswer(CollectionState.FAILED, code=code, message=message)
 
 
-def _answer(reply: Reply) -> CollectionAnswer:
+def _with_page(access: Access, answer: CollectionAnswer) -> CollectionAnswer:
+    """The answer, if its page is one that a payer may be sent to; else without, and saying so."""
+    if not answer.pay_url or client.is_pay_page(access, answer.pay_url):
+        return answer
+    return replace(answer, pay_url="", code=UNREADABLE, message="The payment page is not one of PhonePe's.")
+
+
+def _answer(reply: Reply, *, order_id: str = "", refund_id: str = "") -> CollectionAnswer:
     if reply.is_ok:
-        return _known(reply)
+        return _known(reply, {"merchantOrderId": order_id, "merchantRefundId": refund_id})
     code, message = str(reply.body.get("code") or ""), _problem(reply)
     if not reply.was_sent:
         return CollectionAnswer(
@@ -116,25 +125,32 @@ def _answer(reply: Reply) -> CollectionAnswer:
     return CollectionAnswer(CollectionState.UNKNOWN, code=code, message=message, raw=_raw(reply))
 
 
-def _known(reply: Reply) -> CollectionAnswer:
+def _unreadable(reply: Reply, message: str) -> CollectionAnswer:
+    """Kept as it came, and asked for again."""
+    return CollectionAnswer(CollectionState.UNKNOWN, code=UNREADABLE, message=message, raw=_raw(reply))
+
+
+def _known(reply: Reply, ours: Mapping[str, str]) -> CollectionAnswer:
     body = reply.body
     word = str(body.get("state") or "")
     state = STATES.get(word, CollectionState.UNKNOWN)
-    amount = body.get("amount")
+    amount = http.minor_of(body.get("amount"), places=0)
+    if any(wanted and body.get(name, wanted) != wanted for name, wanted in ours.items()):
+        return _unreadable(reply, "The answer is about another order.")
+    if state is CollectionState.UNKNOWN:
+        return _unreadable(reply, f"PhonePe says {word[:40]!r}, which Paydesk does not know.")
+    if state is CollectionState.COMPLETED and amount is None:
+        return _unreadable(reply, "The answer has no exact amount.")
     payment = _last_payment(body)
     rail = payment.get("rail")
     rail = rail if isinstance(rail, Mapping) else {}
     code = str(body.get("detailedErrorCode") or body.get("errorCode") or "")
-    message = ""
-    if state is CollectionState.UNKNOWN:
-        code, message = UNREADABLE, f"PhonePe says {word[:40]!r}, which Paydesk does not know."
-    elif state is CollectionState.FAILED:
-        message = _failure(body)
+    message = _failure(body) if state is CollectionState.FAILED else ""
     return CollectionAnswer(
         state,
         provider_reference=str(body.get("orderId") or body.get("refundId") or "")[:120],
         pay_url=str(body.get("redirectUrl") or ""),
-        amount_minor=amount if isinstance(amount, int) and not isinstance(amount, bool) else None,
+        amount_minor=amount,
         method=str(payment.get("paymentMode") or "")[:120],
         utr=str(rail.get("utr") or "")[:120],
         expires_at=_instant(body.get("expireAt")),
