@@ -7,7 +7,7 @@ import socket
 from datetime import datetime
 
 from webapp.outbox.service import Later
-from webapp.payouts import execution
+from webapp.payouts import execution, recovery
 
 
 def send_transfer(reference_id: int) -> Later | None:
@@ -37,5 +37,5 @@ def pay_payout(reference_id: int) -> Later | None:
 
 def recover(organisation_id: int, due_at: datetime, now: datetime) -> None:
     """Periodic: what a dead worker left behind."""
-    execution.reap_leases()
-    execution.sweep()
+    recovery.reap_leases()
+    recovery.sweep()

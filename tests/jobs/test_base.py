@@ -156,7 +156,7 @@ def test_the_scheduler_s_tick_runs_its_tasks(database: Flask, monkeypatch: pytes
     monkeypatch.setattr(tasks, "_tasks", {})
     schedule.register_tasks()
     ran: list[str] = []
-    monkeypatch.setattr("webapp.payouts.execution.reap_leases", lambda: ran.append("reap") or 0)
+    monkeypatch.setattr("webapp.payouts.recovery.reap_leases", lambda: ran.append("reap") or 0)
     scheduler = schedule.Scheduler(database)
     scheduler.tick()
     scheduler.tick()

@@ -27,7 +27,7 @@ from webapp.kernel.clock import utc_now
 from webapp.ledger import check
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
-from webapp.payouts import execution, service
+from webapp.payouts import execution, recovery, service
 from webapp.payouts.models import Approval, Payout, Transfer
 from webapp.providers import sandbox
 from webapp.runs import service as runs
@@ -150,7 +150,7 @@ def test_a_worker_killed_between_post_and_answer_pays_once(
     db.session.rollback()
     with time_machine.travel(utc_now() + timedelta(minutes=3), tick=False):
         assert execution.send(transfer_row_id=row_id) is None
-        assert execution.reap_leases() == 1
+        assert recovery.reap_leases() == 1
         base.drain_here("money")
     assert db.session.get_one(Transfer, row_id, populate_existing=True).state == "succeeded"
     assert db.session.query(Payout).one().state == "paid"

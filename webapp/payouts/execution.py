@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
-from webapp import queue
 from webapp.database import db, transaction
 from webapp.kernel.actor import POLICY, WORKER
-from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import PaydeskError
-from webapp.outbox import service as outbox
+from webapp.kernel.clock import instant_text, utc_now
 from webapp.outbox.service import Later
-from webapp.payouts import creation, payment, policies, queries, records, settlement
+from webapp.payouts import balance, breaker, payment, policies, queries, records, settlement
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import cool_off_wait, details_wait, why_not_paid
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
@@ -35,6 +32,8 @@ log = structlog.get_logger()
 
 # Longer than the time limit of a provider call, so that a living worker never loses its claim.
 LEASE = timedelta(seconds=120)
+# With less than this left of its claim a worker does not begin to send any more.
+LEAST_LEFT = timedelta(seconds=60)
 _WAIT = timedelta(minutes=5)
 _NOT_SENT_BASE, _NOT_SENT_CAP = 2.0, 300.0
 
@@ -46,7 +45,9 @@ class Claim:
     transfer_row_id: int
     rail: str
     order: TransferOrder
+    # Which sending of the transfer this is; another worker's is another.
     sends: int
+    lease_until: datetime
 
 
 def send(
@@ -56,20 +57,24 @@ def send(
 
     Later: it has to wait (halt, empty account, nothing reached the provider). None: done, or not ours to do.
     """
+    began = time.monotonic()
     claimed = _claim(transfer_row_id, worker, clock())
     if claimed is None or isinstance(claimed, Later):
         return claimed
     rail = registry.rail(claimed.rail)
     _refuse_open_transaction()
     started = time.monotonic()
-    answer = _post(rail, claimed.order)
+    if _was_held_up(claimed, started - began, clock()):
+        answer = Answer(Outcome.NOT_SENT, message="The worker was held up before it sent; nothing was sent.")
+    else:
+        answer = _post(rail, claimed.order)
     duration = int((time.monotonic() - started) * 1000)
     now = clock()
     wait = random.uniform(0.5, min(_NOT_SENT_CAP, _NOT_SENT_BASE * 2 ** min(claimed.sends, 10)))
     with transaction():
         payout, transfer = settlement.lock_transfer(transfer_row_id)
         before = transfer.state
-        settlement.apply_send(payout, transfer, answer, now, now + timedelta(seconds=wait))
+        settlement.apply_send(payout, transfer, claimed.sends, answer, now, now + timedelta(seconds=wait))
         settlement.keep_event(
             transfer, "send", before, now,
             request=claimed.order.masked(), answer=settlement.describe(answer), duration_ms=duration,
@@ -89,6 +94,11 @@ def _post(rail: Rail, order: TransferOrder) -> Answer:
         return Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
 
 
+def _was_held_up(claimed: Claim, seconds: float, now: datetime) -> bool:
+    """Whether so much of the claim is gone, by either clock, that another worker might hold it before the answer."""
+    return now > claimed.lease_until - LEAST_LEFT or timedelta(seconds=seconds) > LEASE - LEAST_LEFT
+
+
 def _refuse_open_transaction() -> None:
     session = db.session()
     if session.info.get("is_writing"):
@@ -98,16 +108,16 @@ def _refuse_open_transaction() -> None:
 
 def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | None:
     """Take the transfer by one conditional UPDATE, after a last look at what could stop it, and commit."""
-    refused = _refused_by_balance(transfer_row_id)
+    is_too_low = _is_balance_too_low(transfer_row_id, now)
     with transaction():
         payout, transfer = settlement.lock_transfer(transfer_row_id)
         if transfer.state != TransferState.QUEUED or registry.leaves_in_files(transfer.rail):
             return None
         if reasons := policies.halt_reasons(transfer.organisation_id, transfer.rail):
             return Later(now + _WAIT, f"Payments are halted: {' '.join(reasons)}")
-        if refused:
-            settlement.halt_rail(transfer, refused, now)
-            return Later(now + _WAIT, refused)
+        if is_too_low:
+            settlement.halt_rail(transfer, balance.TOO_LOW, now)
+            return Later(now + _WAIT, balance.TOO_LOW)
         if (pending := queries.details_pending(payout.payee)) is not None:
             zone = payout.organisation.timezone
             return Later(now + _WAIT, details_wait(payout.payee.name, pending, zone))
@@ -124,6 +134,9 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
             settlement.review(payout, transfer, "What is to be sent is not what was approved.", now)
             settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
             return None
+        if (until := breaker.wait_until(transfer.organisation_id, transfer.rail, now)) is not None:
+            when = instant_text(until, payout.organisation.timezone)
+            return Later(until, f"{transfer.rail} does not answer. It is tried again from {when}.")
         taken = db.session.execute(
             update(Transfer)
             .where(Transfer.id == transfer.id, Transfer.state == TransferState.QUEUED.value)
@@ -140,7 +153,13 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
             return None
         db.session.refresh(transfer)
         settlement.keep_event(transfer, "worker", TransferState.QUEUED, now, request={"worker": worker})
-        return Claim(transfer.id, transfer.rail, _order(payout, transfer), transfer.sends)
+        balance.take(
+            organisation_id=transfer.organisation_id,
+            rail=transfer.rail,
+            currency=transfer.currency,
+            amount_minor=transfer.amount_minor,
+        )
+        return Claim(transfer.id, transfer.rail, _order(payout, transfer), transfer.sends, now + LEASE)
 
 
 def _cool_off(payout: Payout, now: datetime) -> Later | None:
@@ -184,28 +203,27 @@ def _order(payout: Payout, transfer: Transfer) -> TransferOrder:
     )
 
 
-def _refused_by_balance(transfer_row_id: int) -> str:
-    """A sentence when the account cannot cover the transfer; payouts then wait instead of failing."""
-    with transaction():
-        row = db.session.execute(
-            select(
-                Transfer.rail,
-                Transfer.organisation_id,
-                Transfer.currency,
-                Transfer.amount_minor,
-                Transfer.state,
-            ).where(Transfer.id == transfer_row_id)
-        ).one_or_none()
-    if row is None or row.state != TransferState.QUEUED:
-        return ""
-    try:
-        available = registry.rail(row.rail).balance(row.organisation_id, row.currency)
-    except Exception:
-        log.exception("rail.balance_broke", rail=row.rail)
-        return ""
-    if available is None or available >= row.amount_minor:
-        return ""
-    return "The account that payouts leave is too low. Fund it, then lift the halt."
+def _is_balance_too_low(transfer_row_id: int, now: datetime) -> bool:
+    """Whether the account cannot cover the transfer; payouts then wait instead of failing."""
+    row = db.session.execute(
+        select(
+            Transfer.rail,
+            Transfer.organisation_id,
+            Transfer.currency,
+            Transfer.amount_minor,
+            Transfer.state,
+        ).where(Transfer.id == transfer_row_id)
+    ).one_or_none()
+    _refuse_open_transaction()
+    if row is None or row.state != TransferState.QUEUED or registry.leaves_in_files(row.rail):
+        return False
+    return balance.is_too_low(
+        organisation_id=row.organisation_id,
+        rail=row.rail,
+        currency=row.currency,
+        amount_minor=row.amount_minor,
+        now=now,
+    )
 
 
 def check(
@@ -227,8 +245,10 @@ def check(
                 Transfer.rail,
                 Transfer.transfer_id,
                 Transfer.state,
+                Transfer.sends,
                 Transfer.lease_until,
                 Transfer.next_check_at,
+                settlement.last_event(Transfer.id).label("heard"),
             ).where(Transfer.id == transfer_row_id)
         ).one_or_none()
     if row is None or row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):
@@ -250,8 +270,10 @@ def check(
     with transaction():
         payout, transfer = settlement.lock_transfer(transfer_row_id)
         before = transfer.state
-        if before in (TransferState.QUEUED, TransferState.SUBMITTING):
+        if before in (TransferState.QUEUED, TransferState.SUBMITTING) or transfer.sends != row.sends:
             return None  # it is being sent again since we asked; what we heard is of the past
+        if answer.outcome is Outcome.NOT_FOUND and settlement.heard(transfer) != row.heard:
+            return Later(now + timedelta(seconds=2), "Something else was heard meanwhile; it is asked again.")
         transfer.checks += 1
         settlement.apply(payout, transfer, answer, now)
         settlement.keep_event(
@@ -300,87 +322,3 @@ def pay_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later
         state = next_state(payout.state, PayoutAction.SUBMIT)
         payment.begin_transfer(payout, PayoutAction.SUBMIT, state, rail, POLICY, now)
     return None
-
-
-def reap_leases(*, clock: Callable[[], datetime] = utc_now) -> int:
-    """Transfers whose worker is gone: nobody knows whether it sent, so the bank is asked. Returns how many."""
-    now = clock()
-    with transaction():
-        lapsed = db.session.scalars(
-            select(Transfer.id).where(
-                Transfer.state == TransferState.SUBMITTING.value,
-                or_(Transfer.lease_until.is_(None), Transfer.lease_until < now),
-            )
-        ).all()
-    count = 0
-    for transfer_row_id in lapsed:
-        with transaction():
-            _, transfer = settlement.lock_transfer(transfer_row_id)
-            if transfer.state != TransferState.SUBMITTING or (transfer.lease_until or now) > now:
-                continue
-            transfer.state = TransferState.UNKNOWN.value
-            transfer.error_message = "The worker that sent it stopped before the answer came."
-            transfer.lease_until, transfer.leased_by, transfer.checks = None, "", 0
-            settlement.schedule_check(transfer, now, at=now)
-            settlement.keep_event(transfer, "worker", TransferState.SUBMITTING, now)
-            count += 1
-    return count
-
-
-def sweep(*, clock: Callable[[], datetime] = utc_now, limit: int = 500) -> int:
-    """Put back what should be in the outbox and is not: queued transfers, overdue questions, due retries.
-
-    Also lets the policy approve what only waited for payment details. Returns how many were put back.
-    """
-    now = clock()
-    late = now - timedelta(minutes=2)
-    with transaction():
-        sends = select(Transfer.id).where(
-            Transfer.state == TransferState.QUEUED.value,
-            Transfer.created_at < late,
-            Transfer.rail.not_in(registry.file_rails()),
-        )
-        checks = select(Transfer.id).where(Transfer.next_check_at < late)
-        retries = select(Payout.id).where(
-            Payout.state == PayoutState.RETRY_SCHEDULED.value, Payout.retry_at < late
-        )
-        put_back = 0
-        for kind, query in (("transfer.send", sends), ("transfer.check", checks), ("payout.retry", retries)):
-            for reference_id in db.session.scalars(query.limit(limit)).all():
-                put_back += _put_back(kind, reference_id, now)
-    return put_back + _approve_waiting(now, limit)
-
-
-def _put_back(kind: str, reference_id: int, now: datetime) -> int:
-    if outbox.has_open(kind=kind, reference_id=reference_id):
-        return 0
-    return outbox.add(
-        kind=kind,
-        reference_id=reference_id,
-        dedupe_key=f"{kind}:{reference_id}:sweep:{now:%Y%m%d%H%M}",
-        to_queue=queue.MONEY,
-        now=now,
-    )
-
-
-def _approve_waiting(now: datetime, limit: int) -> int:
-    with transaction():
-        waiting = db.session.scalars(
-            select(Payout.id)
-            .where(
-                Payout.state == PayoutState.PENDING_APPROVAL.value,
-                Payout.is_automatic.is_(True),
-                Payout.approvals_needed == 0,
-            )
-            .limit(limit)
-        ).all()
-    approved = 0
-    for payout_id in waiting:
-        try:
-            with transaction():
-                payout = records.lock_by_id(payout_id)
-                if payout.state == PayoutState.PENDING_APPROVAL:
-                    approved += creation.approve_by_policy(payout, now)
-        except PaydeskError as error:
-            log.warning("payout.policy_could_not_approve", payout_id=payout_id, reason=error.message)
-    return approved

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
-from webapp.database import db
+from webapp.database import db, insert_ignoring_conflict
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.outbox import service as outbox
@@ -146,12 +146,18 @@ def halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: dat
     _check_rail(rail)
     if not reason.strip():
         raise Invalid("reason", "Say why payments stop.", "The bank reports a wrong balance.")
+    # Two workers may be the first to halt it at the same instant.
+    first = {
+        "organisation_id": organisation_id,
+        "rail": rail,
+        "is_halted": False,
+        "reason": "",
+        "changed_at": now,
+    }
+    insert_ignoring_conflict(db.session(), RailSwitch, first)
     switch = _switch(organisation_id, rail)
-    if switch is not None and switch.is_halted:
+    if switch is None or switch.is_halted:
         return False
-    if switch is None:
-        switch = RailSwitch(organisation_id=organisation_id, rail=rail)
-        db.session.add(switch)
     switch.is_halted, switch.reason, switch.changed_at = True, reason.strip(), now
     db.session.flush()
     _record("halted", organisation_id, rail, reason, actor, now)

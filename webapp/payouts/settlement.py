@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import WORKER
 from webapp.outbox import service as outbox
-from webapp.payouts import payment, policies, records
+from webapp.payouts import balance, breaker, payment, policies, records, stoploss
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import OPEN_TRANSFER_STATES, TransferState
+from webapp.people.models import PayoutMethod
 from webapp.providers import registry
 from webapp.providers.ports import CREDENTIALS, CREDITED, Answer, Outcome, mask
 
@@ -46,6 +47,17 @@ def lock_transfer(transfer_row_id: int) -> tuple[Payout, Transfer]:
     return payout, transfer
 
 
+def last_event(transfer_row_id: Any) -> ColumnElement[int]:
+    """The number of a transfer's newest event, as a part of a query; 0 without one."""
+    newest = select(func.coalesce(func.max(TransferEvent.seq), 0))
+    return newest.where(TransferEvent.transfer_id == transfer_row_id).scalar_subquery()
+
+
+def heard(transfer: Transfer) -> int:
+    """The same, now."""
+    return int(db.session.scalar(select(last_event(transfer.id))) or 0)
+
+
 def keep_event(
     transfer: Transfer,
     source: str,
@@ -57,13 +69,10 @@ def keep_event(
     duration_ms: int = 0,
 ) -> None:
     """Append to the transfer's history; source is send, status, worker or operator."""
-    last = db.session.scalar(
-        select(func.coalesce(func.max(TransferEvent.seq), 0)).where(TransferEvent.transfer_id == transfer.id)
-    )
     db.session.add(
         TransferEvent(
             transfer_id=transfer.id,
-            seq=int(last or 0) + 1,
+            seq=heard(transfer) + 1,
             source=source,
             from_state=before,
             to_state=transfer.state,
@@ -93,8 +102,8 @@ def describe(answer: Answer) -> dict[str, Any]:
 
 def apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
     """Let a status answer take effect. Repeated, late and reordered answers change nothing."""
-    if _differs(transfer, answer):
-        review(payout, transfer, "The bank has booked another amount or currency than was ordered.", now)
+    if difference := _difference(transfer, answer):
+        review(payout, transfer, difference, now)
         return
     _take_references(transfer, answer)
     handlers = {
@@ -110,12 +119,19 @@ def apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> 
     schedule_check(transfer, now)
 
 
-def _differs(transfer: Transfer, answer: Answer) -> bool:
+def _difference(transfer: Transfer, answer: Answer) -> str:
+    """A sentence when the bank has booked something else than was ordered; empty when not."""
     if transfer.state == _T.REVIEW:
-        return False
+        return ""
     amount = answer.amount_minor is not None and answer.amount_minor != transfer.amount_minor
-    currency = answer.currency is not None and answer.currency != transfer.currency
-    return amount or currency
+    if amount or (answer.currency is not None and answer.currency != transfer.currency):
+        return "The bank has booked another amount or currency than was ordered."
+    if answer.booked_to is None or transfer.method_id is None:
+        return ""
+    method = db.session.get_one(PayoutMethod, transfer.method_id)
+    if {method.uid, method.masked}.isdisjoint(answer.booked_to):
+        return "The bank has booked it to another account than was ordered."
+    return ""
 
 
 def _take_references(transfer: Transfer, answer: Answer) -> None:
@@ -153,6 +169,7 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
         transfer.error_message = (answer.message or "The bank refused the transfer.")[:500]
         _end(transfer, _T.FAILED, now)
         _halt_without_money(transfer, now)
+        stoploss.look(transfer, now)
         payment.record_failure(payout, transfer, WORKER, now)
     elif transfer.state == _T.SUCCEEDED:
         review(payout, transfer, "The bank said succeeded first, and failed later.", now)
@@ -161,8 +178,7 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
 def _halt_without_money(transfer: Transfer, now: datetime) -> None:
     """An empty account halts the rail once: what waits then waits, instead of failing one by one."""
     if transfer.error_code == "INSUFFICIENT_BALANCE":
-        reason = "The account that payouts leave is too low. Fund it, then lift the halt."
-        halt_rail(transfer, reason, now)
+        halt_rail(transfer, balance.TOO_LOW, now)
 
 
 def _reversed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
@@ -198,7 +214,7 @@ def _not_found(payout: Payout, transfer: Transfer, answer: Answer, now: datetime
         return
     transfer.not_found_count += 1
     transfer.not_found_since = transfer.not_found_since or now
-    if now - transfer.created_at > DAY:
+    if now - _sent_at(transfer) > DAY:
         review(payout, transfer, "The bank does not know the transfer after more than a day.", now)
     elif (
         transfer.state == _T.UNKNOWN
@@ -206,6 +222,14 @@ def _not_found(payout: Payout, transfer: Transfer, answer: Answer, now: datetime
         and now - transfer.not_found_since >= NOT_FOUND_OVER
     ):
         requeue(transfer, now)
+
+
+def _sent_at(transfer: Transfer) -> datetime:
+    """When a worker last took it to the bank: it may have waited for days before that."""
+    taken = select(func.max(TransferEvent.at)).where(
+        TransferEvent.transfer_id == transfer.id, TransferEvent.to_state == _T.SUBMITTING.value
+    )
+    return db.session.scalar(taken) or transfer.created_at
 
 
 def requeue(transfer: Transfer, now: datetime, at: datetime | None = None) -> None:
@@ -253,12 +277,16 @@ def halt_rail(transfer: Transfer, reason: str, now: datetime) -> None:
 
 
 def apply_send(
-    payout: Payout, transfer: Transfer, answer: Answer, now: datetime, not_sent_at: datetime
+    payout: Payout, transfer: Transfer, sends: int, answer: Answer, now: datetime, not_sent_at: datetime
 ) -> None:
-    """Record what the POST was answered. Nothing is paid or failed by it: the status query decides."""
+    """Record what the POST was answered. Nothing is paid or failed by it: the status query decides.
+
+    `sends` is which sending of the transfer it was.
+    """
     outcome = answer.outcome
-    if transfer.state != _T.SUBMITTING:
-        # The lease ended meanwhile and somebody asked the bank: what they learned stands.
+    breaker.record(transfer.organisation_id, transfer.rail, answer, now)
+    if transfer.state != _T.SUBMITTING or transfer.sends != sends:
+        # The lease ended meanwhile: somebody asked the bank, or is sending it again. What they learn stands.
         return
     transfer.lease_until, transfer.leased_by = None, ""
     _take_references(transfer, answer)
@@ -269,8 +297,8 @@ def apply_send(
             halt_rail(transfer, "The bank does not let Paydesk in. Check the credentials.", now)
         return
     if outcome in (_O.ACCEPTED, _O.SUCCEEDED):
-        if _differs(transfer, answer):
-            review(payout, transfer, "The bank has booked another amount or currency than was ordered.", now)
+        if difference := _difference(transfer, answer):
+            review(payout, transfer, difference, now)
             return
         transfer.state = _T.ACCEPTED.value
     else:
@@ -280,6 +308,8 @@ def apply_send(
     transfer.error_message = "" if transfer.state == _T.ACCEPTED else answer.message[:500]
     transfer.checks = 0
     schedule_check(transfer, now)
+    if transfer.state == _T.UNKNOWN and breaker.is_problem(answer):
+        stoploss.look(transfer, now)
 
 
 def schedule_check(transfer: Transfer, now: datetime, at: datetime | None = None) -> None:
@@ -306,7 +336,7 @@ def _next_check(transfer: Transfer, now: datetime) -> datetime | None:
         delays = ACCEPTED_DELAYS if transfer.state == _T.ACCEPTED else UNKNOWN_DELAYS
         if transfer.checks < len(delays):
             return now + delays[transfer.checks]
-        return now + (HOUR if now - transfer.created_at < DAY else DAY)
+        return now + (HOUR if now - _sent_at(transfer) < DAY else DAY)
     if transfer.state in (_T.SUCCEEDED, _T.FAILED) and transfer.finished_at is not None:
         return now + DAY if now - transfer.finished_at < WATCH_DAYS * DAY else None
     return None

@@ -61,7 +61,11 @@ class TransferOrder:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a provider said. `raw` is masked; `amount_minor` and `currency` are what the provider has booked."""
+    """What a provider said. `raw` is masked; `amount_minor` and `currency` are what the provider has booked.
+
+    `booked_to` names the destination as booked: keys of payment details (`TransferOrder.beneficiary_key`) or masked
+    accounts (`account_masked`), any of which may be ours; None when the provider does not say.
+    """
 
     outcome: Outcome
     provider_reference: str = ""
@@ -70,6 +74,7 @@ class Answer:
     message: str = ""
     amount_minor: int | None = None
     currency: str | None = None
+    booked_to: tuple[str, ...] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -61,7 +61,7 @@ def test_the_trial_would_notice_a_worker_that_sends_again(
     database: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A test of the test: with "unknown means send again" the same crashes pay twice."""
-    from webapp.payouts import execution, settlement
+    from webapp.payouts import recovery, settlement
     from webapp.payouts.models import Transfer
 
     def naive(*, clock: object = None) -> int:
@@ -73,7 +73,7 @@ def test_the_trial_would_notice_a_worker_that_sends_again(
                 settlement.requeue(transfer, utc_now())
         return 0
 
-    monkeypatch.setattr(execution, "reap_leases", naive)
+    monkeypatch.setattr(recovery, "reap_leases", naive)
     organisation_id = factories.organisation().id
     debits = []
     for k in range(1, _lines(organisation_id, 1) + 1, STRIDE):

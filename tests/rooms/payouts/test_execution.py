@@ -18,7 +18,7 @@ from webapp.kernel.actor import Actor
 from webapp.ledger import check as ledger_check
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
-from webapp.payouts import execution, policies, service
+from webapp.payouts import execution, policies, recovery, service
 from webapp.payouts.models import Payout, RailSwitch, Transfer, TransferEvent
 from webapp.people import service as people
 from webapp.providers import registry
@@ -467,10 +467,10 @@ def test_a_worker_that_died_while_sending_is_found_out_by_asking(database: Flask
             found.send()
         assert found.transfer.state == "submitting"
         assert isinstance(found.ask(), Later)
-        assert execution.reap_leases(clock=found.clock) == 0
+        assert recovery.reap_leases(clock=found.clock) == 0
         found.wait(seconds=121)
-        assert execution.reap_leases(clock=found.clock) == 1
-        assert execution.reap_leases(clock=found.clock) == 0
+        assert recovery.reap_leases(clock=found.clock) == 1
+        assert recovery.reap_leases(clock=found.clock) == 0
         found.ask(is_scheduled=True)
         assert found.states() == ("paid", "succeeded")
         assert len(found.rail.sent) == 1
@@ -489,18 +489,18 @@ def test_the_sweep_puts_back_what_the_outbox_lost(database: Flask, now: datetime
 
         lose()
         found.wait(minutes=3)
-        assert execution.sweep(clock=found.clock) == 1
-        assert execution.sweep(clock=found.clock) == 0
+        assert recovery.sweep(clock=found.clock) == 1
+        assert recovery.sweep(clock=found.clock) == 0
         assert open_kinds() == ["transfer.send"]
         found.send()
         lose()
         found.wait(minutes=3)
-        execution.sweep(clock=found.clock)
+        recovery.sweep(clock=found.clock)
         assert open_kinds() == ["transfer.check"]
         found.ask()
         lose()
         found.wait(minutes=10)
-        execution.sweep(clock=found.clock)
+        recovery.sweep(clock=found.clock)
         assert "payout.retry" in open_kinds()
 
 

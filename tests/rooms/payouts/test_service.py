@@ -159,16 +159,16 @@ def test_a_small_automatic_payout_is_approved_by_the_policy(
 
 
 def test_the_policy_waits_for_payment_details_and_approves_then(house: Organisation, now: datetime) -> None:
-    from webapp.payouts import execution
+    from webapp.payouts import recovery
 
     payee = factories.payee(house)
     made = payout(house, payee, actor=SCHEDULER, is_automatic=True)
     assert made.state == "pending_approval"
     assert "has no payout method" in " ".join(explain.why_not_paid(made, now))
     db.session.rollback()
-    assert execution.sweep(clock=lambda: now) == 0
+    assert recovery.sweep(clock=lambda: now) == 0
     factories.method(payee)
-    assert execution.sweep(clock=lambda: now) == 1
+    assert recovery.sweep(clock=lambda: now) == 1
     db.session.expire_all()
     assert made.state == "approved"
 

@@ -1,0 +1,91 @@
+"""Stops the rest of a batch when too much of it fails: whatever is wrong shall not be done a thousand times.
+
+A batch here is what left over a rail of an organisation lately. Nothing is stopped when nothing waits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from webapp.database import db
+from webapp.kernel.actor import WORKER
+from webapp.payouts import policies
+from webapp.payouts.models import RailSwitch, Transfer
+from webapp.payouts.states import TransferState
+
+_S = TransferState
+IN_A_ROW = 4
+# Of so many, more than that share in per cent.
+OF, PER_CENT = 40, 5
+LATELY = timedelta(hours=1)
+_BAD = frozenset({_S.FAILED.value, _S.UNKNOWN.value})
+
+
+def look(transfer: Transfer, now: datetime) -> bool:
+    """After a transfer failed or got no answer: halt its rail if too many did and others wait. True: halted now.
+
+    Runs inside the caller's transaction, the transfer's new state written.
+    """
+    recent = _recent(transfer, now)
+    bad = [state in _BAD for state in recent]
+    if len(bad) >= IN_A_ROW and all(bad[:IN_A_ROW]):
+        words = f"{IN_A_ROW} transfers in a row failed or got no answer"
+    elif len(bad) >= OF and sum(bad) * 100 > len(bad) * PER_CENT:
+        words = f"{sum(bad)} of the last {len(bad)} transfers failed or got no answer"
+    else:
+        return False
+    waiting = _waiting(transfer)
+    if not waiting:
+        return False
+    return policies.halt(
+        organisation_id=transfer.organisation_id,
+        rail=transfer.rail,
+        reason=f"{words}; {waiting} that {'wait' if waiting > 1 else 'waits'} will not be sent before somebody has "
+        "looked. Lift the halt then.",
+        actor=WORKER,
+        now=now,
+    )
+
+
+def _recent(transfer: Transfer, now: datetime) -> list[str]:
+    """States of the newest transfers that were sent and answered, since the last halt was lifted."""
+    lifted = db.session.scalar(
+        select(func.max(RailSwitch.changed_at)).where(
+            RailSwitch.organisation_id == transfer.organisation_id,
+            RailSwitch.rail.in_([transfer.rail, policies.EVERY_RAIL]),
+        )
+    )
+    since = max(lifted, now - LATELY) if lifted else now - LATELY
+    states = [s.value for s in (_S.FAILED, _S.UNKNOWN, _S.SUCCEEDED)]
+    return list(
+        db.session.scalars(
+            select(Transfer.state)
+            .where(
+                Transfer.organisation_id == transfer.organisation_id,
+                Transfer.rail == transfer.rail,
+                Transfer.sends > 0,
+                Transfer.state.in_(states),
+                func.coalesce(Transfer.finished_at, Transfer.created_at) > since,
+            )
+            .order_by(Transfer.id.desc())
+            .limit(OF)
+        )
+    )
+
+
+def _waiting(transfer: Transfer) -> int:
+    return int(
+        db.session.scalar(
+            select(func.count())
+            .select_from(Transfer)
+            .where(
+                Transfer.organisation_id == transfer.organisation_id,
+                Transfer.rail == transfer.rail,
+                Transfer.state == _S.QUEUED.value,
+                Transfer.id != transfer.id,
+            )
+        )
+        or 0
+    )
