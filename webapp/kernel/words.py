@@ -1,7 +1,10 @@
-"""Amounts in words: a second look at figures whose zeros are easy to miscount."""
+"""Days as people write them, and amounts in words: a second look at figures whose zeros are easy to miscount."""
 
 from __future__ import annotations
 
+from datetime import date
+
+from babel.dates import format_date
 from babel.numbers import get_currency_name
 from num2words import num2words
 
@@ -31,3 +34,15 @@ def is_large(amount: Money) -> bool:
     """Whether the amount is so large that it is said in words too."""
     limit: int = LARGE * 10 ** exponent(amount.currency)
     return abs(amount.amount) >= limit
+
+
+def day_range(first: date, last: date, locale: str = "en") -> str:
+    """ "1–31 Oct 2026": what both ends share is said once; one day alone is that day."""
+    end = str(format_date(last, "d MMM y", locale=locale))
+    if first == last:
+        return end
+    if first.year != last.year:
+        return f"{format_date(first, 'd MMM y', locale=locale)} – {end}"
+    if first.month != last.month:
+        return f"{format_date(first, 'd MMM', locale=locale)} – {end}"
+    return f"{first.day}–{end}"

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from webapp.kernel.clock import instant_text
 from webapp.kernel.money import Money
+from webapp.kernel.words import day_range
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "emails"
 EVENTS = ("approved", "rejected", "paid", "failed", "reversed")
@@ -129,11 +130,7 @@ def say_day(value: date) -> str:
 def _values(facts: NoticeFacts) -> Mapping[str, Any]:
     count = len(facts.lines)
     shown = facts.lines if count <= LINES_SHOWN + 1 else facts.lines[:LINES_SHOWN]
-    period = (
-        say_day(facts.period_end)
-        if facts.period_start == facts.period_end
-        else f"{say_day(facts.period_start)} – {say_day(facts.period_end)}"
-    )
+    period = day_range(facts.period_start, facts.period_end, WORDS)
     return {
         "organisation": one_line(facts.organisation),
         "contact": one_line(facts.contact),

@@ -14,8 +14,9 @@ from webapp.imports.models import ImportFile
 from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
+from webapp.kernel.words import day_range
 from webapp.notices import preferences, recipients, service
-from webapp.notices.compose import WORDS, say_day, say_money
+from webapp.notices.compose import WORDS, say_money
 from webapp.notices.delivery import to_admins, to_user
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
@@ -241,7 +242,7 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
         reference=facts.number,
         rows=(
             ("Statement", facts.number + (" (issued again)" if facts.is_reissue else "")),
-            ("Period", f"{say_day(facts.period_start)} – {say_day(facts.period_end)}"),
+            ("Period", day_range(facts.period_start, facts.period_end)),
             ("Closing balance", closing),
         ),
         values={"month": month, "closing_words": f"Closing balance {closing}."},

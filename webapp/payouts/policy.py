@@ -293,11 +293,17 @@ def why_not_paid(policy: Policy, facts: PaymentFacts) -> list[str]:
         reasons.append("A transfer of this payout is under review; two people must settle it first.")
     if facts.is_held:
         reasons.append(f"It is on hold: {facts.hold_reason} Somebody must release it.")
-    reasons += [f"Payments are halted: {reason}" for reason in facts.halt_reasons]
+    reasons += [
+        f"Payments are halted: {reason} An admin resumes them in the settings."
+        for reason in facts.halt_reasons
+    ]
     reasons += _destination_reasons(policy, facts)
     if facts.is_automatic and facts.amount.amount < policy.minimum_minor:
         limit = Money(policy.minimum_minor, policy.currency)
-        reasons.append(f"It is below the smallest payout of this organisation, {limit.format()}.")
+        reasons.append(
+            f"It is below the smallest payout of this organisation, {limit.format()}. An admin can pay it by hand, "
+            "or lower the smallest payout in the settings."
+        )
     reasons += _payer_reasons(policy, facts)
     return reasons
 

@@ -25,6 +25,7 @@ from jinja2.runtime import Context
 
 from webapp.kernel.errors import Unavailable
 from webapp.kernel.money import Money
+from webapp.kernel.words import day_range
 from webapp.statements import pdf_accessible
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "statements"
@@ -226,14 +227,7 @@ def _day(value: date | None) -> str:
 def _period(context: Context, value: Any) -> str:
     """1–31 Oct 2026; what both ends share is said once."""
     statement = _of(context)
-    first, last = statement.period_start, statement.period_end
-    if first == last:
-        return _day(last)
-    if first.year != last.year:
-        return f"{_day(first)} – {_day(last)}"
-    if first.month != last.month:
-        return f"{format_date(first, 'd MMM', locale=WORDS)} – {_day(last)}"
-    return f"{first.day}–{_day(last)}"
+    return day_range(statement.period_start, statement.period_end, WORDS)
 
 
 @pass_context

@@ -209,7 +209,10 @@ def _pay(policy: Policy = DEFAULT, **changes: object) -> list[str]:
         ({"state": "failed", "rail": "manual"}, "it cannot be paid by hand now"),
         ({"has_review": True}, "under review"),
         ({"is_held": True, "hold_reason": "Complaint."}, "It is on hold: Complaint."),
-        ({"halt_reasons": ("The bank is away.",)}, "Payments are halted: The bank is away."),
+        (
+            {"halt_reasons": ("The bank is away.",)},
+            "Payments are halted: The bank is away. An admin resumes them in the settings.",
+        ),
         ({"method_kind": ""}, "Maya has no payout method"),
         ({"method_kind": "manual"}, "Maya is paid by hand"),
         ({"is_payee_active": False}, "switched off as a payee"),
