@@ -26,25 +26,26 @@ METHOD_CHANGED = "METHOD_CHANGED"
 _CHANGED_SENTENCE = "The payment details changed before it was sent; nothing was sent."
 
 
-def waiting(organisation_id: int, rail: str) -> Select[tuple[Transfer]]:
-    """The queued transfers of a rail, oldest first, with all that decides about them."""
+def described(query: Select[Transfer]) -> Select[Transfer]:
+    """A question for transfers, to be answered with all that decides about them, read afresh."""
     payout = joinedload(Transfer.payout)
-    payee = payout.joinedload(Payout.payee)
+    return query.options(
+        payout.joinedload(Payout.method),
+        payout.joinedload(Payout.organisation),
+        payout.joinedload(Payout.payee).selectinload(Payee.pending_change),
+    ).execution_options(populate_existing=True)
+
+
+def waiting(organisation_id: int, rail: str) -> Select[Transfer]:
+    """The queued transfers of a rail, oldest first, with all that decides about them."""
     return (
-        select(Transfer)
-        .join(Payout, Payout.id == Transfer.payout_id)
+        described(select(Transfer))
         .where(
             Transfer.organisation_id == organisation_id,
             Transfer.rail == rail,
             Transfer.state == TransferState.QUEUED.value,
         )
-        .options(
-            payout.joinedload(Payout.method),
-            payout.joinedload(Payout.organisation),
-            payee.selectinload(Payee.pending_change),
-        )
         .order_by(Transfer.id)
-        .execution_options(populate_existing=True)
     )
 
 

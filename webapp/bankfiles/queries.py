@@ -1,0 +1,143 @@
+"""Reads of bank files, always inside one organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import joinedload
+
+from webapp.bankfiles.models import BankFile, BankFileItem, BankReturn
+from webapp.bankfiles.states import RAIL
+from webapp.database import db, lock_row
+from webapp.kernel.errors import NotFound
+from webapp.payouts import in_files
+from webapp.payouts.models import Payout, Transfer
+from webapp.people.models import Payee
+
+
+def is_in_no_file() -> ColumnElement[bool]:
+    """Transfers that are in no live file."""
+    return ~exists().where(BankFileItem.transfer_row_id == Transfer.id, BankFileItem.is_live.is_(True))
+
+
+def waiting(organisation_id: int) -> Select[Transfer]:
+    """Transfers that wait for a file, oldest first."""
+    return in_files.waiting(organisation_id, RAIL).where(is_in_no_file())
+
+
+def waiting_counts(organisation_id: int) -> Sequence[tuple[str, int, int]]:
+    """(currency, how many, sum in minor units) of what waits for a file."""
+    rows = db.session.execute(
+        select(Transfer.currency, func.count(), func.sum(Transfer.amount_minor))
+        .where(
+            Transfer.organisation_id == organisation_id,
+            Transfer.rail == RAIL,
+            Transfer.state == "queued",
+            is_in_no_file(),
+        )
+        .group_by(Transfer.currency)
+        .order_by(Transfer.currency)
+    )
+    return [(row[0], int(row[1]), int(row[2])) for row in rows]
+
+
+def files(organisation_id: int) -> Select[BankFile]:
+    """All files of an organisation."""
+    return select(BankFile).where(BankFile.organisation_id == organisation_id)
+
+
+def get_file(organisation_id: int, reference: str) -> BankFile:
+    """A file by its reference. Raises NotFound, also for another organisation's."""
+    row = db.session.scalar(files(organisation_id).where(BankFile.reference == reference))
+    if row is None:
+        raise NotFound
+    return row
+
+
+def lock_file(organisation_id: int, reference: str) -> BankFile:
+    """The same, locked until the transaction ends. Raises NotFound."""
+    return lock_row(BankFile, BankFile.organisation_id == organisation_id, BankFile.reference == reference)
+
+
+def items(file: BankFile) -> Select[BankFileItem]:
+    """The items of a file as pages show them, in the file's order."""
+    return (
+        select(BankFileItem)
+        .where(BankFileItem.file_id == file.id)
+        .options(joinedload(BankFileItem.payout).joinedload(Payout.payee))
+        .order_by(BankFileItem.position)
+    )
+
+
+def word_counts(file_id: int) -> dict[str, tuple[int, int]]:
+    """word -> (how many items, sum in minor units)."""
+    rows = db.session.execute(
+        select(BankFileItem.word, func.count(), func.sum(BankFileItem.amount_minor))
+        .where(BankFileItem.file_id == file_id)
+        .group_by(BankFileItem.word)
+    )
+    return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+
+
+def transfers_of(file: BankFile) -> list[Transfer]:
+    """The transfers of a file with all that decides whether they may leave, by few statements."""
+    query = in_files.described(select(Transfer)).join(
+        BankFileItem, BankFileItem.transfer_row_id == Transfer.id
+    )
+    query = query.where(BankFileItem.file_id == file.id).order_by(BankFileItem.position)
+    return list(db.session.scalars(query))
+
+
+def pays_user(file_id: int, user_id: int | None) -> bool:
+    """Whether a person is one of the payees of a file."""
+    if user_id is None:
+        return False
+    query = (
+        select(BankFileItem.id)
+        .join(Payout, Payout.id == BankFileItem.payout_id)
+        .join(Payee, Payee.id == Payout.payee_id)
+        .where(BankFileItem.file_id == file_id, Payee.user_id == user_id)
+        .limit(1)
+    )
+    return db.session.scalar(query) is not None
+
+
+def live_item_of(organisation_id: int, transfer_id: str) -> tuple[BankFileItem, BankFile] | None:
+    """The live item of a transfer (by Paydesk's own id), and its file."""
+    row: Any = db.session.execute(
+        select(BankFileItem, BankFile)
+        .join(BankFile, BankFile.id == BankFileItem.file_id)
+        .join(Transfer, Transfer.id == BankFileItem.transfer_row_id)
+        .where(
+            Transfer.transfer_id == transfer_id,
+            BankFileItem.organisation_id == organisation_id,
+            BankFileItem.is_live.is_(True),
+        )
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def item_of_payout(payout: Payout) -> BankFileItem | None:
+    """The newest item of a payout, with its file."""
+    return db.session.scalar(
+        select(BankFileItem)
+        .where(BankFileItem.payout_id == payout.id, BankFileItem.is_live.is_(True))
+        .options(joinedload(BankFileItem.file))
+        .order_by(BankFileItem.id.desc())
+        .limit(1)
+    )
+
+
+def returns(organisation_id: int) -> Select[BankReturn]:
+    """All return files of an organisation."""
+    return select(BankReturn).where(BankReturn.organisation_id == organisation_id)
+
+
+def get_return(organisation_id: int, reference: str) -> BankReturn:
+    """A return file by its reference. Raises NotFound, also for another organisation's."""
+    row = db.session.scalar(returns(organisation_id).where(BankReturn.reference == reference))
+    if row is None:
+        raise NotFound
+    return row

@@ -1,0 +1,235 @@
+"""A return file brought in: each line finds its payment, and takes effect once, through the transfer's own state.
+
+The bank's word is kept on the item; a worker then asks the transfer about it, as it does with any other provider.
+Repeated and late lines change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy.orm import selectinload
+
+from webapp.audit import service as audit
+from webapp.bankfiles import service, setups
+from webapp.bankfiles.answers import Answers, Spoken
+from webapp.bankfiles.models import BankFile, BankFileItem, BankReturn
+from webapp.bankfiles.states import CONTRADICTIONS, FOLLOWS, FileState, Format, Word
+from webapp.bankfiles.vault import Sealed
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.labels import Label
+from webapp.people.numbers import next_number
+
+
+class Effect(Label):
+    """What a line of a return file led to."""
+
+    APPLIED = "applied", "Taken", "done"
+    CONTRADICTS = "contradicts", "Says the opposite of before: two people must settle it", "failed"
+    OTHER_AMOUNT = "other_amount", "Another amount than ours: two people must settle it", "failed"
+    NOT_SENT = "not_sent", "Its file is not marked as uploaded yet", "todo"
+    NOT_OURS = "not_ours", "No payment of ours has this reference", "returned"
+    UNREADABLE = "unreadable", "Not understood; nothing was changed", "todo"
+    INFORMATION = "information", "For your information", "progress"
+    REPEATED = "repeated", "Known already", "cancelled"
+
+
+# In which order a page shows them: what a person must look at comes first.
+ORDER = tuple(Effect)
+
+
+def answer_columns(organisation_id: int) -> dict[str, str] | None:
+    """How the organisation's bank calls the columns of its CSV; None without settings."""
+    row = setups.find(organisation_id, Format.COLUMNS)
+    return dict(row.values.get("answers") or {}) if row else None
+
+
+def find_same(organisation_id: int, data: bytes) -> BankReturn | None:
+    """The return file with the same bytes that was brought in before."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return db.session.scalar(
+        select(BankReturn).where(BankReturn.organisation_id == organisation_id, BankReturn.sha256 == sha256)
+    )
+
+
+def bring_in(
+    *,
+    organisation_id: int,
+    answers: Answers,
+    data: bytes,
+    file_name: str,
+    uid: str,
+    stored: tuple[str, Sealed] | None,
+    actor: Actor,
+    now: datetime,
+) -> BankReturn:
+    """Keep a return file and let its lines take effect. The same file again takes up only what could not be before.
+
+    `stored` is where its sealed bytes lie (None: the same file is kept already).
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    # Two people with the same file: the number's row keeps them apart, and the second finds the first one's.
+    reference = next_number(organisation_id, f"BR-{now.year}", 4) if stored else ""
+    row = find_same(organisation_id, data)
+    if row is None:
+        assert stored is not None  # noqa: S101 - whoever brings a new file has stored it
+        key, sealed = stored
+        row = BankReturn(
+            uid=uid, organisation_id=organisation_id, reference=reference, kind=answers.kind,
+            file_name=file_name[:200], sha256=sha256, size_bytes=len(data), storage_key=key,
+            data_key_encrypted=sealed.data_key_encrypted, counts={}, lines=[],
+            brought_by_label=actor.label, brought_at=now,
+        )  # fmt: skip
+        db.session.add(row)
+        db.session.flush()
+    row.lines = _apply(row, answers.spoken, now)
+    row.counts = dict(Counter(line["effect"] for line in row.lines))
+    db.session.flush()
+    audit.record(
+        tag="bankfiles:return:brought_in", actor=actor, now=now, organisation_id=organisation_id,
+        subject_type="bank_return", subject_id=row.id, subject_label=row.reference,
+        changes={"sha256": [None, sha256], **{name: [None, n] for name, n in row.counts.items()}},
+    )  # fmt: skip
+    return row
+
+
+def _apply(row: BankReturn, spoken: Iterable[Spoken], now: datetime) -> list[dict[str, str]]:
+    words = list(spoken)
+    singles, groups = [w for w in words if not w.message_id], [w for w in words if w.message_id]
+    files = _locked_files(row.organisation_id, [w.key for w in singles], [w.message_id for w in groups])
+    items = _items_of(row.organisation_id, [w.key for w in singles])
+    lines, spoken_of = [], set()
+    for one in singles:
+        item = items.get(one.key)
+        lines.append(_line(one, item, _take(row, one, item, files, now)))
+        if item is not None:
+            spoken_of.add(item.id)
+    # The innermost word counts: of the payment, else of its group, else of the whole message.
+    for one in reversed(groups):
+        group = _group(files, one.message_id)
+        if not group:
+            lines.append(_line(one, None, Effect.NOT_OURS))
+        for item in group:
+            if item.id not in spoken_of:
+                spoken_of.add(item.id)
+                lines.append(_line(one, item, _take(row, one, item, files, now)))
+    for file in files.values():
+        if file.sent_at is not None:
+            service.close_if_answered(file, now)
+    return lines
+
+
+def _parts(keys: Iterable[str]) -> Iterator[list[str]]:
+    unique = sorted({key for key in keys if key})
+    for start in range(0, len(unique), 500):
+        yield unique[start : start + 500]
+
+
+def _prefix(message_id: str) -> str:
+    """The beginning of the uid of the file with a message id; empty when the id is none of ours."""
+    prefix = message_id[2:].lower()
+    return prefix if message_id.startswith("PD") and len(prefix) == 24 and prefix.isalnum() else ""
+
+
+def _locked_files(
+    organisation_id: int, keys: Iterable[str], message_ids: Iterable[str]
+) -> dict[int, BankFile]:
+    """The files that the words are about, locked in the order of their ids: whoever writes words takes them first."""
+    ids: set[int] = set()
+    for part in _parts(keys):
+        query = select(BankFileItem.file_id).where(_live(organisation_id), BankFileItem.key.in_(part))
+        ids |= set(db.session.scalars(query.distinct()))
+    for prefix in {found for message_id in message_ids if (found := _prefix(message_id))}:
+        query = select(BankFile.id).where(
+            BankFile.organisation_id == organisation_id, BankFile.uid.startswith(prefix, autoescape=True)
+        )
+        ids |= set(db.session.scalars(query))
+    locked = db.session.scalars(
+        select(BankFile)
+        .where(BankFile.id.in_(ids))
+        .order_by(BankFile.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {file.id: file for file in locked}
+
+
+def _live(organisation_id: int) -> ColumnElement[bool]:
+    return and_(BankFileItem.organisation_id == organisation_id, BankFileItem.is_live.is_(True))
+
+
+def _items_of(organisation_id: int, keys: Iterable[str]) -> dict[str, BankFileItem]:
+    """The live items by their keys, read afresh: their files are locked by now."""
+    found: dict[str, BankFileItem] = {}
+    for part in _parts(keys):
+        query = select(BankFileItem).where(_live(organisation_id), BankFileItem.key.in_(part))
+        found |= {item.key: item for item in db.session.scalars(_with_payouts(query))}
+    return found
+
+
+def _group(files: Mapping[int, BankFile], message_id: str) -> list[BankFileItem]:
+    """The live items of the file with a message id."""
+    prefix = _prefix(message_id)
+    file = next((f for f in files.values() if prefix and f.uid.startswith(prefix)), None)
+    if file is None:
+        return []
+    query = select(BankFileItem).where(_live(file.organisation_id), BankFileItem.file_id == file.id)
+    return list(db.session.scalars(_with_payouts(query.order_by(BankFileItem.position))))
+
+
+def _with_payouts(query: Select[BankFileItem]) -> Select[BankFileItem]:
+    return query.options(selectinload(BankFileItem.payout)).execution_options(populate_existing=True)
+
+
+def _take(
+    row: BankReturn, one: Spoken, item: BankFileItem | None, files: Mapping[int, BankFile], now: datetime
+) -> Effect:
+    """Let one word take effect, and say which."""
+    if item is None:
+        return Effect.NOT_OURS
+    if one.is_information:
+        item.message = one.text[:500]
+        return Effect.INFORMATION
+    file = files[item.file_id]
+    if file.sent_at is None or file.state == FileState.CANCELLED:
+        return Effect.NOT_SENT
+    if one.word is None:
+        return Effect.UNREADABLE
+    try:
+        booked = one.minor(item.currency)
+    except ValueError:
+        return Effect.UNREADABLE
+    if one.currency and one.currency != item.currency:
+        return Effect.UNREADABLE
+    present = Word(item.word)
+    if one.word not in FOLLOWS[present]:
+        return Effect.REPEATED
+    service.take_word(
+        item,
+        one.word,
+        now,
+        by=row.reference,
+        code=one.code,
+        message=one.text,
+        utr=one.utr,
+        booked_minor=booked,
+    )
+    if booked is not None and booked != item.amount_minor:
+        return Effect.OTHER_AMOUNT
+    return Effect.CONTRADICTS if (present, one.word) in CONTRADICTIONS else Effect.APPLIED
+
+
+def _line(one: Spoken, item: BankFileItem | None, effect: Effect) -> dict[str, str]:
+    return {
+        "key": (item.key if item else one.key or one.message_id)[:60],
+        "payout": item.payout.reference if item else "",
+        "word": one.word.value if one.word else "",
+        "code": one.code,
+        "text": one.text[:300],
+        "effect": effect.value,
+    }
