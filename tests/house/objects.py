@@ -12,8 +12,13 @@ from tests.factories import FACTORY, actor_of, destination, installations, ledge
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
+from webapp.connections import service as connections
+from webapp.connections import simulated
+from webapp.connections.queries import Receiver
 from webapp.database import db
 from webapp.imports import service as imports
+from webapp.inbox import service as inbox
+from webapp.inbox.models import WebhookMessage
 from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_uid
 from webapp.notices.marks import Subscription, token_of
@@ -32,6 +37,7 @@ from webapp.people.models import UserSession
 from webapp.programs.installations import files
 from webapp.programs.rentals import pay_links
 from webapp.providers import storage
+from webapp.providers.models import ProviderAccount
 from webapp.runs import service as runs
 from webapp.statements import service as statements
 from webapp.web.uploads import Upload
@@ -409,6 +415,52 @@ def policy_proposal(house: House, kind: str) -> list[Arguments]:
         now=WHEN,
     )
     return [{"proposal_id": row.id}]
+
+
+@example("admin.connections")
+def a_connection(house: House, kind: str) -> list[Arguments]:
+    """PhonePe, at an address where nobody answers; and Cashfree, of which there are no keys."""
+    _receiver(house)
+    return [{"name": "phonepe"}, {"name": "cashfree"}]
+
+
+@example("admin.connections.switch")
+def a_connection_to_switch(house: House, kind: str) -> list[Arguments]:
+    """The same, each off and on."""
+    return [{**name, "kind": to} for name in a_connection(house, kind) for to in ("off", "on")]
+
+
+def _receiver(house: House) -> Receiver:
+    row = connections.save(
+        organisation_id=house.organisation.id,
+        provider="phonepe",
+        environment="sandbox",
+        credentials=simulated.phonepe("http://127.0.0.1:9"),
+        is_trial=True,
+        actor=FACTORY,
+        now=WHEN,
+    )
+    return Receiver(row.id, row.organisation_id, row.provider, {})
+
+
+@example("admin.inbox")
+def a_provider_s_message(house: House, kind: str) -> list[Arguments]:
+    """A message that no worker has looked at, about an order that nobody made."""
+    body = b'{"event": "checkout.order.completed", "payload": {"merchantOrderId": "RP1"}}'
+    inbox.receive(_receiver(house), body, {"content-type": "application/json"}, WHEN)
+    newest = select(WebhookMessage).order_by(WebhookMessage.id.desc()).limit(1)
+    message = db.session.scalars(newest).one()
+    message.state = "unmatched"
+    db.session.flush()
+    return [{"message_id": message.id}]
+
+
+@example("public.hooks.receive")
+def an_address_for_messages(house: House, kind: str) -> list[Arguments]:
+    """The address of an account at PhonePe."""
+    receiver = _receiver(house)
+    row = db.session.get_one(ProviderAccount, receiver.account_id)
+    return [{"provider": row.provider, "uid": row.uid}]
 
 
 @example("admin.saved_views.remove")

@@ -42,9 +42,15 @@ def test_without_a_token_only_signed_addresses_are_taken(
 ) -> None:
     signed = [entry for entry in entries(town.app) if entry.has_signed_address]
     assert [(entry.method, entry.endpoint) for entry in signed] == [
-        ("POST", "public.notices.unsubscribe_now")
+        ("POST", "public.hooks.receive"),
+        ("POST", "public.notices.unsubscribe_now"),
     ]
-    (entry,) = signed
+    hooks, entry = signed
+    (address,) = addresses(town, hooks)
+    before = fingerprint()
+    # Of a message the signature is in its headers; without it nothing is kept.
+    assert town.client("admin").post(address, json={"event": "x"}).status_code == 401
+    assert fingerprint() == before
     (address,) = addresses(town, entry)
     before = fingerprint()
     damaged = address[:-5] + ("A" if address[-5] != "A" else "B") + address[-4:]

@@ -34,6 +34,8 @@ PUBLIC = {
     "public.people.accept",
     "public.notices.unsubscribe",
     "public.notices.unsubscribe_now",
+    # Providers sign their messages.
+    "public.hooks.receive",
     # Whoever holds a statement may ask whether it is ours.
     "public.verification.index",
     "public.verification.show",
