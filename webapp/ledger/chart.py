@@ -60,6 +60,9 @@ ACCOUNTS = {
     "income": Template("income", "Income from", takes_suffix=True),
     "expense": Template("expense", "Expense of", takes_suffix=True),
     "opening": Template("equity", "Opening balances"),
+    # What corrections book against: the organisation's own money, and what nobody knows yet.
+    "funding": Template("equity", "Own money put in and taken out"),
+    "suspense": Template("liability", "Suspense: not known yet"),
 }
 
 
