@@ -19,7 +19,7 @@ from webapp.kernel.ids import digest
 from webapp.kernel.money import Money, exponent
 from webapp.payouts.states import PayoutState
 
-RAILS = ("manual", "sandbox", "bank_file")
+RAILS = ("manual", "cashfree", "sandbox", "bank_file")
 # What an organisation begins with; the other rails need settings of their own first.
 FIRST_RAILS = ("manual", "sandbox")
 _CUT_OFF = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -226,6 +226,8 @@ class PaymentFacts:
     is_automatic: bool = False
     has_review: bool = False
     is_payee_active: bool = True
+    # Why nothing can be sent over the rail by anybody, such as keys that are missing.
+    rail_problem: str = ""
 
 
 def why_not_this_person(policy: Policy, person: PersonFacts, now: datetime) -> list[str]:
@@ -328,6 +330,8 @@ def _destination_reasons(policy: Policy, facts: PaymentFacts) -> list[str]:
         reasons.append(f"{facts.payee_name} is paid by hand. Pay outside Paydesk, then mark it as paid.")
     if facts.rail not in policy.rails:
         reasons.append(f"The rail “{facts.rail}” is switched off in the settings of this organisation.")
+    elif facts.rail_problem:
+        reasons.append(facts.rail_problem)
     if facts.details_pending is not None:
         reasons.append(details_wait(facts.payee_name, facts.details_pending, facts.timezone))
     if facts.method_kind and not facts.is_fingerprint_valid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from babel.numbers import format_decimal
@@ -36,7 +36,12 @@ _PEOPLE = (
     ("2", "Two different people"),
     ("3", "Three different people"),
 )
-RAIL_LABELS = {"manual": "By hand, marked as paid", "sandbox": "Sandbox bank", "bank_file": "Bank file"}
+RAIL_LABELS = {
+    "manual": "By hand, marked as paid",
+    "cashfree": "Cashfree, to banks and UPI addresses in India",
+    "sandbox": "Sandbox bank",
+    "bank_file": "Bank file",
+}
 
 
 def _whole(label: str, low: int, high: int, example: str) -> IntegerField:
@@ -86,6 +91,7 @@ class PolicyForm(FlaskForm):
         validators=[Optional(), Length(max=60)],
     )
     use_manual = BooleanField(RAIL_LABELS["manual"])
+    use_cashfree = BooleanField(RAIL_LABELS["cashfree"])
     use_sandbox = BooleanField(RAIL_LABELS["sandbox"])
     use_bank_file = BooleanField(RAIL_LABELS["bank_file"])
     cut_offs = FieldList(FormField(CutOffForm), max_entries=20)
@@ -102,6 +108,11 @@ class PolicyForm(FlaskForm):
             Length(max=2000, message="Write at most 2,000 characters."),
         ],
     )
+
+    def leave_out(self, rails: Collection[str]) -> None:
+        """Do not offer these rails; whoever sends them all the same is not heard."""
+        for rail in rails:
+            del self[f"use_{rail}"]
 
     def fill(self, policy: Policy, version: int, programs: Sequence[str], locale: str) -> None:
         """Show a policy, with spare rows for more tiers."""
@@ -130,7 +141,7 @@ class PolicyForm(FlaskForm):
         )
         self.minimum.data = typed(policy.minimum_minor or None, policy.currency)
         self.retry_minutes.data = ", ".join(str(minutes) for minutes in policy.retry_minutes)
-        for rail in RAILS:
+        for rail in self.rails:
             self[f"use_{rail}"].data = rail in policy.rails
         for program in programs:
             at, by_itself = policy.cut_off.get(program, ""), program in policy.paid_by_itself
@@ -138,6 +149,11 @@ class PolicyForm(FlaskForm):
         solo = policy.single_operator
         self.solo_on.data, self.solo_delay_hours.data = solo.is_on, solo.delay_hours
         self.solo_daily_cap.data = typed(solo.daily_cap_minor, policy.currency)
+
+    @property
+    def rails(self) -> list[str]:
+        """The rails that are offered."""
+        return [rail for rail in RAILS if f"use_{rail}" in self]
 
     def add_spare_rows(self, currency: str) -> None:
         """Empty rows below the tiers, as long as there is room."""
@@ -155,7 +171,7 @@ class PolicyForm(FlaskForm):
             "method_editor_days": self.method_editor_days.data,
             "minimum_minor": self._amount(self.minimum, currency, locale) or 0,
             "retry_minutes": self._minutes(),
-            "rails": [rail for rail in RAILS if self[f"use_{rail}"].data],
+            "rails": [rail for rail in self.rails if self[f"use_{rail}"].data],
             "cut_off": {
                 entry.form.program.data: entry.form.at.data
                 for entry in self.cut_offs

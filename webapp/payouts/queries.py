@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
+from webapp.connections import queries as connections
+from webapp.connections.rules import PROVIDERS
 from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
@@ -166,7 +168,19 @@ def payment_facts(payout: Payout, user_id: int | None, rail: str, now: datetime)
         is_automatic=payout.is_automatic,
         has_review=any(t.state == TransferState.REVIEW for t in payout.transfers),
         is_payee_active=payout.payee.is_active,
+        rail_problem=rail_problem(payout.organisation_id, rail),
     )
+
+
+def rail_problem(organisation_id: int, rail: str) -> str:
+    """Why nothing can be sent over a rail of an outside provider; empty when it can, and for all other rails."""
+    return connections.why_not_usable(organisation_id, rail) if rail in PROVIDERS else ""
+
+
+def open_rails(organisation_id: int, policy: Policy) -> list[str]:
+    """The rails that a person can choose from: in the rules, not by hand, and connected."""
+    others = [rail for rail in policy.rails if rail != "manual"]
+    return [rail for rail in others if not rail_problem(organisation_id, rail)]
 
 
 def details_pending(payee: Payee) -> tuple[str, datetime] | None:

@@ -35,7 +35,12 @@ from webapp.web.htmx import see_other
 
 # These let money go, or say where it went: whoever does them proves who they are first.
 MONEY_ACTIONS = frozenset({"approve", "pay", "retry", "mark-paid", "reissue", "settle-review", "release"})
-RAIL_WORDS = {"sandbox": "Sandbox bank", "manual": "By hand", "bank_file": "Bank file"}
+RAIL_WORDS = {
+    "cashfree": "Cashfree",
+    "sandbox": "Sandbox bank",
+    "manual": "By hand",
+    "bank_file": "Bank file",
+}
 
 
 def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
@@ -50,7 +55,10 @@ def _form(plan: plans.Plan, payout: Payout) -> ActionForm:
         return ReturnForm(data={"on": today})
     if plan.form is PayForm:
         rules, _ = policies.current_policy(g.organisation.id)
-        rails = [(rail, RAIL_WORDS.get(rail, rail.capitalize())) for rail in rules.rails if rail != "manual"]
+        rails = [
+            (rail, RAIL_WORDS.get(rail, rail.capitalize()))
+            for rail in queries.open_rails(g.organisation.id, rules)
+        ]
         return PayForm(rails=rails, confirms=confirms)
     if plan.form is EditForm:
         return EditForm(data={"note": payout.note})

@@ -11,7 +11,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
-from webapp.payouts import policies, policy_changes, service
+from webapp.payouts import policies, policy_changes, queries, service
 from webapp.payouts.forms import HaltForm
 from webapp.payouts.policy import RAILS
 from webapp.payouts.views import policy_editor, policy_words
@@ -42,6 +42,7 @@ def _page(
             "label": label,
             "switch": halted.get(rail),
             "is_on": rail == policies.EVERY_RAIL or rail in rules.rails,
+            "problem": queries.rail_problem(g.organisation.id, rail) if rail in rules.rails else "",
             "form": form if form is not None and rail == refused else HaltForm(None, prefix=_prefix(rail)),
         }
         for rail, label in places

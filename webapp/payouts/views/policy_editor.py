@@ -10,6 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
+from webapp.connections import queries as connections
+from webapp.connections.rules import PROVIDERS
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -36,6 +38,14 @@ def _programs() -> list[str]:
     return sorted(row.program for row in g.organisation.programs)
 
 
+def _new_form(present: Policy, *values: MultiDict[str, str]) -> PolicyForm:
+    """The form; a rail through a provider is offered where the connection is on, or where it is in use already."""
+    form = PolicyForm(*values)
+    away = [rail for rail in rules.RAILS if rail in PROVIDERS and rail not in present.rails]
+    form.leave_out([rail for rail in away if not connections.is_usable(g.organisation.id, rail)])
+    return form
+
+
 def _page(form: PolicyForm, code: int = 200, conflict: str | None = None) -> ResponseReturnValue:
     if request.method == "POST":
         form.add_spare_rows(g.organisation.currency)
@@ -51,12 +61,12 @@ def edit() -> ResponseReturnValue:
     require_change()
     present, version = policies.current_policy(g.organisation.id)
     if request.method == "GET":
-        form = PolicyForm(MultiDict())
+        form = _new_form(present, MultiDict())
         template = request.args.get("template", "")
         shown = from_rules(TEMPLATES[template](g.organisation.currency)) if template in TEMPLATES else present
         form.fill(shown, version, _programs(), g.organisation.locale)
         return _page(form)
-    form = PolicyForm()
+    form = _new_form(present)
     form.validate()
     read = form.read(g.organisation.currency, g.organisation.locale, _programs())
     if read is None:
