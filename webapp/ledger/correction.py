@@ -52,7 +52,9 @@ class Proposal:
     @property
     def legs(self) -> tuple[Leg, Leg]:
         """Both sides of the entry."""
-        return Leg(AccountKey(self.code), self.amount_minor), Leg(AccountKey(self.against), -self.amount_minor)
+        return Leg(AccountKey(self.code), self.amount_minor), Leg(
+            AccountKey(self.against), -self.amount_minor
+        )
 
 
 def check(code: str, against: str, amount_minor: int) -> None:

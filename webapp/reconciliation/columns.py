@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 
 from webapp.imports import columns as mapping
 from webapp.imports.columns import Mapped, Reading, Row
@@ -243,7 +244,7 @@ def _in_order(rows: list[tuple[Line, int | None]]) -> list[tuple[Line, int | Non
     if any(balance is None for _, balance in rows):
         return None
     for candidate in (rows, rows[::-1]):
-        steps = zip(candidate, candidate[1:], strict=False)
+        steps = pairwise(candidate)
         if all(
             (after or 0) - (before or 0) == line.amount_minor for (_, before), (line, after) in steps
         ) and (candidate[0][0].booked_on <= candidate[-1][0].booked_on):
