@@ -8,7 +8,7 @@ from datetime import date
 from flask import current_app
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, destination, installations, ledger, rentals
+from tests.factories import FACTORY, actor_of, destination, installations, ledger, rentals, rents
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
@@ -174,6 +174,7 @@ def payout_actions(house: House, kind: str) -> list[Arguments]:
     "admin.installations.export",
     "admin.installations.totals_export",
     "payee.installations.export",
+    "payee.rents.export",
 )
 def formats(house: House, kind: str) -> list[Arguments]:
     """Both file formats."""
@@ -210,6 +211,18 @@ def an_installation(house: House, kind: str) -> list[Arguments]:
     return [
         {"reference": installations.installation(house.organisation, house.payees["technician"]).reference}
     ]
+
+
+@example("payee.properties")
+def a_property(house: House, kind: str) -> list[Arguments]:
+    """A property of the owner."""
+    return [{"reference": rentals.property_of(house.organisation, [(house.payees[kind], 1)]).reference}]
+
+
+@example("payee.rents")
+def a_rent(house: House, kind: str) -> list[Arguments]:
+    """A rent of which the owner had a part."""
+    return [{"reference": rents.rent_of(house.organisation, [(house.payees[kind], 1)]).reference}]
 
 
 @example("admin.installations.settle")

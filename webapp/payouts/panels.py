@@ -20,6 +20,8 @@ Loader = Callable[[Payout, datetime], "Mapping[str, Any] | None"]
 DocumentLinks = Callable[[str, Sequence[int]], Mapping[int, str]]
 #: portal name, line -> address of the record that the line pays for
 SourceLink = Callable[[str, PayoutLine], "str | None"]
+#: payout -> events (.at .title .tone .who .text) of the record it pays for, in the payee's words
+Story = Callable[[Payout], "Sequence[Mapping[str, Any]]"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class LoadedPanel:
 _panels: dict[str, Panel] = {}
 _source_links: dict[str, SourceLink] = {}
 _document_links: list[DocumentLinks] = []
+_stories: dict[str, Story] = {}
 
 
 def register_panel(name: str, loader: Loader, template: str, audiences: Sequence[str] = (ADMIN,)) -> None:
@@ -59,6 +62,17 @@ def register_panel(name: str, loader: Loader, template: str, audiences: Sequence
 def register_source_link(source_type: str, link: SourceLink) -> None:
     """Say where lines of a source type lead, per portal; None where that portal does not show the record."""
     _source_links[source_type] = link
+
+
+def register_story(source_type: str, story: Story) -> None:
+    """Say what happened to the record behind a payout: it stands in the payee's time line with the payout's own."""
+    _stories[source_type] = story
+
+
+def story(payout: Payout) -> list[Mapping[str, Any]]:
+    """What happened to the records that a payout pays for, as far as their rooms tell it."""
+    told = dict.fromkeys(line.source_type for line in payout.lines if line.source_type in _stories)
+    return [event for source_type in told for event in _stories[source_type](payout)]
 
 
 def register_document_links(links: DocumentLinks) -> None:

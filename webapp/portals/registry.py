@@ -27,10 +27,14 @@ from webapp.portals import (
     separation,
     technician,
 )
+from webapp.portals.views import payee_home
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import work as rentals
+from webapp.programs.rentals.views import owner as rentals_owner
+from webapp.programs.rentals.views import owner_words
 from webapp.statements import month_runs
+from webapp.web.i18n import N_
 
 # Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
 REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rentals, hooks, rent_hooks)
@@ -41,6 +45,13 @@ def _installation_page(portal: str, line: PayoutLine) -> str | None:
     if portal not in ("admin", "technician") or not line.source_label:
         return None
     return url_for(f"{portal}.installations.show", reference=line.source_label)
+
+
+def _rent_page(portal: str, line: PayoutLine) -> str | None:
+    """The page of the rent that a payout line pays for, in the portals that have one."""
+    if portal != "owner" or not line.source_label:
+        return None
+    return url_for("owner.rents.show", reference=line.source_label)
 
 
 def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:
@@ -63,6 +74,16 @@ def init_app(app: Flask, settings: Settings) -> None:
     if separation.warnings not in users.warnings:
         users.warnings.append(separation.warnings)
     panels.register_source_link("installation", _installation_page)
+    panels.register_source_link("rent_payment", _rent_page)
+    panels.register_story("rent_payment", owner_words.payout_story)
+    payee_home.register_section(
+        "owner",
+        payee_home.HomeSection(
+            "rentals/owner/_home.html",
+            rentals_owner.home_section,
+            N_("When the first rent comes in you see your payout here."),
+        ),
+    )
     source_links["payout"] = _payout_page
     methods.register_cool_off(
         lambda organisation_id: policies.current_policy(organisation_id)[0].cool_off_hours

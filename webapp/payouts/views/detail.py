@@ -18,7 +18,7 @@ from webapp.ledger.models import JournalEntry, Posting
 from webapp.payouts import approval_queue, explain, lists, panels, policies, policy, queries
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
-from webapp.payouts.views import plans, review, words
+from webapp.payouts.views import own, plans, review, words
 from webapp.people.models import MethodKind
 from webapp.web import filters
 from webapp.web.i18n import N_, gettext, translated
@@ -122,12 +122,7 @@ def timeline(payout: Payout) -> list[dict[str, Any]]:
 
 def own_timeline(payout: Payout) -> list[dict[str, Any]]:
     """What happened, in the payee's words: no names, no notes, nothing internal."""
-    shown = [(e, _turn(e)) for e in events_of(payout)]
-    return [
-        {"at": e.at, "title": turn[2], "tone": turn[0], "who": None, "text": None}
-        for e, turn in shown
-        if turn[2]
-    ]
+    return own.timeline(payout, [(event, _turn(event)) for event in events_of(payout)])
 
 
 def _transfer(transfer: Transfer, methods: dict[int, str]) -> dict[str, Any]:
@@ -297,7 +292,7 @@ def context(payout: Payout, now: datetime) -> dict[str, Any]:
 
 def payee_context(payout: Payout, portal: str, now: datetime) -> dict[str, Any]:
     """The payee's page: the same figures, their words, nothing internal."""
-    status = words.payee_status(payout, g.organisation.name)
+    status = own.status(payout)
     details_href = url_for(f"{portal}.details.show")
     method = payout.payee.current_method
     needs_details = (

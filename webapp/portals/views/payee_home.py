@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -18,9 +19,29 @@ from webapp.payouts.views import words
 from webapp.people.views.session import payee_id_for
 from webapp.portals.views.admin_home import Task, short
 from webapp.web import charts, filters
-from webapp.web.i18n import gettext, locale_name
+from webapp.web.i18n import N_, gettext, locale_name
 
 blueprint = Blueprint("home", __name__)
+
+#: organisation id, payee id, today -> what the section's template reads as `section`
+Loader = Callable[[int, int, date], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class HomeSection:
+    """What a program says on the home page of its payees, and what it says before there is a payout."""
+
+    template: str
+    loader: Loader
+    empty_text: str
+
+
+_sections: dict[str, HomeSection] = {}
+
+
+def register_section(portal: str, section: HomeSection) -> None:
+    """Let a program's section stand on the home page of a portal."""
+    _sections[portal] = section
 
 
 def _portal() -> str:
@@ -90,6 +111,7 @@ def show() -> ResponseReturnValue:
     sums = figures.earned_by_month(**scope, today=today)
     method = figures.method_of(payee_id)
     year = figures.year_to_date(**scope, today=today)
+    section = _sections.get(portal)
     return render_template(
         "home/payee.html",
         next_payout=_row(waiting[0]) if waiting else None,
@@ -102,4 +124,7 @@ def show() -> ResponseReturnValue:
         list_href=url_for(f"{portal}.payouts.index"),
         show_endpoint=f"{portal}.payouts.show",
         details_href=url_for(f"{portal}.details.show"),
+        section=section.loader(organisation.id, payee_id, today) if section else None,
+        section_template=section.template if section else None,
+        empty_text=section.empty_text if section else N_("After your first approved job you see it here."),
     )
