@@ -131,7 +131,7 @@ def test_totals_never_add_currencies(place: Place) -> None:
     for html in (page.text, fragment):
         assert "$300.00" in html
         assert "₹70.00 INR" in html
-        assert "370" not in html
+        assert "370.00" not in html
 
 
 def test_csv_is_exactly_the_filter_and_cannot_run(place: Place) -> None:
