@@ -27,7 +27,10 @@ class Running:
         self.sim: Simulator = self.app.extensions["simulator"]
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever, name="simulator-http", daemon=True)
+        # Looks every few milliseconds whether it is to stop: tests start and stop many.
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(0.01,), name="simulator-http", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

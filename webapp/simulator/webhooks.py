@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from webapp.simulator.core import Simulator
+from webapp.simulator.core import CannotAct, Simulator
 from webapp.simulator.faults import Kind
 from webapp.simulator.store import as_dict
 
@@ -24,7 +24,9 @@ def _http() -> httpx.Client:
 
 
 def set_target(sim: Simulator, provider: str, client_id: str, url: str) -> None:
-    """Name the address of an account's messages; an empty one takes it away."""
+    """Name the address of an account's messages; an empty one takes it away. Raises CannotAct for an unknown account."""
+    if sim.client(provider, client_id) is None:
+        raise CannotAct(f"There is no client {client_id} at {provider}.")
     if not url:
         sim.store.write("DELETE FROM targets WHERE provider = ? AND client_id = ?", (provider, client_id))
         return
@@ -87,7 +89,12 @@ def deliver_due(sim: Simulator) -> int:
 def _deliver(sim: Simulator, row: Mapping[str, Any]) -> None:
     provider = sim.providers[row["provider"]]
     client = sim.client(row["provider"], row["client_id"])
-    if client is None:
+    target = sim.store.one(
+        "SELECT is_enabled FROM targets WHERE provider = ? AND client_id = ?",
+        (row["provider"], row["client_id"]),
+    )
+    # The address may have been switched off by the message before this one.
+    if client is None or target is None or not target["is_enabled"]:
         return
     message = provider.sign(sim, client, row, sim.clock.now())
     headers = {**message.headers, "user-agent": f"{row['provider']}-simulator"}

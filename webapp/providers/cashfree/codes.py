@@ -58,6 +58,7 @@ SENTENCES = {
 
 # Refusals of a POST that say "I have this already": ask for it, never send another.
 DUPLICATES = frozenset({"transfer_id_already_exists", "transfer_already_exists"})
+BENEFICIARY_GONE = frozenset({"beneficiary_not_found"})
 BENEFICIARY_THERE = frozenset({"beneficiary_id_already_exists", "beneficiary_already_exists"})
 NOT_FOUND = frozenset({"transfer_id_not_found", "cf_transfer_id_not_found", "transfer_not_found"})
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import delete
+
 from webapp.database import db, insert_ignoring_conflict, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
@@ -34,6 +36,7 @@ _NO_KEYS = Answer(
 )
 _BALANCE = "balance"
 _MARGIN = timedelta(seconds=60)
+_REFUSALS = frozenset({"401", "403"})
 
 
 class Cashfree:
@@ -67,6 +70,8 @@ class Cashfree:
         reply = client.post_transfer(access, body)
         if reply.is_ok:
             return _transfer(reply, order.transfer_id)
+        if reply.status == 404 and reply.body.get("code") in codes.BENEFICIARY_GONE:
+            return _gone(access, order, reply)
         return _not_taken(reply)
 
     def status(self, organisation_id: int, transfer_id: str) -> Answer:
@@ -86,15 +91,18 @@ class Cashfree:
         access = accounts.find_access(organisation_id, client.PROVIDER)
         if access is None or currency != "INR":
             return None
-        token = accounts.shared_token(
-            access, _BALANCE, lambda: client.fetch_balance_token(access), now=utc_now(), margin=_MARGIN
-        )
-        if token is None:
-            return None
-        reply, available = client.get_balance(access, token)
-        if available is None and reply.status in (401, 403):
+        for _ in range(2):
+            token = accounts.shared_token(
+                access, _BALANCE, lambda: client.fetch_balance_token(access), now=utc_now(), margin=_MARGIN
+            )
+            if token is None:
+                return None
+            reply, available = client.get_balance(access, token)
+            # V1 names a refusal in the body, now and then with HTTP 200. Such a token is replaced, once.
+            if available is not None or {str(reply.status), str(reply.body.get("subCode"))}.isdisjoint(_REFUSALS):
+                return available
             accounts.forget_token(access.account_id, _BALANCE)
-        return available
+        return None
 
 
 def _refused(code: str, message: str) -> Answer:
@@ -142,14 +150,32 @@ def _not_taken(reply: Reply) -> Answer:
     code, message = str(reply.body.get("code") or ""), _problem(reply)
     if not reply.was_sent:
         return Answer(Outcome.NOT_SENT, message=message)
-    if reply.status == 409 or code in codes.DUPLICATES:
+    if reply.status == 409 or code in codes.DUPLICATES or _says_duplicate(reply):
         return Answer(Outcome.UNKNOWN, code=DUPLICATE, message=message, raw=_raw(reply))
-    if reply.status in (401, 403):
+    # A refusal counts only in Cashfree's own words: a page of somebody on the way says nothing about the transfer.
+    if reply.status in (401, 403) and code:
         return Answer(Outcome.NOT_SENT, code=CREDENTIALS, message=message, raw=_raw(reply))
     if reply.status in (400, 404, 422) and code:
         return Answer(Outcome.FAILED, code=code, message=message, raw=_raw(reply))
     # 429 too: whether it was counted before or after it was taken in is not said.
     return Answer(Outcome.UNKNOWN, message=message, raw=_raw(reply))
+
+
+def _says_duplicate(reply: Reply) -> bool:
+    """Whether a refusal says in words that the transfer is there: older versions answer 400 with another code."""
+    return reply.status == 400 and "already exist" in str(reply.body.get("message") or "").lower()
+
+
+def _gone(access: Access, order: TransferOrder, reply: Reply) -> Answer:
+    """The beneficiary was removed at Cashfree: forgotten here too, so that the next try makes it anew."""
+    with transaction() as session:
+        session.execute(
+            delete(ProviderBeneficiary).where(
+                ProviderBeneficiary.account_id == access.account_id,
+                ProviderBeneficiary.beneficiary_key == order.beneficiary_key,
+            )
+        )
+    return Answer(Outcome.NOT_SENT, message=_problem(reply), raw=_raw(reply))
 
 
 def _beneficiary(access: Access, order: TransferOrder) -> str | Answer:

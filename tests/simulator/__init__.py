@@ -1,0 +1,1 @@
+"""The simulated providers, and our own clients against them."""
