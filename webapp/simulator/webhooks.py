@@ -24,7 +24,7 @@ def _http() -> httpx.Client:
 
 
 def set_target(sim: Simulator, provider: str, client_id: str, url: str) -> None:
-    """Name the address of an account's messages; an empty one takes it away. Raises CannotAct for an unknown account."""
+    """Name the address of an account's messages; an empty one takes it away. Raises CannotAct."""
     if sim.client(provider, client_id) is None:
         raise CannotAct(f"There is no client {client_id} at {provider}.")
     if not url:
