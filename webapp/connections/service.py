@@ -66,6 +66,7 @@ def save(
     )
     if account is not None and moves:
         _refuse_to_move(account, known, environment, values, kept)
+        values.pop(rules.OLD_SECRET, None)
     before = (account.environment, account.masked) if account else (None, None)
     row = _write(account, organisation_id, known, environment, values, actor, now)
     if moves:
