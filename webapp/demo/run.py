@@ -1,9 +1,11 @@
-"""`paydesk demo`: the store, the web server, the workers and the scheduler under one supervisor."""
+"""`paydesk demo`: the store, the simulated providers, the web server, workers and scheduler under one supervisor."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import sys
 import time
 import urllib.error
@@ -13,11 +15,15 @@ from pathlib import Path
 import click
 
 from webapp import config
+from webapp.demo import griha_people
 from webapp.demo.people import ACCOUNTS, PASSWORD
 from webapp.embedded import valkey
 from webapp.embedded.supervisor import Child, Supervisor
-from webapp.processes import gunicorn_arguments
+from webapp.processes import gunicorn_arguments, simulator_arguments
 from webapp.queue import QUEUES
+
+# The simulated providers answer on the first free port this far above the web server's.
+_SIMULATOR_PORTS = range(10, 30)
 
 
 def _answers(address: str) -> bool:
@@ -28,11 +34,45 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _children(settings: config.Settings, store: valkey.Store | None) -> list[Child]:
+def _free_port(settings: config.Settings) -> int:
+    """A port of this machine that nobody listens on. Raises SettingsError."""
+    for port in (settings.port + above for above in _SIMULATOR_PORTS):
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if port <= 65535 and probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise config.SettingsError(f"No port above {settings.port} is free for the simulated payment providers.")
+
+
+def _tell_simulator(settings: config.Settings, hooks: list[tuple[str, str, str]]) -> None:
+    """Name the addresses that the simulated providers send their messages to: (provider, client id, path)."""
+    for provider, client_id, path in hooks:
+        target = {
+            "provider": provider,
+            "client_id": client_id,
+            "url": f"http://127.0.0.1:{settings.port}{path}",
+        }
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            f"{settings.simulator_url.rstrip('/')}/control/target", json.dumps(target).encode()
+        )
+        try:
+            urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+        except (urllib.error.URLError, OSError) as problem:
+            click.echo(f"The simulated providers do not take the address of their messages: {problem}")
+
+
+def _children(
+    settings: config.Settings, store: valkey.Store | None, simulator_port: int | None = None
+) -> list[Child]:
     python = sys.executable
     children = []
     if store is not None:
         children.append(Child("store", store.command(), "store", is_ready=store.is_ready))
+    if simulator_port is not None:
+        # Stopped after those who call it.
+        arguments = simulator_arguments(simulator_port, settings.home / "simulator.sqlite")
+        url = settings.simulator_url
+        children.append(Child("simulator", [python, *arguments], "store", is_ready=lambda: _answers(url)))
     address = f"http://127.0.0.1:{settings.port}"
     children.append(
         Child("web", [python, *gunicorn_arguments(settings)], "web", is_ready=lambda: _answers(address))
@@ -48,8 +88,9 @@ def _announce(settings: config.Settings, started: float) -> None:
         f"Paydesk is ready after {time.monotonic() - started:.0f} s:  {settings.public_url}",
         "",
         f"Sign in with the password {PASSWORD} as",
-        *(f"  {email:<32} {name}" for email, name, _ in ACCOUNTS),
+        *(f"  {email:<32} {name}" for email, name, _ in (*ACCOUNTS, *griha_people.ACCOUNTS)),
         "",
+        f"Payment providers are simulated:  {settings.simulator_url}",
         "Demo data; no money moves. Press Ctrl-C to stop. Logs: " + str(settings.home / "logs"),
         "",
     ]
@@ -57,11 +98,16 @@ def _announce(settings: config.Settings, started: float) -> None:
     sys.stdout.flush()
 
 
-def _seed() -> None:
-    """Make the tables and the demo data in this process, then let go of the database before children start."""
+def _seed() -> list[tuple[str, str, str]]:
+    """Make the tables and the demo data in this process, then let go of the database before children start.
+
+    Returns what `_tell_simulator` takes.
+    """
     from flask_migrate import upgrade
 
     from webapp.app import create_app
+    from webapp.connections import queries
+    from webapp.connections.service import point_at_simulator
     from webapp.database import db
     from webapp.demo.seed import seed
 
@@ -71,8 +117,17 @@ def _seed() -> None:
     with app.app_context():
         upgrade(directory=str(app.config["MIGRATIONS_FOLDER"]))
         click.echo(seed(say=click.echo))
+        hooks = [
+            (
+                account.provider,
+                queries.opened(account)["client_id"],
+                f"/hooks/{account.provider}/{account.uid}",
+            )
+            for account in point_at_simulator(app.config["SETTINGS"].simulator_url)
+        ]
         db.session.remove()
         db.engine.dispose()
+    return hooks
 
 
 def reset(home: Path) -> None:
@@ -85,7 +140,7 @@ def reset(home: Path) -> None:
         raise config.SettingsError(f"The demo in {store.data.parent} is running. Stop it first.")
     for folder in ("valkey", "files", "logs"):
         shutil.rmtree(home / folder, ignore_errors=True)
-    for file in home.glob("paydesk.sqlite*"):
+    for file in (*home.glob("paydesk.sqlite*"), *home.glob("simulator.sqlite*")):
         file.unlink()
 
 
@@ -101,14 +156,22 @@ def run(*, once: bool = False, anew: bool = False) -> int:
         store = valkey.Store(settings.home)
         os.environ["REDIS_URL"] = store.url
         settings = config.load()
+    simulator_port = None
+    if not settings.simulator_url:
+        simulator_port = _free_port(settings)
+        os.environ["PAYDESK_SIMULATOR_URL"] = f"http://127.0.0.1:{simulator_port}"
+        settings = config.load()
     # Children read the same settings, wherever they are started.
     os.environ["PAYDESK_HOME"] = str(Path(settings.home).resolve())
-    _seed()
+    hooks = _seed()
 
     def announce() -> None:
+        _tell_simulator(settings, hooks)
         _announce(settings, started)
         if once:
             os.kill(os.getpid(), 15)
 
-    supervisor = Supervisor(_children(settings, store), log_folder=settings.home / "logs", announce=announce)
+    supervisor = Supervisor(
+        _children(settings, store, simulator_port), log_folder=settings.home / "logs", announce=announce
+    )
     return supervisor.run()
