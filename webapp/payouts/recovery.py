@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import Select, or_, select
@@ -76,7 +77,7 @@ def sweep(*, clock: Callable[[], datetime] = utc_now, limit: int = 500) -> int:
     return put_back + _approve_waiting(now, limit)
 
 
-def _in_the_outbox(kind: str) -> Select[tuple[int]]:
+def _in_the_outbox(kind: str) -> Select[Any]:
     """Rows that a message of a kind still waits for."""
     return select(OutboxMessage.reference_id).where(OutboxMessage.kind == kind, outbox.is_open())
 
