@@ -8,7 +8,9 @@ from jinja2 import StrictUndefined
 from webapp.simulator import control, pages
 from webapp.simulator.cashfree import Cashfree
 from webapp.simulator.core import Provider, Simulator
+from webapp.simulator.phonepe import PhonePe
 from webapp.simulator.settings import Settings
+from webapp.simulator.zoho import Zoho
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _MINE = ("same-origin", "none", "")
@@ -16,7 +18,7 @@ _MINE = ("same-origin", "none", "")
 
 def providers() -> list[Provider]:
     """All providers that are simulated; each is mounted under its name."""
-    return [Cashfree()]
+    return [Cashfree(), PhonePe(), Zoho()]
 
 
 def create(settings: Settings | None = None) -> Flask:
