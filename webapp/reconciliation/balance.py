@@ -70,7 +70,8 @@ _LINES = """
 _ENTRIES = """
     SELECT coalesce(sum(CASE WHEN e.effective_on < :begins THEN p.amount_minor ELSE 0 END), 0) AS before,
         coalesce(sum(CASE WHEN e.effective_on >= :begins THEN p.amount_minor ELSE 0 END), 0) AS inside,
-        coalesce(sum(CASE WHEN e.effective_on >= :begins AND m.id IS NULL THEN p.amount_minor ELSE 0 END), 0) AS open_total,
+        coalesce(sum(CASE WHEN e.effective_on >= :begins AND m.id IS NULL THEN p.amount_minor ELSE 0 END), 0)
+            AS open_total,
         coalesce(sum(CASE WHEN e.effective_on >= :begins AND m.id IS NULL THEN 1 ELSE 0 END), 0) AS open_count
     FROM accounts a JOIN postings p ON p.account_id = a.id JOIN journal_entries e ON e.id = p.entry_id
     LEFT JOIN reconciliation_matches m ON m.entry_id = e.id

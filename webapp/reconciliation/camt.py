@@ -150,7 +150,7 @@ class _Statement:
         parts = _split(details, total, currency, where)
         if parts:
             for detail, amount in zip(details, parts, strict=True):
-                self._take(Line(amount_minor=amount, **{**common, **_told(detail)}))  # type: ignore[arg-type]
+                self._take(Line(amount_minor=amount, **{**common, **_told(detail)}))
             return 0
         told: dict[str, Any] = _told(details[0]) if len(details) == 1 else {}
         told["text"] = " ".join(filter(None, (told.get("text", ""), _text(element, "AddtlNtryInf"))))
@@ -161,7 +161,7 @@ class _Statement:
         elif len(details) > 1:
             told["batch_count"] = len(details)
             told["batch_reference"] = rules.no_filler(_text(details[0], "Refs/PmtInfId", "Refs/MsgId"))
-        self._take(Line(amount_minor=total, **{**common, **told}))  # type: ignore[arg-type]
+        self._take(Line(amount_minor=total, **{**common, **told}))
         return 0
 
     def _take(self, line: Line) -> None:

@@ -1,4 +1,5 @@
-"""Writes down, set by set, in what two books differ, and closes what agrees since. The keys keep every finding single."""
+# ruff: noqa: S608 - statements of constants of this room; every value is bound
+"""Writes down, set by set, in what two books differ, and closes what agrees since; keys keep findings single."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ _OURS_ONLY = (
     _HEAD
     + """
     SELECT :org, 'entry:' || o.entry_id, 'ours_only', 'bank', CAST(:account AS BIGINT), NULL, NULL,
-        CASE WHEN o.idempotency_key LIKE 'transfer:%:succeeded'
+        CASE WHEN o.idempotency_key LIKE 'transfer:%\\:succeeded'
             THEN CAST(substr(o.idempotency_key, 10, length(o.idempotency_key) - 19) AS BIGINT) END,
         o.entry_id, NULL, o.description, o.currency, o.amount_minor, NULL, '', '', o.effective_on"""
     + _TAIL
@@ -131,7 +132,7 @@ _CLOSE = f"""
     UPDATE reconciliation_findings SET state = 'resolved', resolution = 'agreed', resolved_at = :now,
         resolved_by_label = :label, proposal = '{{}}', version = version + 1
     WHERE organisation_id = :org AND state IN ({_UNSETTLED}) AND
-"""  # noqa: S608
+"""
 _AGREED = (
     # A line has found its other half, an entry its line, a transfer its row in the provider's list.
     """line_id IS NOT NULL AND kind = 'theirs_only' AND EXISTS (SELECT 1 FROM reconciliation_lines l
@@ -209,6 +210,12 @@ def of_webhooks(marks: Marks) -> int:
     return count(_WEBHOOKS.replace("{day}", _day_of("w.received_at")), **_common(marks))
 
 
+def has_unknown_webhooks(organisation_id: int) -> bool:
+    """Whether a message waits that names nothing we know."""
+    query = "SELECT 1 FROM webhook_messages WHERE organisation_id = :org AND state = 'unmatched' LIMIT 1"
+    return run(query, org=organisation_id).first() is not None
+
+
 def of_balances(marks: Marks) -> None:
     """What the balances say beyond the lines: money from before the first statement, statements that are missing."""
     for tie in balance.ties(marks.organisation_id):
@@ -236,7 +243,8 @@ _REFRESH = """
     UPDATE reconciliation_findings SET ours_minor = CAST(:ours AS BIGINT), theirs_minor = CAST(:theirs AS BIGINT),
         happened_on = :day, state = 'open', resolution = '', resolved_at = NULL, resolved_by_id = NULL,
         resolved_by_label = '', proposal = '{}', proposed_by_id = NULL, version = version + 1
-    WHERE organisation_id = :org AND subject_key = :key AND (coalesce(ours_minor, 0) <> coalesce(CAST(:ours AS BIGINT), 0)
+    WHERE organisation_id = :org AND subject_key = :key
+        AND (coalesce(ours_minor, 0) <> coalesce(CAST(:ours AS BIGINT), 0)
         OR coalesce(theirs_minor, 0) <> coalesce(CAST(:theirs AS BIGINT), 0)
         OR (state = 'resolved' AND resolution = 'agreed'))
 """

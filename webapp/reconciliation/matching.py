@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements of constants of this room; every value is bound
 """Finds for every line of theirs what it is in our books: by references first, set by set; never line by line.
 
 Nothing of the money is changed here: a match only says that two rows speak of the same movement.
@@ -129,10 +130,10 @@ _MARK = """
 _ATTACH = """
     UPDATE reconciliation_matches SET entry_id = (
         SELECT e.id FROM journal_entries e WHERE e.organisation_id = :org
-            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || ':succeeded')
+            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || '\\:succeeded')
     WHERE organisation_id = :org AND source = 'bank' AND entry_id IS NULL AND direction = 'out'
         AND EXISTS (SELECT 1 FROM journal_entries e WHERE e.organisation_id = :org
-            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || ':succeeded')
+            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || '\\:succeeded')
 """
 _UNBOOKED_RETURNS = """
     SELECT m.id, t.payout_id FROM reconciliation_matches m JOIN transfers t ON t.id = m.transfer_id
@@ -226,7 +227,7 @@ _SUGGEST = f"""
         WHERE {{days}} <= {rules.WINDOW_DAYS}
     )
     SELECT line_id, entry_id FROM pairs WHERE of_line = 1 AND of_entry = 1
-"""  # noqa: S608
+"""
 _DAYS = {
     "sqlite": "abs(julianday(l.booked_on) - julianday(o.effective_on))",
     "postgresql": "abs(l.booked_on - o.effective_on)",

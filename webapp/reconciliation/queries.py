@@ -217,7 +217,7 @@ def counts_by_kind(organisation_id: int) -> Mapping[str, int]:
         )
         .group_by(Finding.kind)
     )
-    return {kind: n for kind, n in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def in_batches(query: Select[Any], key: Any, size: int = 1_000) -> Iterator[Any]:

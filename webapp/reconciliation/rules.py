@@ -11,6 +11,8 @@ from webapp.kernel.ids import digest
 
 # Our own ids, as they come back in remarks, end-to-end references and narratives.
 _OUR_ID = re.compile(r"PD[2-9A-HJ-NP-Z]{24}(?![A-Z0-9])")
+# Without the blanks of a narrative the next word follows at once.
+_OUR_ID_BROKEN = re.compile(r"PD[2-9A-HJ-NP-Z]{24}")
 _PAYOUT = re.compile(r"\bPO-\d{4}-\d{6}\b")
 # What Indian banks number payments by: 22 characters (RTGS), 16 (NEFT), 12 digits (IMPS and UPI).
 _UTR_LABELLED = re.compile(r"\b(?:UTR|RRN)[ :/#.-]{1,3}([A-Z0-9]{8,22})\b")
@@ -68,7 +70,7 @@ def find_references(texts: Iterable[str | None]) -> References:
     # Narratives are broken into lines of fixed width: an id may be cut in two.
     joined = re.sub(r"\s+", "", whole)
     upper = whole.upper()
-    ours = _OUR_ID.search(whole) or _OUR_ID.search(joined)
+    ours = _OUR_ID.search(whole) or _OUR_ID_BROKEN.search(joined)
     payout = _PAYOUT.search(upper)
     utr = _UTR_LABELLED.search(upper) or _UTR_MODE.search(upper)
     bare = _UTR_BARE.search(upper)

@@ -53,7 +53,7 @@ def add_file(
     digest = sha256(data)
     values = {
         "organisation_id": organisation_id,
-        "reference": next_number(organisation_id, "RF", 4),
+        "reference": next_number(organisation_id, "SF", 4),
         "file_name": file_name[:120],
         "sha256": digest,
         "storage_key": storage_key,
@@ -221,7 +221,7 @@ def start_run(
     """A comparison that begins."""
     run = ReconciliationRun(
         organisation_id=organisation_id,
-        reference=next_number(organisation_id, "RC", 4),
+        reference=next_number(organisation_id, "CM", 4),
         source=source.value,
         file_id=file_id,
         by_id=actor.user_id,

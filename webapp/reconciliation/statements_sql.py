@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, Date, bindparam, text
 
@@ -19,8 +19,7 @@ def run(statement: str, **values: Any) -> CursorResult[Any]:
         for name, value in values.items()
         if isinstance(value, date)  # every datetime is a date
     ]
-    result: CursorResult[Any] = db.session.execute(clause.bindparams(*typed), values)
-    return result
+    return cast(CursorResult[Any], db.session.execute(clause.bindparams(*typed), values))
 
 
 def count(statement: str, **values: Any) -> int:

@@ -18,7 +18,7 @@ from webapp.people.models import Organisation
 from webapp.providers import storage
 from webapp.reconciliation import columns, queries, reading, service
 from webapp.reconciliation.lines import Parsed
-from webapp.reconciliation.models import StatementFile
+from webapp.reconciliation.models import ColumnMapping, StatementFile
 from webapp.reconciliation.reading import Read
 from webapp.reconciliation.states import FileFormat, FileState, Source
 from webapp.runs import service as runs
@@ -146,15 +146,39 @@ def parse(table: Table, file: StatementFile, home: str) -> Parsed:
     )
 
 
+def use_saved(*, organisation: Organisation, reference: str, mapping: ColumnMapping) -> None:
+    """Read a kept list by saved columns. Raises Invalid when they do not fit it, Conflict when it was compared."""
+    source, provider = Source(mapping.source), mapping.provider
+    chosen, written, account = dict(mapping.columns), dict(mapping.reading), mapping.account
+    table = open_file(organisation, reference).table
+    if table is None:
+        raise Invalid("file", "The file is no list; it needs no columns.")
+    parsed = columns.read(
+        table, source=source, chosen=chosen, reading=Reading(written.get("dates", ""), written.get("decimal", "")),
+        home_currency=organisation.currency, account=account, provider=provider,
+    )  # fmt: skip
+    with transaction():
+        service.set_columns(
+            organisation_id=organisation.id, reference=reference, source=source, provider=provider, columns=chosen,
+            reading=written, account=account, parsed=parsed,
+        )  # fmt: skip
+
+
 def dry_run(
-    *, organisation_id: int, reference: str, parsed: Parsed, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    reference: str,
+    parsed: Parsed,
+    actor: Actor,
+    now: datetime,
+    at_once: bool = False,
 ) -> dict[str, int]:
     """What a comparison would find; everything is undone again, only the figures are kept on the file.
 
     Raises Invalid as the comparison does. Too many lines are left out: only they are counted then.
     """
     figures = {"lines": parsed.line_count}
-    if parsed.line_count <= AT_ONCE:
+    if at_once or parsed.line_count <= AT_ONCE:
         try:
             with transaction():
                 file = service.lock_file(organisation_id, reference)
@@ -171,7 +195,7 @@ def dry_run(
 
 def start(
     *, organisation: Organisation, reference: str, switch: bool, expected_version: int | None, actor: Actor,
-    now: datetime,
+    now: datetime, at_once: bool = False,
 ) -> str:  # fmt: skip
     """Compare a file: at once, or by a worker when it is long. Answers the run's reference, "" when it is queued.
 
@@ -186,7 +210,7 @@ def start(
         file = service.lock_file(organisation_id, reference)
         if file.state == FileState.CHECKED and expected_version not in (None, file.version):
             raise Invalid("file", "Its columns were changed since you opened it. Look at the figures again.")
-        if parsed.line_count <= AT_ONCE:
+        if at_once or parsed.line_count <= AT_ONCE:
             return service.compare(file=file, parsed=parsed, switch=switch, actor=actor, now=now).reference
         file.state = FileState.QUEUED.value
         row = runs.RowDraft("reconciliation_file", file.id, file.reference, data={"switch": switch})
