@@ -20,6 +20,7 @@ from webapp.database import (
     ShortText,
     UtcDateTime,
 )
+from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, Transfer
 
 
@@ -126,6 +127,11 @@ class BankFile(Base):
 
     items: Mapped[list[BankFileItem]] = relationship(order_by="BankFileItem.position", viewonly=True)
 
+    @property
+    def total(self) -> Money:
+        """The sum of its payments."""
+        return Money(self.total_minor, self.currency)
+
 
 class BankFileItem(Base):
     """One transfer in one file. A transfer is in at most one live file, whatever else happens."""
@@ -178,6 +184,11 @@ class BankFileItem(Base):
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     # Reference of the return file, or who said it.
     answered_by: Mapped[str] = mapped_column(String(254), default="")
+
+    @property
+    def amount(self) -> Money:
+        """What is paid."""
+        return Money(self.amount_minor, self.currency)
 
     file: Mapped[BankFile] = relationship(viewonly=True)
     payout: Mapped[Payout] = relationship(viewonly=True)

@@ -56,6 +56,11 @@ def get_file(organisation_id: int, reference: str) -> BankFile:
     return row
 
 
+def find_by_uid(organisation_id: int, uid: str) -> BankFile | None:
+    """The file that was made from a check page, if it was."""
+    return db.session.scalar(files(organisation_id).where(BankFile.uid == uid))
+
+
 def lock_file(organisation_id: int, reference: str) -> BankFile:
     """The same, locked until the transaction ends. Raises NotFound."""
     return lock_row(BankFile, BankFile.organisation_id == organisation_id, BankFile.reference == reference)

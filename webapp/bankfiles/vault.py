@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from webapp import secrets
 from webapp.kernel.errors import Unavailable
+from webapp.kernel.ids import new_uid
 from webapp.providers import storage
 
 _NONCE = 12
@@ -57,7 +58,8 @@ def unseal(table: str, uid: str, blob: bytes, data_key_encrypted: str) -> bytes:
 def put(table: str, uid: str, data: bytes) -> tuple[str, Sealed]:
     """Seal and store a file; answers where. Called outside a transaction. Raises Unavailable."""
     sealed = seal(table, uid, data)
-    key = f"{table.replace('_', '-')}/{uid}"
+    # A place of its own every time: what lies there is never overwritten.
+    key = f"{table.replace('_', '-')}/{new_uid()}"
     storage.save(key, sealed.blob)
     return key, sealed
 
