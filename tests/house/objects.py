@@ -8,10 +8,11 @@ from datetime import date
 from flask import current_app
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, destination, installations, ledger, rentals, rents
+from tests.factories import FACTORY, actor_of, bankfiles, destination, installations, ledger, rentals, rents
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house.town import Arguments, House, example
+from webapp.bankfiles import setups as bank_file_setups
 from webapp.connections import service as connections
 from webapp.connections import simulated
 from webapp.connections.queries import Receiver
@@ -26,7 +27,7 @@ from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policy_changes
-from webapp.payouts.models import Payout
+from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import sessions, users
 from webapp.people.access import saved_views
@@ -474,6 +475,38 @@ def an_address_for_messages(house: House, kind: str) -> list[Arguments]:
     receiver = _receiver(house)
     row = db.session.get_one(ProviderAccount, receiver.account_id)
     return [{"provider": row.provider, "uid": row.uid}]
+
+
+@example("admin.bankfiles")
+def a_bank_file(house: House, kind: str) -> list[Arguments]:
+    """A file that waits for its second person."""
+    if bank_file_setups.find(house.organisation.id, "nacha") is None:
+        bankfiles.switch_on(house.organisation)
+        bankfiles.setup(house.organisation)
+    bankfiles.waiting(house.organisation)
+    return [{"reference": bankfiles.make(house.organisation, house.users["admin"]).reference}]
+
+
+@example("admin.bankfiles.take_back")
+def a_transfer_that_waits_for_a_file(house: House, kind: str) -> list[Arguments]:
+    """A payout that waits for a bank file."""
+    a_bank_file(house, kind)
+    payout_id = bankfiles.waiting(house.organisation).id
+    newest = select(Transfer.id).where(Transfer.payout_id == payout_id)
+    return [{"transfer_id": db.session.scalar(newest)}]
+
+
+@example("admin.bankfiles.make", "admin.bankfiles.setup")
+def formats_of_bank_files(house: House, kind: str) -> list[Arguments]:
+    """Every format."""
+    return [{"kind": one} for one in ("pain001", "nacha", "columns")]
+
+
+@example("admin.bankfiles.return_file")
+def a_return_file(house: House, kind: str) -> list[Arguments]:
+    """A file of the bank about nothing that is known."""
+    made = bankfiles.returned(house.organisation, b"NACHA and CSV are in the room's own tests")
+    return [{"reference": made.reference}]
 
 
 @example("admin.saved_views.remove")

@@ -17,6 +17,9 @@ from sqlalchemy import ColumnElement, Table, select, update
 
 from webapp import secrets
 from webapp.audit import service as audit
+from webapp.bankfiles import setups as bank_file_setups
+from webapp.bankfiles import vault
+from webapp.bankfiles.models import BankFile, BankFileSetup, BankReturn
 from webapp.database import db, transaction
 from webapp.inbox.models import WebhookMessage
 from webapp.kernel.actor import Actor
@@ -72,6 +75,9 @@ COLUMNS = (
     EncryptedColumn(
         _table(WebhookMessage), "body_encrypted", partial(secrets.binding, "webhook_messages.body")
     ),
+    EncryptedColumn(_table(BankFileSetup), "account_encrypted", bank_file_setups.binding_of),
+    EncryptedColumn(_table(BankFile), "data_key_encrypted", vault.file_key_binding),
+    EncryptedColumn(_table(BankReturn), "data_key_encrypted", vault.return_key_binding),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, url_for
 
+from webapp.bankfiles import rail as bank_file_rail
 from webapp.config import Settings
 from webapp.database import db
 from webapp.inbox import models as inbox_tables
@@ -37,7 +38,21 @@ from webapp.statements import month_runs
 from webapp.web.i18n import N_
 
 # Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
-REGISTERED = (bulk, check, proof, work, stuck, month_runs, digest, upkeep, inbox_tables, rentals, hooks, rent_hooks)
+REGISTERED = (
+    bulk,
+    check,
+    proof,
+    work,
+    stuck,
+    month_runs,
+    digest,
+    upkeep,
+    inbox_tables,
+    rentals,
+    hooks,
+    rent_hooks,
+    bank_file_rail,
+)
 
 
 def _installation_page(portal: str, line: PayoutLine) -> str | None:
