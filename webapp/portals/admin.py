@@ -1,6 +1,7 @@
 """The admins' portal (accountants may look)."""
 
 from webapp.audit.views import admin as audit
+from webapp.bankfiles.views import admin as bankfiles
 from webapp.connections.views import admin as connections
 from webapp.imports.views import admin as imports
 from webapp.inbox.views import admin as inbox
@@ -26,6 +27,7 @@ blueprint = portal(
         NavigationItem("Home", "admin.home.show", "h"),
         NavigationItem("Approvals", "admin.approvals.index", "a"),
         NavigationItem("Payouts", "admin.payouts.index", "p"),
+        NavigationItem("Bank files", "admin.bankfiles.index", "f"),
         NavigationItem("Installations", "admin.installations.index", "i"),
         NavigationItem("Rates", "admin.rates.index", "r"),
         NavigationItem("Payees", "admin.payees.index", "y"),
@@ -45,6 +47,6 @@ blueprint = portal(
 )
 for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements,
              ledger, audit, policy, users, saved_views, bank_changes,
-             jobs, connections, inbox):  # fmt: skip
+             jobs, bankfiles, connections, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(tokens.organisation)
