@@ -51,6 +51,9 @@ DEMO_ACCOUNTS = (
     DemoAccount(N_("Approver"), "approver@solaria.example"),
     DemoAccount("Accountant", "accountant@solaria.example"),
     DemoAccount("Technician", "technician@solaria.example"),
+    DemoAccount("Rentals: admin", "admin@griha.example"),
+    DemoAccount("Rentals: approver", "approver@griha.example"),
+    DemoAccount(N_("Rentals: owner"), "owner@griha.example"),
 )
 
 
