@@ -56,6 +56,7 @@ class Standing:
     to_verify: Money
     payment: RentPayment | None
     is_online: bool
+    is_late: bool
 
     @property
     def total(self) -> Money:
@@ -74,13 +75,12 @@ def standing_of(charge: RentCharge, now: datetime) -> Standing:
     tries = db.session.scalars(
         select(RentPayment).where(RentPayment.charge_id == charge.id).order_by(RentPayment.id.desc())
     ).all()
-    currency = charge.currency
+    currency, today = charge.currency, local_date(now, organisation.timezone)
     left = Money(max(0, charge.amount_minor - charge.paid_minor), currency)
     stand, payment = _stand(charge, tries, now)
     gateway_charge = Money(0, currency)
     if stand in PAYABLE:
-        bands = terms.bands_on(charge.organisation_id, local_date(now, organisation.timezone))
-        gateway_charge = rules.gateway_charge(left, bands)
+        gateway_charge = rules.gateway_charge(left, terms.bands_on(charge.organisation_id, today))
     elif payment is not None:
         gateway_charge = Money(payment.gateway_charge_minor, currency)
     waiting = sum(each.amount_minor for each in tries if each.state == PaymentState.TO_VERIFY)
@@ -93,6 +93,7 @@ def standing_of(charge: RentCharge, now: datetime) -> Standing:
         Money(waiting, currency),
         payment,
         left.amount >= GATEWAY_LEAST and currency == GATEWAY_CURRENCY and _has_gateway(charge),
+        charge.due_on < today,
     )
 
 
