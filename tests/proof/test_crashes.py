@@ -32,9 +32,9 @@ def _cases() -> list[Case]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", _cases(), ids=str)
 def test_a_payout_is_paid_once_wherever_the_process_dies(
-    database: Flask, _store: Any, tmp_path: Path, case: Case
+    database: Flask, ground: Any, tmp_path: Path, case: Case
 ) -> None:
-    stage, figures = Stage(database, _store, tmp_path, case), Figures()
+    stage, figures = Stage(database, ground, tmp_path, case), Figures()
     events = stage.count()
     assert events > 40
     first = sum(map(ord, str(case))) % (events // SAMPLE) + 1

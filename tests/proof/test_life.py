@@ -14,11 +14,11 @@ from webapp.database import db
 
 
 @pytest.mark.slow
-def test_the_whole_life_of_payouts(database: Flask, _store: Any) -> None:
+def test_the_whole_life_of_payouts(database: Flask, ground: Any) -> None:
     make_scene()
     db.session.remove()
-    kept = _store.keep()
-    machine = type("Life", (Life,), {"store": _store, "scene": kept})
+    kept = ground.keep()
+    machine = type("Life", (Life,), {"store": ground, "scene": kept})
     run_state_machine_as_test(
         machine,
         settings=settings(

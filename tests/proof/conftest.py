@@ -1,0 +1,13 @@
+"""What the proof needs beside the house's fixtures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def ground(database: object, _store: Any) -> Any:
+    """How the database is emptied, kept and put back in the middle of a test."""
+    return _store
