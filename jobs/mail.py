@@ -11,10 +11,11 @@ from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
-from webapp.notices import accounts, details, sending, service, work
+from webapp.notices import accounts, details, sending, service, wanted, work
 from webapp.notices import digest as digests
 from webapp.notices.service import Desk
 from webapp.outbox.service import Later
+from webapp.programs.rentals import tenant_mails
 from webapp.statements.models import Document
 
 
@@ -94,6 +95,24 @@ def recovery_used(reference_id: int) -> None:
     """Tell user `reference_id` that one of their recovery codes was used."""
     with transaction():
         accounts.security("recovery_used", reference_id, desk=_desk())
+
+
+def details_wanted(reference_id: int) -> None:
+    """Ask payee `reference_id` for payment details, because money waits for them."""
+    with transaction():
+        wanted.details_wanted(reference_id, desk=_desk())
+
+
+def rent_due(reference_id: int) -> None:
+    """Ask the tenant for the month's rent of charge `reference_id`, with the link that pays it."""
+    with transaction():
+        tenant_mails.due(reference_id, desk=_desk())
+
+
+def rent_received(reference_id: int) -> None:
+    """Send the tenant the receipt of rent payment `reference_id`."""
+    with transaction():
+        tenant_mails.received(reference_id, desk=_desk())
 
 
 def details_asked(reference_id: int) -> None:

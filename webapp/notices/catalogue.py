@@ -15,7 +15,7 @@ class Group(StrEnum):
 
 
 # Who gets a kind of mail.
-PAYEES, ADMINS, EVERYBODY = "payees", "admins", "everybody"
+PAYEES, ADMINS, EVERYBODY, TENANTS = "payees", "admins", "everybody", "tenants"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ KINDS: dict[str, Kind] = {
         Kind("payout_paid", "Payout paid", "The amount, the day and the payment reference.", _MONEY, PAYEES),
         Kind("payout_failed", "Payout failed", "What the bank said and when it is tried again.", _MONEY, PAYEES),
         Kind("payout_reversed", "Payout returned", "The bank sent the money back.", _MONEY, PAYEES),
+        Kind("details_wanted", "Payment details wanted", "Money waits, because there are no payment details.", _MONEY,
+             PAYEES),
+        Kind("rent_due", "Rent due", "How much, by when, and the link that pays it.", _MONEY, TENANTS),
+        Kind("rent_received", "Rent received", "The tenant's receipt.", _MONEY, TENANTS),
         Kind("invitation", "Invitation", "A personal link to choose a password.", _SECURITY, EVERYBODY),
         Kind("reset", "Password reset", "A personal link, asked for on the sign-in page.", _SECURITY, EVERYBODY),
         Kind("new_device", "Sign-in from a new device", "When, with which browser and from where.", _SECURITY,

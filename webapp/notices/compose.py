@@ -20,6 +20,7 @@ from webapp.kernel.words import day_range
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "emails"
 EVENTS = ("approved", "rejected", "paid", "failed", "reversed")
 LINES_SHOWN = 10
+TAKEN_SHOWN = 6
 # The words are English, the months too; grouping and symbols of amounts follow the locale.
 WORDS = "en"
 SUBJECT_LENGTH = 300
@@ -33,6 +34,8 @@ class NoticeLine:
     item: str
     formula: str
     amount_minor: int
+    # A deduction, a tax, or an adjustment that takes: not part of the gross amount.
+    is_taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class NoticeFacts:
     decided_by: str = ""
     next_try_at: datetime | None = None
     link: str = ""
+    # What the gross amount is called, and what the reference of a payment is.
+    gross_label: str = "Earned"
+    reference_label: str = "Payment reference"
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,19 @@ class _Pair:
     label: str
     value: str
     is_total: bool = False
+
+
+_gross_labels: dict[str, str] = {}
+
+
+def register_gross_label(program: str, label: str) -> None:
+    """What a program calls the gross amount of its payouts; "Earned" where it says nothing."""
+    _gross_labels[program] = label
+
+
+def gross_label(program: str) -> str:
+    """What the gross amount of a program's payouts is called."""
+    return _gross_labels.get(program, NoticeFacts.gross_label)
 
 
 def one_line(text: str) -> str:
@@ -169,11 +188,10 @@ def _rows(facts: NoticeFacts, period: str) -> list[_Pair]:
         if facts.destination:
             rows.append(_Pair("To", one_line(facts.destination)))
         if facts.payment_reference and facts.event == "paid":
-            rows.append(_Pair("Payment reference", one_line(facts.payment_reference)))
+            rows.append(_Pair(facts.reference_label, one_line(facts.payment_reference)))
         if facts.gross_minor != facts.amount_minor:
-            rows.append(_Pair("Earned", _money(facts, facts.gross_minor)))
-            taken = facts.amount_minor - facts.gross_minor
-            rows.append(_Pair("Deductions, tax and adjustments", _money(facts, taken)))
+            rows.append(_Pair(facts.gross_label, _money(facts, facts.gross_minor)))
+            rows += _taken(facts)
         rows.append(_Pair("Net paid" if facts.event == "paid" else "Net to pay", net, is_total=True))
         return [row for row in rows if row.value]
     cause = one_line(facts.cause)
@@ -187,6 +205,15 @@ def _rows(facts: NoticeFacts, period: str) -> list[_Pair]:
         rows.append(_Pair("To", one_line(facts.destination)))
     rows.append(_Pair("The bank says", cause or "It gave no reason."))
     return rows
+
+
+def _taken(facts: NoticeFacts) -> list[_Pair]:
+    """What leads from gross to net: line by line where there are few, else in one sum."""
+    taken = facts.amount_minor - facts.gross_minor
+    lines = [line for line in facts.lines if line.is_taken]
+    if len(lines) > TAKEN_SHOWN or sum(line.amount_minor for line in lines) != taken:
+        return [_Pair("Deductions, tax and adjustments", _money(facts, taken))]
+    return [_Pair(one_line(line.item), _money(facts, line.amount_minor)) for line in lines]
 
 
 def _tidy(text: str) -> str:

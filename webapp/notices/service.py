@@ -19,7 +19,8 @@ from webapp.notices import compose, letters
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
-from webapp.payouts.models import Approval, Payout
+from webapp.payouts.drafts import GROSS_KINDS
+from webapp.payouts.models import Approval, Payout, PayoutLine
 from webapp.people.access.models import AccountLink
 from webapp.people.models import User
 
@@ -150,7 +151,8 @@ def facts_of(event: str, payout: Payout, public_url: str) -> compose.NoticeFacts
         locale=organisation.locale,
         timezone=organisation.timezone,
         lines=tuple(
-            compose.NoticeLine(line.description, line.formula, line.amount_minor) for line in payout.lines
+            compose.NoticeLine(line.description, line.formula, line.amount_minor, _is_taken(line))
+            for line in payout.lines
         ),
         destination=compose.destination(method.kind, method.masked) if method else "",
         payment_reference=payout.payment_reference or "",
@@ -159,7 +161,15 @@ def facts_of(event: str, payout: Payout, public_url: str) -> compose.NoticeFacts
         decided_by=_decided_by(payout) if event == "rejected" else "",
         next_try_at=payout.retry_at if payout.state == "retry_scheduled" else None,
         link=link,
+        gross_label=compose.gross_label(payout.program),
+        reference_label="Bank trace (UTR)"
+        if last and last.utr and last.utr == payout.payment_reference
+        else "Payment reference",
     )
+
+
+def _is_taken(line: PayoutLine) -> bool:
+    return line.kind not in GROSS_KINDS and not (line.kind == "adjustment" and line.amount_minor > 0)
 
 
 def message_id(key: str, mail_from: str) -> str:

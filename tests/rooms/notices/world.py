@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.factories import payouts as factory
-from tests.factories import people
+from tests.factories import people, rentals, rents
 from tests.factories.people import stored
 from webapp import queue
 from webapp.database import db
@@ -154,9 +154,28 @@ def _work(world: World) -> None:
         factory.payout(organisation, other, now=now - timedelta(days=n, hours=1))
     _message(world, "notice.digest", ana.id)
     world.ids["digest"] = ana.id
+    _rents(world)
     made = factory.payout(organisation, world.payee)
     for event in ("approved", "rejected", "paid", "failed", "reversed"):
         world.ids[f"payout_{event}"] = made.id
+
+
+def _rents(world: World) -> None:
+    """A rent that is asked for, one that was received, and an owner whom nobody knows how to pay."""
+    owner = people.payee(
+        world.organisation, "owner", user=people.user("omar@example.com"), name="Omar Haddad",
+        email="omar@example.com",
+    )  # fmt: skip
+    place = rentals.property_of(world.organisation, [(owner, 1)])
+    asked, paid = (rentals.charge(place) for _ in range(2))
+    received = rents.received(paid)
+    if world.text:
+        owner.name = place.name = world.text[:200]
+        for charge in (asked, paid):
+            charge.lease.tenants[0].tenant.name = world.text[:200]
+            charge.lease.unit.name = f"{world.text[:110]}{charge.id}"
+        received.proof_reference = world.text[:120]
+    world.ids |= {"rent_due": asked.id, "rent_received": received.id, "details_wanted": owner.id}
 
 
 def _import(world: World) -> ImportFile:
@@ -191,7 +210,7 @@ def _message(world: World, kind: str, reference_id: int) -> None:
 
 def kind_of(name: str) -> str:
     """The kind of the message that asks for a mail."""
-    for area in ("payout", "security", "details", "contact", "cool_off", "admin", "policy"):
+    for area in ("payout", "security", "details", "contact", "cool_off", "admin", "policy", "rent"):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"
     return f"notice.{name}"

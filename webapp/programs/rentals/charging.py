@@ -12,12 +12,15 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import add_months, month_bounds
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
+from webapp.outbox import service as outbox
 from webapp.people.numbers import next_number
 from webapp.programs.rentals.models import ChargeState, Lease, LeaseState, RentCharge
 from webapp.programs.rentals.service import settings_of
 
 # A lease that was entered late is asked for so many earlier months at most; older rent is entered by hand.
 MOST_MONTHS_BACK = 12
+# A scheduler that was away is forgiven so much: the tenant is still asked by mail.
+TOLD_LATE = timedelta(days=7)
 
 
 def due_months(lease: Lease, today: date, days_before: int) -> list[date]:
@@ -80,6 +83,12 @@ def make_charges(*, organisation_id: int, today: date, actor: Actor, now: dateti
         for month in due_months(lease, today, days_before):
             if (lease.id, month) not in known:
                 made += _make(lease, month, now)
+    for charge in made:
+        # A lease that was entered late is not followed by mails about months long gone.
+        if charge.due_on >= today - TOLD_LATE:
+            outbox.ask_mail(
+                kind="notice.rent.due", reference_id=charge.id, organisation_id=organisation_id, now=now
+            )
     if made:
         audit.record(
             tag="rentals:rent_charges:made",

@@ -215,6 +215,12 @@ def complete(payment: RentPayment, actor: Actor, now: datetime) -> None:
     db.session.flush()
     entries.received(payment, payment.received_on or now.date(), actor, now)
     _record("completed", payment, actor, now, {"state": [before, payment.state]})
+    outbox.ask_mail(
+        kind="notice.rent.received",
+        reference_id=payment.id,
+        organisation_id=payment.organisation_id,
+        now=now,
+    )
     sharing.ask(payment, now)
 
 

@@ -18,6 +18,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
+from webapp.notices import wanted
 from webapp.outbox import service as outbox
 from webapp.payouts import service as payouts
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
@@ -210,6 +211,7 @@ def pay_share(
         )
         share.payout_id = payout.id
         db.session.flush()
+        wanted.ask(share.payee, now)
         return payout
 
 

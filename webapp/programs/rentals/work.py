@@ -9,6 +9,7 @@ from sqlalchemy import select
 from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
 from webapp.kernel.clock import local_date
+from webapp.notices import compose
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
@@ -95,6 +96,7 @@ def register() -> None:
     tasks.register_task("rentals.share", share_waiting, every=600, per_organisation=True, program=PROGRAM)
     tasks.register_task("rentals.recover", recover, every=60)
     payouts.register_subscriber(PROGRAM, RentalsSubscriber())
+    compose.register_gross_label(PROGRAM, "Your part of the rent")
 
 
 # Importing this module is enough, as with the handlers of the rooms below.

@@ -1,0 +1,181 @@
+"""Mails to tenants: a month's rent is due, with the link that pays it; a rent was received.
+
+Tenants do not sign in. The link opens the one charge and lets its reader pay it, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from babel.dates import format_date
+
+from webapp.audit import service as audit
+from webapp.database import db
+from webapp.kernel.actor import WORKER
+from webapp.kernel.errors import NotFound
+from webapp.kernel.money import Money
+from webapp.notices import service as notices
+from webapp.notices.compose import WORDS, say_day, say_money
+from webapp.notices.letters import Letter
+from webapp.notices.models import Email
+from webapp.notices.service import Desk, Recipient
+from webapp.people.models import Organisation
+from webapp.programs.rentals import pay_links
+from webapp.programs.rentals.models import (
+    ChargeState,
+    PaymentSource,
+    PaymentState,
+    RentCharge,
+    RentPayment,
+    Tenant,
+)
+from webapp.programs.rentals.standing import standing_of
+
+
+def due(charge_id: int, *, desk: Desk) -> Email | None:
+    """Ask the tenant for a month's rent; None when nothing is left to pay, or nobody knows an address.
+
+    Raises NotFound.
+    """
+    charge = db.session.get(RentCharge, charge_id)
+    if charge is None:
+        raise NotFound
+    if charge.state not in (ChargeState.OPEN, ChargeState.PART):
+        return None
+    organisation = db.session.get_one(Organisation, charge.organisation_id)
+    to = _tenant(charge, "is due", desk)
+    if to is None:
+        return None
+    standing = standing_of(charge, desk.now)
+    say = _speaker(organisation)
+    paid = standing.paid.amount
+    letter = Letter(
+        folder="rent_due",
+        organisation=organisation.name,
+        contact=organisation.contact_email,
+        name=to.name,
+        reference=charge.reference,
+        rows=(
+            ("For", _place(charge)),
+            ("Month", _month(charge)),
+            ("Due on", say_day(charge.due_on)),
+            ("Rent", say(standing.rent) if paid else ""),
+            ("Paid already", say(standing.paid) if paid else ""),
+            ("To pay", say(standing.left)),
+        ),
+        values={
+            "amount": say(standing.left),
+            "month": _month(charge),
+            "due_on": say_day(charge.due_on),
+            "is_online": standing.is_online,
+            "gateway_charge": say(standing.gateway_charge) if standing.gateway_charge.amount else "",
+        },
+        link=pay_links.url_of(charge, desk.public_url, desk.now),
+    )
+    return notices.write(
+        notice="rent_due",
+        key=f"rent_due:{charge.id}",
+        letter=letter,
+        to=to,
+        desk=desk,
+        organisation_id=organisation.id,
+    )
+
+
+def received(payment_id: int, *, desk: Desk) -> Email | None:
+    """The tenant's receipt; None when the rent does not count any more, or nobody knows an address.
+
+    Raises NotFound.
+    """
+    payment = db.session.get(RentPayment, payment_id)
+    if payment is None:
+        raise NotFound
+    if payment.state not in (PaymentState.COMPLETED, PaymentState.REFUNDED):
+        return None
+    charge = payment.charge
+    organisation = db.session.get_one(Organisation, payment.organisation_id)
+    to = _tenant(charge, "was received", desk)
+    if to is None:
+        return None
+    letter = Letter(
+        folder="rent_received",
+        organisation=organisation.name,
+        contact=organisation.contact_email,
+        name=to.name,
+        reference=payment.reference,
+        rows=_receipt(payment, organisation),
+        values={
+            "amount": _speaker(organisation)(Money(payment.amount_minor, payment.currency)),
+            "month": _month(charge),
+            "left": _left(charge, organisation),
+        },
+    )
+    return notices.write(
+        notice="rent_received",
+        key=f"rent_received:{payment.id}",
+        letter=letter,
+        to=to,
+        desk=desk,
+        organisation_id=organisation.id,
+    )
+
+
+def _receipt(payment: RentPayment, organisation: Organisation) -> tuple[tuple[str, str], ...]:
+    say, charge = _speaker(organisation), payment.charge
+    rent, extra = (
+        Money(minor, payment.currency) for minor in (payment.amount_minor, payment.gateway_charge_minor)
+    )
+    on_top = (("Charge for paying online", say(extra)), ("Paid in all", say(rent + extra)))
+    by_hand = payment.source == PaymentSource.MANUAL
+    return (
+        ("Receipt", payment.reference),
+        ("For", _place(charge)),
+        ("Month", _month(charge)),
+        ("Received on", say_day(payment.received_on) if payment.received_on else ""),
+        ("Paid with", "Bank transfer, cash or cheque" if by_hand else PaymentSource.PHONEPE.label),
+        ("Payment reference", (payment.proof_reference or "") if by_hand else payment.utr),
+        ("Rent", say(rent)),
+        *(on_top if extra.amount else ()),
+    )
+
+
+def _left(charge: RentCharge, organisation: Organisation) -> str:
+    """What is still to pay of the month, empty when nothing is."""
+    left = charge.amount_minor - charge.paid_minor
+    if charge.state not in (ChargeState.OPEN, ChargeState.PART) or left <= 0:
+        return ""
+    return _speaker(organisation)(Money(left, charge.currency))
+
+
+def _speaker(organisation: Organisation) -> Callable[[Money], str]:
+    """How the organisation writes amounts."""
+    return partial(say_money, home_currency=organisation.currency, locale=organisation.locale)
+
+
+def _place(charge: RentCharge) -> str:
+    unit = charge.lease.unit
+    return f"{unit.property.name}, {unit.name}"
+
+
+def _month(charge: RentCharge) -> str:
+    return str(format_date(charge.period_start, "MMMM y", locale=WORDS))
+
+
+def _tenant(charge: RentCharge, what: str, desk: Desk) -> Recipient | None:
+    """The first tenant of the lease who has an address; None, with a note in the audit trail, when none has."""
+    tenants: list[Tenant] = [each.tenant for each in charge.lease.tenants]
+    for tenant in tenants:
+        if tenant.email:
+            return Recipient(tenant.email, tenant.name)
+    audit.record(
+        tag="notices:email:no_address",
+        actor=WORKER,
+        now=desk.now,
+        organisation_id=charge.organisation_id,
+        subject_type="rent_charge",
+        subject_id=charge.id,
+        subject_label=charge.reference,
+        note=f"No mail that {charge.reference} {what}: no tenant of {charge.lease.reference} has an e-mail address.",
+    )
+    return None
