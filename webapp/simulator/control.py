@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from webapp.simulator import clock, webhooks
+from webapp.simulator import clock, signing, webhooks
 from webapp.simulator.core import CannotAct, the_simulator
 from webapp.simulator.faults import FAULTS, NoSuchFault
 from webapp.simulator.settings import Client, Options
@@ -150,6 +150,13 @@ def rotate() -> Response:
     return jsonify(secret=new)
 
 
+@blueprint.post("/public-key")
+def give_key() -> Response:
+    """Let an account's calls be sealed from now on: provider, client_id. Answers the public key."""
+    given = _body("provider", "client_id")
+    return jsonify(public_key=signing.give_key(the_simulator(), given["provider"], given["client_id"]))
+
+
 @blueprint.post("/act")
 def act() -> Response:
     """Do something with a transfer or an order: provider, subject, action, words."""
@@ -177,6 +184,7 @@ def calls() -> Response:
 def totals() -> Response:
     """By subject: how many writing calls came, how many were done, what left and what came back."""
     sim, provider = the_simulator(), request.args.get("provider", "cashfree")
+    sim.advance()
     found: dict[str, dict[str, int]] = {}
     for row in sim.store.read(
         "SELECT subject, count(*) AS posts, sum(was_done) AS done FROM calls WHERE provider = ? AND subject <> '' "
@@ -231,6 +239,7 @@ def statement_json() -> Response:
 
 def _statement() -> list[Any]:
     wanted = {name: request.args.get(name, "") for name in ("provider", "client_id")}
+    the_simulator().advance()
     return the_simulator().store.read(
         "SELECT * FROM statement WHERE (:provider = '' OR provider = :provider) AND (:client_id = '' OR "
         "client_id = :client_id) ORDER BY at, id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Thread
 from typing import Any
 
@@ -61,4 +62,6 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Build the application, in the worker: threads do not live through a fork."""
+        # Requests are short; one must not wait five milliseconds for another's turn to end.
+        sys.setswitchinterval(0.0005)
         return application.create(self._settings)

@@ -101,8 +101,6 @@ def accept(sim: Simulator, client: ClientRow, wanted: Wanted, hits: Hits, *, bat
             hidden_until=now + round(hidden.parameters["seconds"] * 1000) if hidden else 0, added_at=now,
             updated_at=now,
         )  # fmt: skip
-        if not refusal:
-            _change_balance(sim, client.client_id, -total)
         row = _by_number(sim, number)
         if refusal:
             _tell(sim, row)
@@ -146,16 +144,23 @@ def _behaviour(sim: Simulator, client_id: str, wanted: Wanted, hits: Hits) -> st
         return f"reverse_after:{hit.parameters['seconds']}"
     if (hit := hits.find("revived")) is not None:
         return f"revive:{hit.parameters['seconds']}"
-    for subject in (wanted.transfer_id, wanted.account or wanted.vpa, "next"):
-        row = sim.store.one(
-            "SELECT behaviour FROM cashfree_orders WHERE client_id = ? AND subject = ?", (client_id, subject)
+    subjects = (wanted.transfer_id, wanted.account or wanted.vpa, "next")
+    ordered = {
+        row["subject"]: row["behaviour"]
+        for row in sim.store.read(
+            "SELECT subject, behaviour FROM cashfree_orders WHERE client_id = ? AND subject IN (?, ?, ?)",
+            (client_id, *subjects),
         )
-        if row is not None:
-            if subject in ("next", wanted.transfer_id):
-                sim.store.write(
-                    "DELETE FROM cashfree_orders WHERE client_id = ? AND subject = ?", (client_id, subject)
-                )
-            return str(row["behaviour"])
+    }
+    for subject in subjects if ordered else ():
+        if subject not in ordered:
+            continue
+        # An order for an account holds for all that follow, the others for one transfer.
+        if subject in ("next", wanted.transfer_id):
+            sim.store.write(
+                "DELETE FROM cashfree_orders WHERE client_id = ? AND subject = ?", (client_id, subject)
+            )
+        return str(ordered[subject])
     return outcomes.behaviour_of(
         mode=wanted.mode, account=wanted.account, ifsc=wanted.ifsc, vpa=wanted.vpa, phone=wanted.phone,
         card=wanted.card, options=sim.options,
@@ -163,13 +168,15 @@ def _behaviour(sim: Simulator, client_id: str, wanted: Wanted, hits: Hits) -> st
 
 
 def _refusal(sim: Simulator, client: ClientRow, wanted: Wanted, total: int) -> str:
-    """The code with which Cashfree itself turns a transfer down; empty when it does not."""
+    """The code with which Cashfree itself turns a transfer down; empty when it has taken the money aside."""
     if wanted.amount_minor > outcomes.LIMITS.get(wanted.mode, _LARGEST):
         return "INVALID_AMOUNT_FAIL"
-    row = sim.store.one(
-        "SELECT balance_minor FROM clients WHERE provider = ? AND client_id = ?", (NAME, client.client_id)
+    taken = sim.store.write(
+        "UPDATE clients SET balance_minor = balance_minor - :total WHERE provider = :name AND client_id = :client "
+        "AND balance_minor >= :total",
+        {"total": total, "name": NAME, "client": client.client_id},
     )
-    return "INSUFFICIENT_BALANCE" if row is not None and row["balance_minor"] < total else ""
+    return "" if taken else "INSUFFICIENT_BALANCE"
 
 
 def _change_balance(sim: Simulator, client_id: str, by_minor: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from flask import Response, request
 
-from webapp.simulator import calls
+from webapp.simulator import calls, signing
 from webapp.simulator.calls import Call
 from webapp.simulator.cashfree.check import Refused, error, refuse
 from webapp.simulator.core import ClientRow, Said, Simulator, the_simulator
@@ -15,6 +16,8 @@ from webapp.simulator.faults import Hits, Kind
 
 API_VERSION = "2024-01-01"
 NAME = "cashfree"
+
+_FORBIDDEN: dict[str, Any] = {"status": 403, "kind": "authentication_error"}
 
 Work = Callable[[Simulator, ClientRow, Hits], Said]
 
@@ -82,6 +85,7 @@ def _let_in(sim: Simulator, *, verification: bool) -> ClientRow:
                 "x-client-secret_value_invalid", "x-client-secret is invalid", kind="validation_error"
             )
         raise Refused(unauthorised())
+    _signed(sim, client)
     if not verification:
         version = request.headers.get("x-api-version")
         if not version:
@@ -89,3 +93,23 @@ def _let_in(sim: Simulator, *, verification: bool) -> ClientRow:
         if version != API_VERSION:
             raise refuse("x-api-version_invalid", f"x-api-version is invalid. allowed value is {API_VERSION}")
     return client
+
+
+SIGNATURE_MILLISECONDS = 600_000
+
+
+def _signed(sim: Simulator, client: ClientRow) -> None:
+    """Whether the call is sealed with the key that the account's dashboard gave out, where there is one."""
+    key = client.data.get("private_key")
+    if key is None:
+        return
+    given = request.headers.get("x-cf-signature", "")
+    if not given:
+        raise refuse("signature_missing", "Signature missing in the request", **_FORBIDDEN)
+    try:
+        who, _, at = signing.opened(key, given).rpartition(".")
+        is_fresh = abs(sim.clock.now() - int(at) * 1000) <= SIGNATURE_MILLISECONDS
+    except ValueError:
+        who, is_fresh = "", False
+    if who != client.client_id or not is_fresh:
+        raise refuse("invalid_signature", "Invalid signature", **_FORBIDDEN)

@@ -122,7 +122,8 @@ class Cashfree:
                 "subject": row["transfer_id"], "client_id": row["client_id"],
                 "what": f"{row['mode']} to {row['account'] or row['vpa']} {row['ifsc']}".strip(),
                 "amount_minor": row["amount_minor"],
-                "state": " ".join(dict.fromkeys((row["status"], row["status_code"]))), "utr": row["utr"], "at": row["added_at"],
+                "state": " ".join(dict.fromkeys((row["status"], row["status_code"]))),
+                "utr": row["utr"], "at": row["added_at"],
                 "actions": outcomes.ACTIONS.get(_group(row["status"]), ()),
             }
             for row in found
