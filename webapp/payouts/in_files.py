@@ -137,7 +137,7 @@ def hand_over(transfer_row_ids: Sequence[int], label: str, actor: Actor, now: da
             .group_by(TransferEvent.transfer_id)
             .subquery()
         )
-        seen = dict(db.session.execute(select(last.c.transfer_id, last.c.seq)).tuples().all())
+        seen = {row[0]: row[1] for row in db.session.execute(select(last.c.transfer_id, last.c.seq))}
         request = {"file": label, "by": actor.label}
         db.session.execute(
             insert(TransferEvent),
