@@ -113,9 +113,10 @@ def _answer(reply: Reply, *, order_id: str = "", refund_id: str = "") -> Collect
         return CollectionAnswer(
             CollectionState.NOT_SENT, code=CREDENTIALS if reply.status == 401 else "", message=message
         )
-    if reply.status in (401, 403):
+    # A refusal counts only in PhonePe's own words: a page of somebody on the way says nothing about the order.
+    if reply.status in (401, 403) and code:
         return CollectionAnswer(CollectionState.NOT_SENT, code=CREDENTIALS, message=message, raw=_raw(reply))
-    if code in UNKNOWN_IDS or reply.status == 404:
+    if code in UNKNOWN_IDS or (reply.status == 404 and code):
         return CollectionAnswer(CollectionState.NOT_FOUND, code=code, message=message, raw=_raw(reply))
     if reply.status in (400, 409, 410, 417, 422) and code:
         state = CollectionState.UNKNOWN if code in DUPLICATES else CollectionState.FAILED

@@ -1,0 +1,1 @@
+"""PhonePe: our client and collector."""
