@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
@@ -32,6 +32,13 @@ def pending(organisation_id: int) -> PolicyProposal | None:
         select(PolicyProposal).where(
             PolicyProposal.organisation_id == organisation_id, PolicyProposal.state == "pending"
         )
+    )
+
+
+def is_pending(organisation_id: int) -> ColumnElement[bool]:
+    """Whether one does: a column of a query that asks for more."""
+    return exists().where(
+        PolicyProposal.organisation_id == organisation_id, PolicyProposal.state == "pending"
     )
 
 

@@ -81,7 +81,7 @@ def test_no_page_ever_shows_a_secret(admin: FlaskClient, organisation: Organisat
         late = {"version": "9", "environment": "sandbox", "client_secret": "new-secret-typed"}
         pages.append(admin.post(f"/admin/settings/connections/{name}", data=late))
         assert pages[-1].status_code == 409
-    pages.append(admin.get("/admin/audit"))
+    pages.append(admin.get("/admin/activity"))
     for answer in pages:
         assert not [
             value for value in (*clear, "typed wrong secret", "new-secret-typed") if value in answer.text

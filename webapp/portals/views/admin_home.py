@@ -12,6 +12,7 @@ from flask_login import current_user
 from sqlalchemy import exists, select
 
 from webapp.database import db
+from webapp.inbox import queries as inbox
 from webapp.kernel.clock import add_months, local_date, utc_now
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, approvers, figures, policies, policy_changes
@@ -79,6 +80,14 @@ def _state_task(state: PayoutState, waiting: list[figures.Waiting], title: str, 
     )
 
 
+def _asked(organisation_id: int) -> tuple[bool, int]:
+    """Whether other approval rules wait for an admin, and how many messages of providers nobody could place."""
+    row = db.session.execute(
+        select(policy_changes.is_pending(organisation_id), inbox.findings(organisation_id))
+    ).one()
+    return bool(row[0]), int(row[1])
+
+
 def _tasks(now: datetime) -> list[Task]:
     organisation = g.organisation
     by_state = figures.waiting_by_state(organisation.id)
@@ -110,7 +119,12 @@ def _tasks(now: datetime) -> list[Task]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
-    if policy_changes.pending(organisation.id):
+    is_asked, unclear = _asked(organisation.id)
+    if unclear:
+        title = f"{_many(unclear, 'message', 'messages')} of payment providers that nobody could place"
+        tasks.append(Task(title, "Find out what each is about, then look at it again.",
+                          url_for("admin.inbox.index", state="findings"), f"{unclear:,}", "failed"))  # fmt: skip
+    if is_asked:
         tasks.append(Task("A change of the approval rules waits for an admin",
                           "The one who asked for it cannot accept it.",
                           url_for("admin.policy.proposal"), "1", "todo"))  # fmt: skip
