@@ -36,7 +36,10 @@ from webapp.people.changes import queries as bank_queries
 from webapp.people.changes import service as bank_changes
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
-from webapp.programs.rentals import pay_links
+from webapp.programs.rentals import pay_links, payments, sharing
+from webapp.programs.rentals import service as rental_records
+from webapp.programs.rentals.drafts import BillDraft
+from webapp.programs.rentals.models import RentCharge, RentPayment
 from webapp.providers import storage
 from webapp.providers.models import ProviderAccount
 from webapp.runs import service as runs
@@ -175,6 +178,12 @@ def payout_actions(house: House, kind: str) -> list[Arguments]:
     "admin.installations.export",
     "admin.installations.totals_export",
     "payee.installations.export",
+    "admin.rentals.payouts_export",
+    "admin.rentals.payments_export",
+    "admin.rentals.charges_export",
+    "admin.rentals.arrears_export",
+    "admin.rentals.leases_export",
+    "admin.rentals.properties_export",
     "payee.rents.export",
 )
 def formats(house: House, kind: str) -> list[Arguments]:
@@ -535,3 +544,91 @@ def a_message_that_gave_up(house: House, kind: str) -> list[Arguments]:
     message.gave_up_at = WHEN
     db.session.flush()
     return [{"message_id": message.id}]
+
+
+def _rent(house: House) -> RentCharge:
+    place = rentals.property_of(house.organisation, [(house.payees["owner"], 1)])
+    return rentals.charge(place)
+
+
+@example("admin.rentals.property", "admin.rentals.edit_property", "admin.rentals.add_unit", "admin.rentals.add_bill",
+         "admin.rentals.set_property_terms")  # fmt: skip
+def a_managed_property(house: House, kind: str) -> list[Arguments]:
+    """A property of the owner."""
+    return [{"reference": rentals.property_of(house.organisation, [(house.payees["owner"], 1)]).reference}]
+
+
+@example("admin.rentals.cancel_bill")
+def a_bill(house: House, kind: str) -> list[Arguments]:
+    """A bill of a property."""
+    place = rentals.property_of(house.organisation, [(house.payees["owner"], 1)])
+    draft = BillDraft(place.id, "Lift repair", WHEN.date(), 1_250_00)
+    made = rental_records.add_bill(
+        organisation_id=house.organisation.id, draft=draft, actor=FACTORY, now=WHEN
+    )
+    return [{"reference": made.reference}]
+
+
+@example("admin.rentals.lease", "admin.rentals.end_lease", "admin.rentals.change_rent")
+def a_lease(house: House, kind: str) -> list[Arguments]:
+    """A lease."""
+    return [{"reference": _rent(house).lease.reference}]
+
+
+@example("admin.rentals.tenant", "admin.rentals.edit_tenant")
+def a_tenant(house: House, kind: str) -> list[Arguments]:
+    """A tenant."""
+    return [{"reference": _rent(house).lease.tenants[0].tenant.reference}]
+
+
+@example(
+    "admin.rentals.charge", "admin.rentals.waive", "admin.rentals.enter_payment", "admin.rentals.revoke_link"
+)
+def an_open_rent(house: House, kind: str) -> list[Arguments]:
+    """A month's rent that is open."""
+    return [{"reference": _rent(house).reference}]
+
+
+def _payment(house: House) -> RentPayment:
+    charge, key = _rent(house), f"rentals/{new_uid()}"
+    storage.save(key, b"%PDF-1.7 advice %%EOF")
+    return payments.enter_by_hand(
+        organisation_id=house.organisation.id,
+        charge_reference=charge.reference,
+        amount_minor=charge.amount_minor,
+        received_on=WHEN.date(),
+        proof_reference=f"UTR {new_uid()}",
+        proof_key=key,
+        proof_name="advice.pdf",
+        actor=actor_of(house.users["accountant"]),
+        now=rentals.WHEN,
+    )
+
+
+@example("admin.rentals.payment", "admin.rentals.proof", "admin.rentals.verify", "admin.rentals.cancel_payment",
+         "admin.rentals.check_payment", "admin.rentals.refund", "admin.rentals.chargeback")  # fmt: skip
+def a_payment(house: House, kind: str) -> list[Arguments]:
+    """A payment by hand that waits for a second person."""
+    return [{"reference": _payment(house).reference}]
+
+
+@example("admin.rentals.decide")
+def a_share_that_waits(house: House, kind: str) -> list[Arguments]:
+    """The owner's share of a received rent whose payout was dropped."""
+    payment = _payment(house)
+    admin = actor_of(house.users["admin"])
+    payments.verify(
+        organisation_id=house.organisation.id, reference=payment.reference, actor=admin, now=rentals.WHEN
+    )
+    distribution = sharing.share_out(payment_id=payment.id, actor=admin, now=rentals.WHEN)
+    assert distribution is not None
+    (share,) = distribution.shares
+    share.offer, share.waits_for = "blocked", "Its payout was rejected."
+    db.session.flush()
+    return [{"share_id": share.id}]
+
+
+@example("admin.rentals.ask_owner")
+def an_owner_to_ask(house: House, kind: str) -> list[Arguments]:
+    """An owner."""
+    return [{"reference": house.payees["owner"].reference}]

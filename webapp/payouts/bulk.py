@@ -1,4 +1,4 @@
-"""What a run does with each of its payouts: approve, reject, pay. Registered with the run engine at start-up."""
+"""What a run does with each of its payouts: approve, reject, pay, ask the bank. Registered at start-up."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from webapp.runs.models import RowOutcome, Run, RunRow
 from webapp.runs.service import RowResult, register_handler
 
 APPROVE, REJECT, PAY = "payouts.approve", "payouts.reject", "payouts.pay"
+ASK = "payouts.ask"
 
 
 def _row_result(result: Result) -> RowResult:
@@ -66,6 +67,15 @@ def pay_row(run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult:
     )
 
 
+def ask_row(run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult:
+    """Have the bank asked about one payout; nothing is sent again."""
+    result = service.ask_status(
+        organisation_id=run.organisation_id, reference=_reference(run, row), actor=actor, now=now
+    )
+    return _row_result(result)
+
+
 register_handler(APPROVE, approve_row)
 register_handler(REJECT, reject_row)
 register_handler(PAY, pay_row)
+register_handler(ASK, ask_row)

@@ -16,6 +16,7 @@ from webapp.portals.base import NavigationItem, portal
 from webapp.portals.views import admin_home, jobs, saved_views
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
+from webapp.programs.rentals.views import admin as rentals
 from webapp.runs.views import admin as runs
 from webapp.statements.views import admin as statements
 
@@ -30,6 +31,7 @@ blueprint = portal(
         NavigationItem("Bank files", "admin.bankfiles.index", "f"),
         NavigationItem("Installations", "admin.installations.index", "i"),
         NavigationItem("Rates", "admin.rates.index", "r"),
+        NavigationItem("Rentals", "admin.rentals.index", "d"),
         NavigationItem("Payees", "admin.payees.index", "y"),
         NavigationItem("Bank changes", "admin.bank_changes.index", "b"),
         NavigationItem("Imports", "admin.imports.index", "m"),
@@ -45,7 +47,7 @@ blueprint = portal(
         NavigationItem("Provider messages", "admin.inbox.index", "x"),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, people, imports, runs, notices, statements,
+for room in (admin_home, approvals, payouts, installations, rates, rentals, people, imports, runs, notices, statements,
              ledger, audit, policy, users, saved_views, bank_changes,
              jobs, bankfiles, connections, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)

@@ -51,12 +51,15 @@ def _query(form: FilterForm) -> Select[Any]:
 
 
 def _paying(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
-    """What the bar below the rows needs where the list is of payouts that can be sent."""
-    if "admin" not in g.roles or form["status"].data not in bulk.PAYABLE:
+    """What the bar below the rows needs where the list is of payouts that can be sent, or asked about."""
+    act = bulk.ACT_OF_STATE.get(form["status"].data)
+    if "admin" not in g.roles or act is None:
         return {"can_pay": False}
     totals = lists.totals(_query(form))
     return {
         "can_pay": True,
+        "act": act,
+        "act_label": "Pay…" if act == "pay" else "Check the status…",
         "count": listing.count_of(totals),
         "total_said": listing.said_totals(totals),
         "expected": bulk.expectation(totals),

@@ -146,13 +146,17 @@ def check() -> ResponseReturnValue:
     act = request.form.get("act", "")
     if act not in bulk.ACTS:
         return bulk.problem("Choose what to do", "Press Approve or Reject.", 422)
-    choice = bulk.choice(who, act, payouts_filter() if act == "pay" else _form(), _view())
+    choice = bulk.choice(who, act, payouts_filter() if act in ("pay", "ask") else _form(), _view())
     if isinstance(choice, bulk.Problem):
         return bulk.problem(choice.heading, choice.message, choice.code, act=act, again=choice.again)
     eligible, left_out = bulk.split(who, act, choice.payouts)
     if not eligible:
         return bulk.problem(
-            f"Nothing to {act}", f"You cannot {act} any of these.", 422, act=act, left_out=left_out
+            f"Nothing to {bulk.said(act)}",
+            f"You cannot {bulk.said(act)} any of these.",
+            422,
+            act=act,
+            left_out=left_out,
         )
     with transaction():
         reference = bulk.make_draft(who, act, eligible, left_out, actor()).reference

@@ -20,7 +20,7 @@ from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, lists, policy, queries
 from webapp.payouts.approval_queue import Approver
-from webapp.payouts.bulk import APPROVE, PAY, REJECT
+from webapp.payouts.bulk import APPROVE, ASK, PAY, REJECT
 from webapp.payouts.forms import FilterForm, ReasonForm
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
@@ -44,17 +44,26 @@ class Act:
     tone: str
     list_endpoint: str
     list_label: str
+    # What the check step calls it, where that is not the act's own name.
+    verb: str = ""
 
 
 ACTS = {
     "approve": Act(APPROVE, "approved", "Approving…", "primary", "admin.approvals.index", "Approvals"),
     "reject": Act(REJECT, "rejected", "Rejecting…", "danger", "admin.approvals.index", "Approvals"),
     "pay": Act(PAY, "paid", "Starting…", "primary", "admin.payouts.index", "Payouts"),
+    "ask": Act(
+        ASK, "asked about", "Asking…", "primary", "admin.payouts.index", "Payouts", "Ask the bank about"
+    ),
 }
 #: More payouts than this are not checked by a person at once.
 MAXIMUM = 5_000
 #: States from which money can be sent.
 PAYABLE = tuple(s.value for s in (PayoutState.APPROVED, PayoutState.FAILED, PayoutState.RETRY_SCHEDULED))
+#: States in which the bank has been asked to pay and has not said what became of it.
+ASKABLE = (PayoutState.PROCESSING.value,)
+#: What a list of payouts of one state offers to do with many.
+ACT_OF_STATE = {**dict.fromkeys(PAYABLE, "pay"), **dict.fromkeys(ASKABLE, "ask")}
 #: Rows offered for leaving out, and reasons listed; the counts are always complete.
 LISTED = 200
 
@@ -115,8 +124,8 @@ def _everything(who: Approver, act: str, form: FilterForm, view: str) -> Choice 
         return Problem(
             "The filter cannot be read", "Go back and correct the filter. Nothing was changed.", 422
         )
-    if act == "pay":
-        query = payable(who, form.chosen())
+    if act in ("pay", "ask"):
+        query = payable(who, form.chosen(), ASKABLE if act == "ask" else PAYABLE)
     else:
         query = approval_queue.in_view(who, form.chosen(), view)
     totals = lists.totals(query)
@@ -132,12 +141,12 @@ def _everything(who: Approver, act: str, form: FilterForm, view: str) -> Choice 
     return Choice(_facts_of(query))
 
 
-def payable(who: Approver, filters: lists.PayoutFilter) -> Select[Any]:
-    """The payouts of a filter that are approved, or failed and may be tried again."""
+def payable(who: Approver, filters: lists.PayoutFilter, states: Sequence[str] = PAYABLE) -> Select[Any]:
+    """The payouts of a filter that are approved, or failed and may be tried again; or those of other `states`."""
     query = lists.payouts(
         organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
     )
-    return query.where(Payout.state.in_(PAYABLE))
+    return query.where(Payout.state.in_(states))
 
 
 def _facts_of(query: Select[Any]) -> Sequence[Payout]:
@@ -158,6 +167,11 @@ def split(who: Approver, act: str, payouts: Sequence[Payout]) -> tuple[list[Payo
     if act == "pay":
         found = [(payout, _why_not_paid(who, payout)) for payout in payouts]
         return [p for p, reasons in found if not reasons], [(p, reasons) for p, reasons in found if reasons]
+    if act == "ask":
+        words = "only what the bank has been asked to pay can be asked about."
+        asked = [payout for payout in payouts if payout.state in ASKABLE]
+        others = [payout for payout in payouts if payout.state not in ASKABLE]
+        return asked, [(p, [f"It is {PayoutState(p.state).label.lower()}; {words}"]) for p in others]
     waits = PayoutState.PENDING_APPROVAL.value
     eligible = [payout for payout in payouts if payout.state == waits]
     left_out = [
@@ -180,6 +194,17 @@ def _not_included(left_out: Reasons) -> list[dict[str, str]]:
     return [{"reference": p.reference, "reason": " ".join(reasons)} for p, reasons in left_out[:LISTED]]
 
 
+def _verb(act: str) -> str:
+    """What is done to the payouts, as the beginning of a sentence."""
+    return ACTS[act].verb or act.capitalize()
+
+
+def said(act: str) -> str:
+    """The act inside a sentence: "pay", "ask the bank about"."""
+    verb = _verb(act)
+    return verb[:1].lower() + verb[1:]
+
+
 def make_draft(who: Approver, act: str, eligible: Sequence[Payout], left_out: Reasons, actor: Actor) -> Run:
     """The draft run: what would be done, with the versions that the person saw, and what is left out."""
     n = len(eligible)
@@ -196,7 +221,7 @@ def make_draft(who: Approver, act: str, eligible: Sequence[Payout], left_out: Re
     return runs.create_draft(
         organisation_id=who.organisation_id,
         kind=ACTS[act].kind,
-        title=f"{act.capitalize()} {n:,} payout{'s' if n != 1 else ''}",
+        title=f"{_verb(act)} {n:,} payout{'s' if n != 1 else ''}",
         rows=rows,
         parameters={"not_included": _not_included(left_out), "n_not_included": len(left_out)},
         actor=actor,
@@ -228,7 +253,7 @@ def own_draft(reference: str) -> Run:
 
 
 def act_of(run: Run) -> str:
-    """approve, reject or pay."""
+    """approve, reject, pay or ask."""
     return next(name for name, act in ACTS.items() if act.kind == run.kind)
 
 
@@ -306,6 +331,8 @@ def _sentences(run: Run, rows: Sequence[RunRow], who: Approver) -> list[str]:
         return ["Rejected payouts are not paid. What they pay for can be paid by a new payout."]
     if act_of(run) == "pay":
         return ["The bank is asked once for each. While an answer is unknown, nothing is sent again."]
+    if act_of(run) == "ask":
+        return ["Nothing is sent again: the bank is only asked what became of each."]
     sentences = []
     if waiting := sum(1 for row in rows if not row.data["is_last_approval"]):
         sentences.append(f"{waiting} of them need another person's approval after yours.")
@@ -337,8 +364,8 @@ def check_page(
         "approvals/check.html",
         run=run,
         act=act,
-        heading=f"{act.capitalize()} {words}?",
-        button=f"{act.capitalize()} {words} ({said})",
+        heading=f"{_verb(act)} {words}?",
+        button=f"{_verb(act)} {words} ({said})",
         facts=[
             ("Payouts", f"{n:,}"),
             ("Total", said),
