@@ -153,11 +153,12 @@ def _amount(body: Mapping[str, Any]) -> int:
         raise refuse("transfer_amount_missing", "transfer_amount is missing in the request")
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise refuse("transfer_amount_invalid", "transfer_amount should be a number")
-    minor = Decimal(value) * 100
+    # Before any arithmetic: there are exponents that no arithmetic survives.
+    if not 1 <= value < 10**13:
+        raise refuse("transfer_amount_invalid", "transfer_amount should be greater then 1.00")
+    minor = Decimal(value).scaleb(2)
     if minor != minor.to_integral_value():
         raise refuse("transfer_amount_invalid", "transfer_amount should not have more than 2 decimals")
-    if not 100 <= minor < 10**15:
-        raise refuse("transfer_amount_invalid", "transfer_amount should be greater then 1.00")
     return int(minor)
 
 
