@@ -247,13 +247,15 @@ def ranking(
     say: Wording,
     item_header: str = "Item",
     value_header: str = "Value",
+    full: int = 0,
 ) -> RowFigure:
     """Horizontal bars in the order given: a ranking, the causes of failures, the age of a queue.
 
-    Raises ValueError for a bad key.
+    ``full`` is the value that fills a row where none is larger, such as all of a share. Raises ValueError for a bad
+    key.
     """
     values = [value for _, value in items]
-    low, high = min([0, *values]), max([0, *values])
+    low, high = min([0, *values]), max([full, *values])
     place = _row_scale(low, high)
     rows = tuple(
         Row(

@@ -9,7 +9,7 @@ from webapp.payouts.views.words import wording
 from webapp.programs.rentals.figures import FORECAST_DAYS, Forecast, Success, Times
 from webapp.programs.rentals.lists import Age
 from webapp.programs.rentals.views.common import span_words
-from webapp.web import charts, filters
+from webapp.web import charts, charts_shapes, filters
 
 RAILS = {"cashfree": "Cashfree", "sandbox": "Sandbox bank", "manual": "By hand", "bank_file": "Bank file"}
 
@@ -55,7 +55,8 @@ def success(rows: Sequence[Success]) -> charts.RowFigure | None:
         key="success",
         title="Transfers that went well, by rail and try",
         finding=f"{finding}.",
-        items=[(f"{_rail(row)} ({_count(row.good)} of {_count(row.all)})", row.hundredths) for row in rows],
+        items=[(f"{_rail(row)} ({_count(row.all)})", row.hundredths) for row in rows],
+        full=charts_shapes.FULL,
         say=_share,
         item_header="Rail and try",
         value_header="Went well",
