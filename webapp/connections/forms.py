@@ -17,7 +17,10 @@ _QUIET = {"autocomplete": "off", "spellcheck": "false"}
 
 
 class KeysForm(FlaskForm):
-    """What every provider's form has; the fields of its parts come from the list of parts."""
+    """What every provider's form has; the fields of its parts come from the list of parts.
+
+    Whether a needed part may be left empty depends on what is stored: the service says so.
+    """
 
     version = HiddenField()
     environment = RadioField("Environment", choices=options(ENVIRONMENTS.items()), default=SANDBOX)
@@ -42,6 +45,12 @@ def _field(part: Part) -> Field:
 def field_name(part: Part) -> str:
     """The name of a part's field. Forms that wait for a proof do not keep fields called password, so none is."""
     return part.name.replace("password", "word")
+
+
+def mark_needed(form: KeysForm, provider: Provider) -> None:
+    """Say "optional" only where it is true."""
+    for name in provider.required:
+        form[field_name(provider.part(name))].flags.optional = False
 
 
 def _form_of(provider: Provider) -> type[KeysForm]:

@@ -62,6 +62,7 @@ def _page(
     provider: Provider, form: forms.KeysForm, code: int, conflict: str | None = None
 ) -> ResponseReturnValue:
     account = queries.find(g.organisation.id, provider.name)
+    forms.mark_needed(form, provider)
     page = render_template(
         "connections/edit.html",
         provider=provider,
@@ -69,7 +70,6 @@ def _page(
         form=form,
         set_secrets=queries.shown(account, provider).secrets,
         field_name=forms.field_name,
-        hook=_hook_address(account),
         conflict=conflict,
         has_errors=code >= 400,
     )

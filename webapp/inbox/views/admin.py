@@ -19,7 +19,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.forms import attach
 from webapp.people.views.session import actor, may_change
-from webapp.web.fields import options, strip
+from webapp.web.fields import all_optional, options, strip
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, capped_count, keyset
 
@@ -92,6 +92,7 @@ def index() -> ResponseReturnValue:
     """Every message, newest first, with its state."""
     form = FilterForm(request.args)
     form.validate()
+    all_optional(form)
     chosen = form.chosen()
     query = queries.messages(g.organisation.id, chosen)
     found, count = keyset(query, WebhookMessage.id), capped_count(query, WebhookMessage.id)
