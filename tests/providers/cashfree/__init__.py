@@ -1,0 +1,1 @@
+"""Cashfree: our client and rail."""
