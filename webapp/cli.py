@@ -19,7 +19,7 @@ from webapp.processes import gunicorn_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 # These start processes or only print; all other commands work inside the application's context.
-STANDALONE = {"demo", "serve", "worker", "scheduler", "settings", "bench", "simulator"}
+STANDALONE = {"demo", "serve", "worker", "scheduler", "settings", "bench", "prove", "simulator"}
 
 
 class Paydesk(click.Group):
@@ -203,6 +203,22 @@ def bench(words: tuple[str, ...]) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def prove(words: tuple[str, ...]) -> None:
+    """Try to have a payout paid twice or lost: deaths of processes, faults of banks, orders of messages.
+
+    WORDS are --runs N (deaths of processes; 2000 when left out) and --seed S. Prints figures; exit code 1 when
+    something was found. Needs a checkout with the packages of the tests; ./paydesk prove brings them.
+    """
+    if not (ROOT / "tests" / "proof").is_dir() or find_spec("hypothesis") is None:
+        raise config.SettingsError(
+            "The proof needs a checkout and the packages of the tests: ./paydesk prove"
+        )
+    os.chdir(ROOT)
+    _exec("-m", "tests.proof", *words)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def simulator(words: tuple[str, ...]) -> None:
     """Simulate the payment providers on this machine, with every fault that real networks have. No money moves.
 
@@ -233,12 +249,14 @@ def _add_rooms() -> None:
     from webapp.people import token_commands as tokens
     from webapp.programs.installations import commands as installations
     from webapp.programs.rentals import commands as rentals
+    from webapp.reconciliation import commands as reconciliation
     from webapp.web import catalogues
 
     for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token,
                     catalogues.translations, *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
     installations.quote.add_command(rentals.quote_rent)
+    main.add_command(reconciliation.reconcile)
     user.add_command(people.invite)
     user.add_command(people.remove_second_factor)
 

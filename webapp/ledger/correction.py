@@ -97,7 +97,7 @@ def _balances(organisation_id: int, currency: str, codes: Sequence[str]) -> dict
             Account.organisation_id == organisation_id, Account.currency == currency, Account.code.in_(codes)
         )
     )
-    return {code: balance for code, balance in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def alone_from(proposed_at: datetime, alone_hours: int | None) -> datetime | None:

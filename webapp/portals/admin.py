@@ -17,6 +17,7 @@ from webapp.portals.views import admin_home, jobs, saved_views
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
 from webapp.programs.rentals.views import admin as rentals
+from webapp.reconciliation.views import admin as reconciliation
 from webapp.runs.views import admin as runs
 from webapp.statements.views import admin as statements
 
@@ -36,6 +37,7 @@ blueprint = portal(
         NavigationItem("Bank changes", "admin.bank_changes.index", "b"),
         NavigationItem("Imports", "admin.imports.index", "m"),
         NavigationItem("Statements", "admin.statements.index", "s"),
+        NavigationItem("Reconciliation", "admin.reconciliation.index", "k"),
         NavigationItem("Runs", "admin.runs.index", "u"),
         NavigationItem("E-mails", "admin.notices.index", "e"),
         NavigationItem("Ledger", "admin.ledger.index", "l"),
@@ -51,4 +53,5 @@ for room in (admin_home, approvals, payouts, installations, rates, rentals, peop
              ledger, audit, policy, users, saved_views, bank_changes,
              jobs, bankfiles, connections, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
+blueprint.register_blueprint(reconciliation.blueprint)
 blueprint.register_blueprint(tokens.organisation)
