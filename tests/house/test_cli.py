@@ -43,7 +43,7 @@ def test_the_promised_commands_are_there() -> None:
     promised = {
         "demo", "seed", "serve", "worker", "scheduler", "db upgrade", "user create", "ledger check",
         "ledger export", "import", "quote installation", "settings", "keys status", "keys rotate", "backup", "restore",
-        "storage check", "bench", "simulator",
+        "storage check", "bench", "prove", "simulator",
     }  # fmt: skip
     assert promised <= {" ".join(path) for path in PATHS}
 

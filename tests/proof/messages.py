@@ -100,7 +100,9 @@ class Told:
         if state != "reversed":
             found.append(f"{where}: it ended as {state}")
         if stored != len(set(order)) or times != len(order):
-            found.append(f"{where}: {len(set(order))} messages were stored as {stored}, counted {times} times")
+            found.append(
+                f"{where}: {len(set(order))} messages were stored as {stored}, counted {times} times"
+            )
         if self.bank.taken != {self.transfer_id: 1}:
             found.append(f"{where}: sent {dict(self.bank.taken)}")
         return found + [f"{where}: ledger: {f.message}" for f in check.run(self.organisation_id).findings]

@@ -26,7 +26,6 @@ from webapp.payouts import policies, service
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import accounts
-from webapp.people.models import Organisation
 from webapp.simulator.faults import FAULTS
 from webapp.simulator.server import Running
 from webapp.simulator.settings import Options, Settings
@@ -38,7 +37,7 @@ _ROUNDS = 90
 
 @contextmanager
 def simulator() -> Iterator[Running]:
-    """A provider that answers at once where it is well, moves money twice when it is asked twice, and is seldom well."""
+    """A provider that answers at once where it is well, and moves money twice when it is asked twice."""
     options = Options(
         settle_seconds=5, credit_seconds=5, hang_seconds=0.02, drip_seconds=0, others="succeed", deduplicates=False,
         sends_webhooks=False,
@@ -67,7 +66,9 @@ def prepare(url: str, payouts: int) -> int:
     return organisation.id
 
 
-def trial(store: Any, running: Running, faults: tuple[str, ...], *, seed: int, rate: float, payouts: int) -> Figures:
+def trial(
+    store: Any, running: Running, faults: tuple[str, ...], *, seed: int, rate: float, payouts: int
+) -> Figures:
     """One batch under faults; answers the figures. Empties the database and the simulator first."""
     figures = Figures(runs=1)
     sim = running.sim
@@ -78,7 +79,10 @@ def trial(store: Any, running: Running, faults: tuple[str, ...], *, seed: int, r
         with transaction():
             for reference in db.session.scalars(select(Payout.reference)).all():
                 service.submit(
-                    organisation_id=organisation_id, reference=reference, actor=factories.FACTORY, now=utc_now()
+                    organisation_id=organisation_id,
+                    reference=reference,
+                    actor=factories.FACTORY,
+                    now=utc_now(),
                 )
         sim.plan.mix(seed=seed, rate=rate, faults=faults)
         for _ in range(_ROUNDS):
@@ -90,7 +94,7 @@ def trial(store: Any, running: Running, faults: tuple[str, ...], *, seed: int, r
             clock.move_to(following)
             sim.advance()
         _compare(organisation_id, running, figures, f"{'+'.join(faults)}, seed {seed}")
-    figures.faults.update({fault: 1 for fault in faults})
+    figures.faults.update(dict.fromkeys(faults, 1))
     db.session.remove()
     return figures
 
@@ -132,7 +136,9 @@ def _compare(organisation_id: int, running: Running, figures: Figures, where: st
             figures.problems.append(f"{where}: {found.reference} is still {found.state}")
         stays = [r for r in mine if r["status"] == "SUCCESS"]
         if len(stays) != (found.state == "paid") and not (mine and len(own) < len(mine)):
-            figures.problems.append(f"{where}: {found.reference} is {found.state}, {len(stays)} payments stay")
+            figures.problems.append(
+                f"{where}: {found.reference} is {found.state}, {len(stays)} payments stay"
+            )
     unknown = set(moved) - set(db.session.scalars(select(Transfer.transfer_id)))
     figures.problems += [f"{where}: the provider made {i}, which nobody asked for" for i in sorted(unknown)]
     figures.ledger_checks += 1
