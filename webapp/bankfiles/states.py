@@ -38,7 +38,7 @@ class FileState(Label):
     )  # fmt: skip
     PARTLY_REFUSED = (
         "partly_refused", "Partly refused", "failed", "failed",
-        "The bank refused some payments; its word on the others is still to come.",
+        "The bank refused or returned some payments; its word on the others is still to come.",
     )  # fmt: skip
     CLOSED = "closed", "Closed", "done", "done", "The bank has answered every payment."
     CANCELLED = "cancelled", "Cancelled", "cancelled", "cancelled", "Its payouts wait for another file."

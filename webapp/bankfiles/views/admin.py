@@ -9,7 +9,7 @@ from webapp.bankfiles import making, queries, service, setups, vault
 from webapp.bankfiles.forms import MakeForm
 from webapp.bankfiles.models import BankFile, BankFileItem
 from webapp.bankfiles.states import FileState, Format, Word
-from webapp.bankfiles.views import pages, returns, settings
+from webapp.bankfiles.views import pages, returns, settings, words
 from webapp.bankfiles.writing import Unwritable
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
@@ -21,6 +21,8 @@ from webapp.providers import storage
 from webapp.web.htmx import see_other
 from webapp.web.pagination import Page, capped_count, keyset
 
+# Adds the file to the pages of payouts.
+REGISTERED = (words,)
 blueprint = Blueprint("bankfiles", __name__, url_prefix="/bank-files")
 
 
@@ -116,12 +118,12 @@ def show(reference: str) -> ResponseReturnValue:
     file = queries.get_file(g.organisation.id, reference)
     page = keyset(queries.items(file).order_by(None), BankFileItem.id, newest_first=False)
     counts = queries.word_counts(file.id)
-    words = [(word, *counts[word.value]) for word in Word if word.value in counts]
+    said = [(word, *counts[word.value]) for word in Word if word.value in counts]
     return render_template(
         "bankfiles/show.html",
         page=Page(page.items, page.previous_href, page.next_href, f"{file.item_count} payments"),
-        words=[(word, n, Money(total, file.currency)) for word, n, total in words],
-        open_words=sum(n for word, n, _ in words if word in (Word.NONE, Word.ACCEPTED)),
+        words=[(word, n, Money(total, file.currency)) for word, n, total in said],
+        open_words=sum(n for word, n, _ in said if word in (Word.NONE, Word.ACCEPTED)),
         Word=Word,
         **pages.file_context(file),
     )

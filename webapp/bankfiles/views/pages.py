@@ -134,7 +134,7 @@ def _history(file: BankFile) -> list[dict[str, Any]]:
         (file.made_at, "Made", file.made_by_label, "todo", ""),
         (file.approved_at, "Approved", file.approved_by_label, "ok", "Alone, as a one-person company." if
          file.is_single_operator and file.approved_by_id == file.made_by_id else ""),
-        (file.first_downloaded_at, "First downloaded", "", "progress", f"{file.downloads} downloads so far"),
+        (file.first_downloaded_at, "First downloaded", "", "progress", f"Downloads: {file.downloads}"),
         (file.cancel_asked_at, "Said not to be uploaded", file.cancel_asked_by_label, "waiting", file.cancel_reason),
         (file.sent_at, "Uploaded at the bank", file.sent_by_label, "progress", file.bank_reference),
         (file.cancelled_at, "Cancelled", file.cancelled_by_label, "cancelled", file.cancel_reason),
