@@ -10,13 +10,15 @@ from sqlalchemy import select
 
 from tests import factories
 from tests.api.conftest import World
-from tests.factories import installations
+from tests.factories import installations, rentals
 from tests.factories.payouts import payout_ready
 from webapp.api import openapi
 from webapp.database import db, transaction
 from webapp.payouts.models import Approval, Payout, Transfer
 from webapp.people import methods
 from webapp.people.models import PayoutMethod
+from webapp.programs.rentals import service
+from webapp.programs.rentals.models import Property
 
 PAID = {"payment_reference": "CHQ-7", "paid_on": "2026-01-05"}
 
@@ -176,6 +178,12 @@ def test_a_returned_payout_is_issued_again_to_details_that_are_named(world: Worl
     assert new.json["payout"]["state"] == "approved"
 
 
+def _unit(house: Property) -> str:
+    common = {"organisation_id": house.organisation_id, "actor": factories.FACTORY, "now": installations.WHEN}
+    with transaction():
+        return service.create_unit(property_reference=house.reference, name="Flat 9", **common).reference
+
+
 MAKING = {f"{o.group}.{o.name}": o for o in openapi.operations() if o.status == 201}
 
 
@@ -183,7 +191,21 @@ MAKING = {f"{o.group}.{o.name}": o for o in openapi.operations() if o.status == 
 def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
     with transaction():
         installations.rate(world.organisation)
+    house = rentals.property_of(world.organisation, [(factories.payee(world.organisation, kind="owner"), 1)])
     bodies = {
+        "properties.create": {"name": "Banyan Court"},
+        "leases.create": {
+            "unit": _unit(house),
+            "tenants": [{"name": "Asha"}],
+            "start_on": "2026-01-01",
+            "rent": {"currency": house.currency, "amount": "900"},
+        },
+        "rent_payments.create": {
+            "rent": rentals.charge(house).reference,
+            "proof_reference": "UTR 1",
+            "received_on": "2026-01-05",
+            "amount": {"currency": house.currency, "amount": "900"},
+        },
         "payouts.create": {"payee": world.maya.reference, "installations": [world.installation()]},
         "installations.create": {"installation_type": "solar"},
         "rates.create": {"name": "Solar", "rate_type": "flat", "rate": "50", "installation_type": "solar"},

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, destination, installations
+from tests.factories import FACTORY, actor_of, destination, installations, rentals
 from tests.factories.payouts import WHEN, payout
 from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.kernel.clock import utc_now
+from webapp.kernel.ids import new_uid
 from webapp.payouts.models import Payout
 from webapp.people.access import tokens
 from webapp.people.changes import service as changes
+from webapp.programs.rentals import payments
+from webapp.programs.rentals.models import RentCharge
 from webapp.statements import service as statements
 
 
@@ -36,6 +39,46 @@ def an_installation(house: House, kind: str) -> list[Arguments]:
 def a_rate(house: House, kind: str) -> list[Arguments]:
     """A rate configuration."""
     return [{"configuration_id": installations.rate(house.organisation).id}]
+
+
+@example("api.properties")
+def a_property(house: House, kind: str) -> list[Arguments]:
+    """A property of the owner."""
+    return [{"reference": rentals.property_of(house.organisation, [(house.payees["owner"], 1)]).reference}]
+
+
+@example("api.leases")
+def a_lease(house: House, kind: str) -> list[Arguments]:
+    """A lease in a property of the owner."""
+    place = rentals.property_of(house.organisation, [(house.payees["owner"], 1)])
+    return [{"reference": rentals.lease(place).reference}]
+
+
+def _rent(house: House) -> RentCharge:
+    return rentals.charge(rentals.property_of(house.organisation, [(house.payees["owner"], 1)]))
+
+
+@example("api.rents")
+def a_rent(house: House, kind: str) -> list[Arguments]:
+    """A month's rent."""
+    return [{"reference": _rent(house).reference}]
+
+
+@example("api.rent_payments")
+def a_rent_payment(house: House, kind: str) -> list[Arguments]:
+    """A payment that somebody entered by hand."""
+    made = payments.enter_by_hand(
+        organisation_id=house.organisation.id,
+        charge_reference=_rent(house).reference,
+        amount_minor=10_000_00,
+        received_on=WHEN.date(),
+        proof_reference=f"UTR {new_uid()}",
+        proof_key=None,
+        proof_name="",
+        actor=FACTORY,
+        now=WHEN,
+    )
+    return [{"reference": made.reference}]
 
 
 @example("api.payees")

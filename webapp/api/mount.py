@@ -13,11 +13,15 @@ from webapp.api.problems import Problem
 from webapp.api.resources import (
     bank_changes,
     installations,
+    leases,
     me,
     payees,
     payout_actions,
     payouts,
+    properties,
     rates,
+    rent_payments,
+    rents,
     statements,
 )  # fmt: skip
 from webapp.database import db
@@ -27,7 +31,20 @@ from webapp.web.guards import public
 NAME = "api"
 RESOURCES: tuple[Resource, ...] = tuple(
     module.resource
-    for module in (me, payouts, payout_actions, rates, installations, payees, bank_changes, statements)
+    for module in (
+        me,
+        payouts,
+        payout_actions,
+        rates,
+        installations,
+        properties,
+        leases,
+        rents,
+        rent_payments,
+        payees,
+        bank_changes,
+        statements,
+    )
 )
 blueprint = Blueprint(NAME, __name__, url_prefix=openapi.PREFIX)
 for _resource in RESOURCES:
