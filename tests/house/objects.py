@@ -69,7 +69,7 @@ def own_passkey(house: House, kind: str) -> list[Arguments]:
     return [{"passkey_id": row.id}]
 
 
-@example("admin.bank_changes")
+@example("admin.bank_changes", "admin.bank_names")
 def a_bank_change(house: House, kind: str) -> list[Arguments]:
     """New payment details of the technician that wait for a second person."""
     payee = house.payees["technician"]

@@ -3,6 +3,7 @@
 from webapp.audit.views import admin as audit
 from webapp.bankfiles.views import admin as bankfiles
 from webapp.connections.views import admin as connections
+from webapp.connections.views import names as bank_names
 from webapp.imports.views import admin as imports
 from webapp.inbox.views import admin as inbox
 from webapp.ledger.views import admin as ledger
@@ -51,7 +52,7 @@ blueprint = portal(
 )
 for room in (admin_home, approvals, payouts, installations, rates, rentals, people, imports, runs, notices, statements,
              ledger, audit, policy, users, saved_views, bank_changes,
-             jobs, bankfiles, connections, inbox):  # fmt: skip
+             jobs, bankfiles, connections, bank_names, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)
 blueprint.register_blueprint(tokens.organisation)

@@ -59,6 +59,20 @@ def register_bank_names(reader: BankNames) -> None:
         _bank_names.append(reader)
 
 
+# Endpoint of the question, and whether it can be asked about a change.
+_questions: dict[str, Callable[[MethodChange], bool]] = {}
+
+
+def register_name_question(endpoint: str, can_ask: Callable[[MethodChange], bool]) -> None:
+    """Let a room that talks to such a provider put its button on the page of a change."""
+    _questions[endpoint] = can_ask
+
+
+def name_questions(change: MethodChange) -> list[str]:
+    """The endpoints that ask for the name of the account; empty where nobody can be asked, or all was said."""
+    return [endpoint for endpoint, can_ask in _questions.items() if can_ask(change)]
+
+
 def bank_words(change: MethodChange) -> list[BankWord]:
     """What providers said about the account; empty while none offers it."""
     return [word for reader in _bank_names if (word := reader(change)) is not None]

@@ -80,6 +80,7 @@ def _page(
         rows=_side_by_side(change),
         findings=changes.present_findings(change),
         bank_words=checks.bank_words(change),
+        name_questions=checks.name_questions(change) if is_pending and may_change() else [],
         event=changes.asked_event(change),
         contact_changes=changes.contact_changes(change.organisation_id, change.payee_id, since),
         reasons=why_not_decide(changes.verifier_facts(change, current_user.id, now)) if is_pending else [],
