@@ -244,3 +244,16 @@ def test_names_are_text_on_the_page_and_in_the_file(place: Place) -> None:
     page = client.get(f"{ROOT}/{reference}").text
     assert "<b>Eve" not in page
     assert "&lt;b&gt;Eve" in page
+
+
+def test_the_payout_s_page_says_who_must_act(place: Place) -> None:
+    reference = bankfiles.waiting(place.organisation).reference
+    client = place.client(place.maker)
+    page = html.unescape(client.get(f"/admin/payouts/{reference}").text)
+    assert "It leaves with a bank file. An admin makes the file, and another approves it." in page
+    assert "Try 1 by bank file" in page
+    assert "A worker sends it within seconds" not in page
+    assert "The bank has been asked" not in page
+    bankfiles.uploaded(place.organisation, place.maker, place.approver)
+    page = html.unescape(client.get(f"/admin/payouts/{reference}").text)
+    assert "An admin brings in the bank's answer." in page

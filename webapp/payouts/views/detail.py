@@ -143,7 +143,10 @@ def _transfer(transfer: Transfer, methods: dict[int, str]) -> dict[str, Any]:
         facts.append(("Next question to the bank", filters.instant(transfer.next_check_at)))
     if transfer.credited_at:
         facts.append(("Credit confirmed", filters.instant(transfer.credited_at)))
-    return {"transfer": transfer, "state": TransferState(transfer.state), "facts": facts}
+    state = TransferState(transfer.state)
+    sentence = words.file_sentence(transfer) or state.sentence
+    rail = transfer.rail.replace("_", " ")
+    return {"transfer": transfer, "state": state, "facts": facts, "sentence": sentence, "rail": rail}
 
 
 def _transfers(payout: Payout) -> list[dict[str, Any]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import g
 
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.money import Money
-from webapp.payouts.models import Payout, PayoutLine
+from webapp.payouts.models import Payout, PayoutLine, Transfer
 from webapp.payouts.page_rows import ListedChange, ListedPayout
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people.changes.models import MethodChange
+from webapp.providers import registry
 from webapp.web import charts, filters
 from webapp.web.i18n import N_, gettext, locale_name, translated
 
@@ -107,12 +108,24 @@ def page_status(payout: Payout) -> Status:
     """The status on the payout's own page; reads `transfers`: while one is under review, that comes first."""
     transfer = next((t for t in payout.transfers if t.state == TransferState.REVIEW), None)
     if transfer is None:
-        return admin_status(payout)
+        status = admin_status(payout)
+        waits = file_sentence(payout.transfers[-1]) if payout.transfers else ""
+        return replace(status, sentence=waits, who="An admin") if waits else status
     state = TransferState.REVIEW
     sentence = f"{transfer.error_message.rstrip('.')}. {state.sentence}".lstrip(". ")
     return Status(
         state.tone, f"{PayoutState(payout.state).label}, under review", state.icon, sentence, "Two admins"
     )
+
+
+def file_sentence(transfer: Transfer) -> str:
+    """What happens next with a transfer that leaves, or left, in a bank file; empty for others and when it is over."""
+    if not registry.leaves_in_files(transfer.rail):
+        return ""
+    return {
+        TransferState.QUEUED: "It leaves with a bank file. An admin makes the file, and another approves it.",
+        TransferState.ACCEPTED: "It left in a bank file. An admin brings in the bank's answer.",
+    }.get(TransferState(transfer.state), "")
 
 
 _PAYEE = {
