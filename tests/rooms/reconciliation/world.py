@@ -133,7 +133,8 @@ class Entry:
 
 
 def _money(amount: int, currency: str) -> str:
-    return f'<Amt Ccy="{currency}">{Decimal(abs(amount)) / 100:.2f}</Amt><CdtDbtInd>{"CRDT" if amount >= 0 else "DBIT"}</CdtDbtInd>'
+    sign = "CRDT" if amount >= 0 else "DBIT"
+    return f'<Amt Ccy="{currency}">{Decimal(abs(amount)) / 100:.2f}</Amt><CdtDbtInd>{sign}</CdtDbtInd>'
 
 
 def camt(
@@ -159,7 +160,8 @@ def camt(
             )
     body = "".join(_entry(entry, currency, version) for entry in entries)
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}">'
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}">'
         f"<BkToCstmrStmt><GrpHdr><MsgId>M</MsgId></GrpHdr><Stmt><Id>{number}</Id><Acct><Id><IBAN>{account}</IBAN></Id>"
         f"<Ccy>{currency}</Ccy></Acct>{balances}{body}</Stmt></BkToCstmrStmt></Document>"
     ).encode()
