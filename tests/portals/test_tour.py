@@ -11,9 +11,9 @@ from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
 from webapp.portals.views import tour
 
 
-def _done(organisation_id: int, app: Flask) -> list[bool]:
+def _done(organisation_id: int, app: Flask, slug: str = "solaria") -> list[bool]:
     with app.test_request_context():
-        return [step["tone"] == "done" for step in tour.steps(organisation_id)]
+        return [step["tone"] == "done" for step in tour.steps(organisation_id, slug)]
 
 
 def _event(organisation_id: int, tag: str, actor: Actor, now: datetime) -> None:
@@ -51,6 +51,16 @@ def test_a_persons_import_ticks_the_last_step(database: Flask, now: datetime) ->
 def test_the_tour_goes_when_all_is_done(database: Flask, now: datetime) -> None:
     house = factories.organisation()
     person = factories.actor_of(factories.user(organisation=house, role="admin"))
-    for step in tour.STEPS:
+    for step in tour.INSTALLATIONS:
         _event(house.id, step.tags[0], person, now)
     assert _done(house.id, database) == []
+
+
+def test_a_tenants_browser_ticks_the_first_step_of_the_rents(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    _event(house.id, "rentals:rent_payment:begun", Actor(None, "the tenant's pay link", "192.0.2.7"), now)
+    assert _done(house.id, database, "griha") == [True, False, False, False]
+
+
+def test_other_organisations_have_no_tour(database: Flask) -> None:
+    assert _done(factories.organisation().id, database, "elsewhere") == []

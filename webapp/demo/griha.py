@@ -129,7 +129,7 @@ def _people(then: datetime) -> Cast:
         actor=COMMAND,
         now=then,
     )
-    organisation.is_demo = True
+    organisation.is_demo, organisation.locale = True, "en_IN"
     users = {}
     for email, name, role in ACCOUNTS:
         user = people_service.create_user(

@@ -245,7 +245,7 @@ def show() -> ResponseReturnValue:
         "home/admin.html",
         tasks=tasks,
         set_up=[] if has_payouts else _set_up(organisation),
-        tour=tour.steps(organisation.id) if current_app.config["SETTINGS"].is_demo else [],
+        tour=tour.steps(organisation.id, organisation.slug) if current_app.config["SETTINGS"].is_demo else [],
         next_run=next_run,
         runs=[
             {"run": run, "state": RunState(run.state), "n": run.done + run.skipped + run.failed}

@@ -1,4 +1,4 @@
-"""The demo's guided tour: five steps, ticked by what people really did."""
+"""The demo's guided tours, one for each organisation of the demo, ticked by what people really did."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Step:
     tags: tuple[str, ...]
 
 
-STEPS = (
+INSTALLATIONS = (
     Step(
         "Approve what waits",
         "Select the payouts, look at the check step, confirm.",
@@ -59,17 +59,53 @@ STEPS = (
     ),
 )
 
+RENTALS = (
+    Step(
+        "Pay a rent as its tenant",
+        "Open a rent that is due and follow its pay link; what the owners get goes out by itself.",
+        "admin.rentals.charges",
+        ("rentals:rent_payment:begun",),
+    ),
+    Step(
+        "Verify a rent that came by hand",
+        "The admin entered two; another person compares them with their proof.",
+        "admin.rentals.payments",
+        ("rentals:rent_payment:completed",),
+    ),
+    Step(
+        "Approve what is too large to go by itself",
+        "The warehouse's rent is above the policy's limit: it waits for two people.",
+        "admin.approvals.index",
+        ("payouts:payout:approved",),
+    ),
+    Step(
+        "Put a returned payment right",
+        "An owner's bank sent the money back: ask for new details and re-issue it, or cancel it.",
+        "admin.payouts.index",
+        ("payouts:payout:reissued", "payouts:payout:cancelled"),
+    ),
+)
+TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS}
 
-def steps(organisation_id: int) -> list[dict[str, str | None]]:
-    """The steps as the task list shows them; empty once all are done."""
-    tags = [tag for step in STEPS for tag in step.tags]
+
+def steps(organisation_id: int, slug: str) -> list[dict[str, str | None]]:
+    """The steps as the task list shows them; empty once all are done, and for organisations without a tour."""
+    tour = TOURS.get(slug, ())
+    if not tour:
+        return []
+    tags = [tag for step in tour for tag in step.tags]
     seen = set(
         db.session.scalars(
             select(AuditEvent.tag)
             .where(
                 AuditEvent.organisation_id == organisation_id,
                 AuditEvent.tag.in_(tags),
-                or_(AuditEvent.actor_id.is_not(None), AuditEvent.tag.endswith(":imported")),
+                # A tenant has no account, but a browser somewhere.
+                or_(
+                    AuditEvent.actor_id.is_not(None),
+                    AuditEvent.ip != "",
+                    AuditEvent.tag.endswith(":imported"),
+                ),
                 AuditEvent.user_agent != DEMO_AGENT,
             )
             .distinct()
@@ -83,6 +119,6 @@ def steps(organisation_id: int) -> list[dict[str, str | None]]:
             "count": None,
             "tone": "done" if done else "todo",
         }
-        for step in STEPS
+        for step in tour
     ]
     return shown if any(s["tone"] == "todo" for s in shown) else []
