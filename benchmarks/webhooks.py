@@ -36,7 +36,7 @@ _numbers = count(1)
 def run(ground: Ground) -> Iterator[Figure]:
     """New messages, each another one; and the same message over and over."""
     app = ground.application("webhooks")
-    messages = ground.size(5, 300)
+    messages = ground.size(5, 100, 500)
     with app.app_context(), time_machine.travel(NOW, tick=True):
         rounds = ground.rounds
         account = connection(factories.organisation(currency="INR"))
