@@ -147,6 +147,7 @@ def _answer(row: Any) -> Answer:
         message=row.message,
         amount_minor=row.amount_minor,
         currency=row.currency,
+        booked_to=(row.account_masked,) if row.account_masked else None,
         raw=mask(raw),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from webapp.database import db, insert_ignoring_conflict, transaction
 from webapp.kernel.clock import utc_now
@@ -35,6 +35,8 @@ _NO_KEYS = Answer(
     Outcome.NOT_SENT, code=CREDENTIALS, message="There are no keys for Cashfree. An admin must enter them."
 )
 _BALANCE = "balance"
+# What the ids of beneficiaries that Paydesk makes begin with; the key of the payment details follows.
+_OURS = "PDB"
 _MARGIN = timedelta(seconds=60)
 _REFUSALS = frozenset({"401", "403"})
 
@@ -69,7 +71,7 @@ class Cashfree:
         )
         reply = client.post_transfer(access, body)
         if reply.is_ok:
-            return _transfer(reply, order.transfer_id)
+            return _transfer(access, reply, order.transfer_id)
         if reply.status == 404 and reply.body.get("code") in codes.BENEFICIARY_GONE:
             return _gone(access, order, reply)
         return _not_taken(reply)
@@ -81,7 +83,7 @@ class Cashfree:
             return Answer(Outcome.UNKNOWN, message=_NO_KEYS.message)
         reply = client.get_transfer(access, transfer_id)
         if reply.is_ok:
-            return _transfer(reply, transfer_id)
+            return _transfer(access, reply, transfer_id)
         if reply.status == 404 and reply.body.get("code") in codes.NOT_FOUND:
             return Answer(Outcome.NOT_FOUND, raw=_raw(reply))
         return Answer(Outcome.UNKNOWN, message=_problem(reply), raw=_raw(reply))
@@ -99,7 +101,9 @@ class Cashfree:
                 return None
             reply, available = client.get_balance(access, token)
             # V1 names a refusal in the body, now and then with HTTP 200. Such a token is replaced, once.
-            if available is not None or {str(reply.status), str(reply.body.get("subCode"))}.isdisjoint(_REFUSALS):
+            if available is not None or {str(reply.status), str(reply.body.get("subCode"))}.isdisjoint(
+                _REFUSALS
+            ):
                 return available
             accounts.forget_token(access.account_id, _BALANCE)
         return None
@@ -110,7 +114,7 @@ def _refused(code: str, message: str) -> Answer:
     return Answer(Outcome.FAILED, code=code, message=message, raw={"refused_by": "paydesk"})
 
 
-def _transfer(reply: Reply, transfer_id: str) -> Answer:
+def _transfer(access: Access, reply: Reply, transfer_id: str) -> Answer:
     """A transfer as Cashfree describes it. One with another id than ours says nothing about ours."""
     body = reply.body
     status, code = str(body.get("status", "")), str(body.get("status_code") or "")
@@ -141,8 +145,24 @@ def _transfer(reply: Reply, transfer_id: str) -> Answer:
         message=message,
         amount_minor=amount,
         currency=str(body["currency"]) if body.get("currency") else None,
+        booked_to=_booked_to(access, body.get("beneficiary_details")),
         raw=_raw(reply),
     )
+
+
+def _booked_to(access: Access, details: Any) -> tuple[str, ...] | None:
+    """The payment details that a transfer went to by Cashfree's own word; several versions may be one account."""
+    said = str(details.get("beneficiary_id") or "") if isinstance(details, Mapping) else ""
+    if not said:
+        return None
+    keys = db.session.scalars(
+        select(ProviderBeneficiary.beneficiary_key).where(
+            ProviderBeneficiary.account_id == access.account_id, ProviderBeneficiary.beneficiary_id == said
+        )
+    ).all()
+    db.session.rollback()
+    # Made by us, it carries the key in its name; any other that is not remembered is nobody's key.
+    return (*keys, said.removeprefix(_OURS))
 
 
 def _not_taken(reply: Reply) -> Answer:
@@ -186,7 +206,7 @@ def _beneficiary(access: Access, order: TransferOrder) -> str | Answer:
     known = _known(access, order.beneficiary_key)
     if known:
         return known
-    wanted = f"PDB{order.beneficiary_key}"
+    wanted = f"{_OURS}{order.beneficiary_key}"
     name = modes.plain_name(order.beneficiary)
     if not name:
         return _refused("NAME", "Cashfree needs the name at the bank in Latin letters.")
