@@ -31,6 +31,7 @@ from webapp.portals import (
 from webapp.portals.views import payee_home
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
+from webapp.programs.rentals import statement_section
 from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
@@ -52,6 +53,7 @@ REGISTERED = (
     hooks,
     rent_hooks,
     bank_file_rail,
+    statement_section,
 )
 
 
@@ -64,9 +66,10 @@ def _installation_page(portal: str, line: PayoutLine) -> str | None:
 
 def _rent_page(portal: str, line: PayoutLine) -> str | None:
     """The page of the rent that a payout line pays for, in the portals that have one."""
-    if portal != "owner" or not line.source_label:
+    endpoints = {"admin": "admin.rentals.payment", "owner": "owner.rents.show"}
+    if portal not in endpoints or not line.source_label:
         return None
-    return url_for("owner.rents.show", reference=line.source_label)
+    return url_for(endpoints[portal], reference=line.source_label)
 
 
 def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:

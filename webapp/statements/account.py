@@ -92,7 +92,7 @@ def standing_of(
 
 
 def hold(organisation_id: int, payee_id: int, currency: str) -> None:
-    """Keep a payee's account as it is until the end of the transaction: several readings then agree.
+    """Keep a payee's accounts as they are until the end of the transaction: several readings then agree.
 
     Whoever posts to it meanwhile waits. On SQLite the writing transaction alone does this.
     """
@@ -102,7 +102,6 @@ def hold(organisation_id: int, payee_id: int, currency: str) -> None:
             Account.organisation_id == organisation_id,
             Account.payee_id == payee_id,
             Account.currency == currency,
-            Account.code.startswith(PAYABLE, autoescape=True),
         )
         .order_by(Account.id)
         .with_for_update(key_share=True)

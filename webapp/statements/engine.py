@@ -26,7 +26,7 @@ from jinja2.runtime import Context
 from webapp.kernel.errors import Unavailable
 from webapp.kernel.money import Money
 from webapp.kernel.words import day_range
-from webapp.statements import pdf_accessible
+from webapp.statements import pdf_accessible, sections
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "statements"
 STYLE_SHEET = "remittance.css"
@@ -186,6 +186,7 @@ def environment() -> Environment:
         facts=_facts,
         w3c=_w3c,
         zone=_zone,
+        section_sums=sections.sums,
     )
     return made
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
+from webapp.statements import sections as program_sections
 from webapp.statements.build import LETTER_COUNTRIES, DoesNotAddUp, clean, clean_lines, in_words
+from webapp.statements.sections import Section
 
 VERSION = 1
 EARNED, DEDUCTION, TAX, ADJUSTMENT, PAID, RETURNED = (
@@ -95,6 +97,8 @@ class MonthlyFacts:
     reason: str = ""
     # Whether the payee is told by e-mail when it is ready.
     tells: bool = True
+    # What programs add: their records with an account of their own.
+    sections: tuple[Section, ...] = ()
     version: int = VERSION
     seal: str = ""
 
@@ -193,6 +197,8 @@ def from_json(content: dict[str, Any] | None) -> MonthlyFacts:
                     for payment in content["payments"]
                 ),
                 "basis": tuple(content["basis"]),
+                # Statements of before there were sections have none.
+                "sections": tuple(map(program_sections.from_json, content.get("sections", ()))),
             }
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -238,6 +244,8 @@ def check(facts: MonthlyFacts) -> None:
             )
     if -sum(payment.amount_minor for payment in facts.payments) != facts.totals[PAID]:
         raise DoesNotAddUp(f"The payments listed on {facts.number} do not come to what was paid.")
+    for section in facts.sections:
+        program_sections.check(section, facts.currency, facts.period_start, facts.period_end)
 
 
 def with_balances(lines: list[Line], opening_minor: int) -> tuple[Line, ...]:

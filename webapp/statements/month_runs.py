@@ -20,7 +20,7 @@ from webapp.people.models import Organisation, Payee
 from webapp.runs import service as runs
 from webapp.runs import tasks
 from webapp.runs.models import RowOutcome, Run, RunRow
-from webapp.statements import account, monthly
+from webapp.statements import account, monthly, sections
 from webapp.statements.account import Standing
 from webapp.statements.build import DoesNotAddUp
 from webapp.statements.models import Document
@@ -59,6 +59,10 @@ def due(*, organisation_id: int, month: date, now: datetime) -> Due:
     first, last = monthly.check_month(month, now, organisation.timezone)
     states = _newest_states(organisation_id, first)
     found = account.standings(organisation_id, first, last)
+    # Payees of whom only a program has something to say: nothing is owed to them yet.
+    stated = {(s.payee_id, s.currency) for s in found}
+    more = sorted(sections.concerned(organisation_id, first, last) - stated)
+    found += [Standing(0, payee_id, currency, 0, 0, 0) for payee_id, currency in more]
     failed = [s for s in found if states.get((s.payee_id, s.currency)) == "failed"]
     new = [s for s in found if (s.payee_id, s.currency) not in states]
     return Due(first, [*new, *failed], len(found) - len(new) - len(failed), len(failed))

@@ -18,10 +18,11 @@ from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.people.models import Organisation, Payee
 from webapp.people.numbers import next_number
-from webapp.statements import account, codes, collecting, facts, service, tie
+from webapp.statements import account, codes, collecting, facts, sections, service, tie
 from webapp.statements.build import clean
 from webapp.statements.facts import MonthlyFacts
 from webapp.statements.models import Document
+from webapp.statements.sections import Section
 from webapp.statements.tie import MONTHLY
 
 REASON_LENGTH = 500
@@ -188,12 +189,13 @@ def _add(order: _Order, actor: Actor, now: datetime) -> Document:
     scope = (order.organisation.id, order.payee.id, order.currency)
     account.hold(*scope)
     standing = account.standing_of(*scope, order.first, order.last)
-    if standing is None and order.last_issue is None:
+    added = sections.of(sections.Scope(*scope, order.first, order.last))
+    if standing is None and not added and order.last_issue is None:
         raise Conflict(
             f"{order.payee.name} has no {order.currency} balance and no activity in {month_name(order.first)}: "
             "there is nothing to state."
         )
-    frozen = _frozen(order, standing, now)
+    frozen = _frozen(order, standing, added, now)
     facts.check(frozen)
     document = Document(
         organisation_id=order.organisation.id,
@@ -218,7 +220,9 @@ def _add(order: _Order, actor: Actor, now: datetime) -> Document:
     return document
 
 
-def _frozen(order: _Order, standing: account.Standing | None, now: datetime) -> MonthlyFacts:
+def _frozen(
+    order: _Order, standing: account.Standing | None, added: tuple[Section, ...], now: datetime
+) -> MonthlyFacts:
     """What the ledger, the payouts and the records of payer and payee say at this moment."""
     organisation, payee = order.organisation, order.payee
     movements = account.movements(standing.account_id, order.first, order.last) if standing else []
@@ -254,6 +258,7 @@ def _frozen(order: _Order, standing: account.Standing | None, now: datetime) -> 
             replaces_number=order.replaces.number if order.replaces else "",
             reason=order.reason if order.replaces else "",
             tells=order.tells,
+            sections=added,
         )
     )
 

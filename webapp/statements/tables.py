@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.kernel.money import Money
 from webapp.statements.facts import CATEGORIES, Line, MonthlyFacts
+from webapp.statements.sections import Entry, Section
 from webapp.web.exports import csv_rows, write_xlsx
 
 HEADERS = (
@@ -22,6 +23,29 @@ def rows(facts: MonthlyFacts) -> Iterator[tuple[Any, ...]]:
     for line in facts.lines:
         yield _row(facts, line, CATEGORIES[line.category], Money(line.amount_minor, facts.currency))
     yield _row(facts, Line(facts.period_end, "", "Closing balance", 0, facts.closing_minor), "Closing", None)
+    for section in facts.sections:
+        yield from _section_rows(facts, section)
+
+
+def _section_rows(facts: MonthlyFacts, section: Section) -> Iterator[tuple[Any, ...]]:
+    """A section's own account: each figure of a record is a row of its own; the type begins with the title."""
+
+    def row(entry: Entry, kind: str, item: str, amount: int | None, balance: int) -> tuple[Any, ...]:
+        line = Line(entry.day, "", item, amount or 0, balance, payout=entry.payout, source=entry.source)
+        money = None if amount is None else Money(amount, facts.currency)
+        return _row(facts, line, f"{section.title}: {kind}", money)
+
+    balance = section.opening_minor
+    yield row(Entry(facts.day_before, "", "", 0), "Opening", "Opening balance", None, balance)
+    for entry in section.entries:
+        item = f"{entry.group}, {entry.item}" if entry.group else entry.item
+        parts = [
+            (label, figure) for label, figure in zip(section.columns, entry.figures, strict=False) if figure
+        ]
+        for kind, amount in parts or [(entry.kind, entry.amount_minor)]:
+            balance += amount
+            yield row(entry, kind, item, amount, balance)
+    yield row(Entry(facts.period_end, "", "", 0), "Closing", "Closing balance", None, section.closing_minor)
 
 
 def _row(facts: MonthlyFacts, line: Line, kind: str, amount: Money | None) -> tuple[Any, ...]:

@@ -13,21 +13,23 @@ from sqlalchemy import Select, select
 
 from webapp.database import db
 from webapp.kernel.money import Money
-from webapp.statements import account, facts
+from webapp.statements import account, facts, sections
 from webapp.statements.build import DoesNotAddUp
 from webapp.statements.facts import MonthlyFacts
 from webapp.statements.models import Document
+from webapp.statements.sections import Scope
 
 MONTHLY = "monthly"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the ledger says today of the period of a statement."""
+    """What the ledger says today of the period of a statement; `apart` names sections that it says otherwise of."""
 
     opening: Money
     closing: Money
     agrees: bool
+    apart: tuple[str, ...] = ()
 
 
 def checked(document: Document) -> MonthlyFacts:
@@ -50,10 +52,29 @@ def ledger_of(document: Document) -> Ledger:
         document.period_start,
         document.period_end,
     )
+    apart = _sections_apart(document)
     return Ledger(
         Money(opening, document.currency),
         Money(closing, document.currency),
-        (opening, closing) == (document.opening_minor, document.closing_minor),
+        (opening, closing) == (document.opening_minor, document.closing_minor) and not apart,
+        apart,
+    )
+
+
+def _sections_apart(document: Document) -> tuple[str, ...]:
+    """Titles of the frozen sections whose balances the ledger does not have any more."""
+    assert document.period_start is not None and document.period_end is not None  # noqa: S101, PT018 - monthly
+    scope = Scope(
+        document.organisation_id,
+        document.payee_id,
+        document.currency,
+        document.period_start,
+        document.period_end,
+    )
+    return tuple(
+        section["title"]
+        for section in (document.facts or {}).get("sections", ())
+        if not sections.agrees(section["key"], scope, section["opening_minor"], section["closing_minor"])
     )
 
 
@@ -94,6 +115,11 @@ def _check_columns(document: Document, frozen: MonthlyFacts) -> None:
 
 def _check_ledger(document: Document) -> None:
     now = ledger_of(document)
+    if now.apart:
+        raise DoesNotAddUp(
+            f"The ledger has other balances of “{now.apart[0]}” than {document.number} says. Entries were posted "
+            "after its figures were taken. Issue it again."
+        )
     if not now.agrees:
         currency = document.currency
         raise DoesNotAddUp(

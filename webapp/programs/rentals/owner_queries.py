@@ -241,9 +241,9 @@ def units_of(place: Property, today: date) -> list[LetUnit]:
 def rents(organisation_id: int, payee_id: int, chosen: RentFilter | None = None) -> Select[Any]:
     """The payee's parts of received rents; read each result with `rent_of`."""
     chosen = chosen or RentFilter()
+    columns: Any = select(DistributionShare, RentPayment, RentCharge, Unit, Property, Payout)
     query: Select[Any] = (
-        select(DistributionShare, RentPayment, RentCharge, Unit, Property, Payout)
-        .join(Distribution, Distribution.id == DistributionShare.distribution_id)
+        columns.join(Distribution, Distribution.id == DistributionShare.distribution_id)
         .join(RentPayment, RentPayment.id == Distribution.payment_id)
         .join(RentCharge, RentCharge.id == RentPayment.charge_id)
         .join(Lease, Lease.id == RentCharge.lease_id)

@@ -7,6 +7,7 @@ rent is there: the share then waits with a reason, and is tried again.
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select, update
@@ -67,8 +68,9 @@ def share_out(*, payment_id: int, actor: Actor, now: datetime) -> Distribution |
     if not place.shares or payment.returned_minor == payment.amount_minor:
         return None
     on = payment.received_on or local_date(now, _organisation(payment).timezone)
-    shared = distribute(_received(payment, place, on))
-    row = _store(payment, place, shared, now)
+    received = _received(payment, place, on)
+    shared = distribute(received)
+    row = _store(payment, place, received, shared, now)
     _take_bills(place, shared, payment, now, actor)
     entries.shared_out(row, place.reference, on, actor, now)
     audit.record(
@@ -99,7 +101,9 @@ def _received(payment: RentPayment, place: Property, on: date) -> Received:
     )
 
 
-def _store(payment: RentPayment, place: Property, shared: Shared, now: datetime) -> Distribution:
+def _store(
+    payment: RentPayment, place: Property, received: Received, shared: Shared, now: datetime
+) -> Distribution:
     row = Distribution(
         organisation_id=payment.organisation_id,
         payment=payment,
@@ -113,6 +117,11 @@ def _store(payment: RentPayment, place: Property, shared: Shared, now: datetime)
         reserve_minor=shared.reserve.amount,
         distributable_minor=shared.distributable.amount,
         details={
+            "terms": {
+                "fee_percent": f"{received.terms.fee_percent:f}",
+                "fee_flat": received.terms.fee_flat_minor,
+                "fee_tax_percent": f"{received.terms.fee_tax_percent:f}",
+            },
             "withheld": {section: amount.amount for section, amount in shared.withheld_by_section},
             "bills": {str(bill_id): amount.amount for bill_id, amount in shared.bills_taken},
             "parts": {str(part.owner.payee_id): _part_said(part) for part in shared.parts},
@@ -228,7 +237,7 @@ def _exclusions(payment: RentPayment) -> list[ExclusionDraft]:
 
 def _lines(share: DistributionShare, payment: RentPayment) -> list[LineDraft]:
     charge, place = payment.charge, payment.charge.lease.unit.property
-    part = share.part
+    part, how = share.part, _formulas(share)
     unit = f"{place.name}, {payment.charge.lease.unit.name}"
     common: dict[str, Any] = {
         "occurred_on": payment.received_on,
@@ -237,17 +246,53 @@ def _lines(share: DistributionShare, payment: RentPayment) -> list[LineDraft]:
         "source_label": payment.reference,
     }
     lines = [
-        LineDraft("earning", f"Rent of {unit}, {charge.period_start:%B %Y}", part["gross"], **common),
-        LineDraft("deduction", "Management fee", -part["fee"], **common),
-        LineDraft("tax", "Tax on the fee", -part["fee_tax"], **common),
-        LineDraft("tax", "Tax withheld", -part["withheld"], **common),
-        LineDraft("deduction", "Bills of the property", -part["bills"], **common),
-        LineDraft("deduction", "Kept for the property's reserve", -part["reserve"], **common),
+        LineDraft(
+            "earning",
+            f"Rent of {unit}, {charge.period_start:%B %Y}",
+            part["gross"],
+            formula=how["gross"],
+            **common,
+        ),
+        LineDraft("deduction", "Management fee", -part["fee"], formula=how["fee"], **common),
+        LineDraft("tax", "Tax on the fee", -part["fee_tax"], formula=how["fee_tax"], **common),
+        LineDraft("tax", "Tax withheld", -part["withheld"], formula=how["withheld"], **common),
+        LineDraft("deduction", "Bills of the property", -part["bills"], formula=how["bills"], **common),
+        LineDraft(
+            "deduction", "Kept for the property's reserve", -part["reserve"], formula=how["reserve"], **common
+        ),
         LineDraft(
             "adjustment", "Against rent that went back after it was paid out", -share.netted_minor, **common
         ),
     ]
     return [line for line in lines if line.amount_minor]
+
+
+def _formulas(share: DistributionShare) -> dict[str, str]:
+    """How each line came about, in words that stay with the payout; the owner's part of it where there are several."""
+    row = share.distribution
+    terms_used = row.details.get("terms", {})
+    total = sum(each.weight for each in row.shares)
+    mine = "" if len(row.shares) == 1 else f", your part {share.weight} of {total}"
+
+    def say(minor: int) -> str:
+        return Money(minor, row.currency).plain
+
+    flat = f" and {say(terms_used['fee_flat'])}" if terms_used.get("fee_flat") else ""
+    percent, tax = (_percent(terms_used.get(name)) for name in ("fee_percent", "fee_tax_percent"))
+    sections = ", ".join(row.details.get("withheld", {}))
+    return {
+        "gross": f"Rent of {say(row.rent_minor)}{mine}" if mine else "",
+        "fee": f"{percent} % of {say(row.rent_minor)}{flat}{mine}" if percent else "",
+        "fee_tax": f"{tax} % of {say(row.fee_minor)}{mine}" if tax else "",
+        "withheld": f"Section {sections}{mine}" if sections else "",
+        "bills": f"Bills of {say(row.bills_minor)}{mine}",
+        "reserve": f"{say(row.reserve_minor)} kept{mine}",
+    }
+
+
+def _percent(text: str | None) -> str:
+    """ "8" of "8.0000"; empty where it is not known any more."""
+    return f"{Decimal(text).normalize():f}" if text else ""
 
 
 def _net(share: DistributionShare, payment: RentPayment, actor: Actor, now: datetime) -> None:

@@ -9,6 +9,7 @@ from webapp.statements import facts, monthly, tie
 from webapp.statements.build import DoesNotAddUp
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentRow, issues_of
+from webapp.statements.sections import Section
 
 # Lines on the page; all of them are in the files.
 SHOWN = 100
@@ -17,7 +18,8 @@ SHOWN = 100
 def content(row: DocumentRow) -> dict[str, Any]:
     """Figures and lines of a monthly statement; nothing of these for the statement of a payout."""
     if not row.is_monthly:
-        return {"frozen": None, "problem": "", "ledger": None, "lines": [], "n_more": 0, "is_newest": False}
+        return {"frozen": None, "problem": "", "ledger": None, "lines": [], "n_more": 0, "sections": [],
+                "is_newest": False}  # fmt: skip
     frozen, problem = None, ""
     try:
         frozen = facts.from_json(row.document.facts)
@@ -38,8 +40,18 @@ def content(row: DocumentRow) -> dict[str, Any]:
             for line in lines[:SHOWN]
         ],
         "n_more": max(0, len(lines) - SHOWN),
+        "sections": [_section(section, row.document.currency) for section in frozen.sections]
+        if frozen
+        else [],
         "is_newest": issues_of(row.document)[0].document.id == row.document.id,
     }
+
+
+def _section(section: Section, currency: str) -> dict[str, Any]:
+    """A program's account as the page sums it up; every entry is in the files."""
+    rows = [("Opening balance", section.opening_minor), *section.movements,
+            ("Closing balance", section.closing_minor)]  # fmt: skip
+    return {"title": section.title, "rows": [(label, Money(minor, currency)) for label, minor in rows]}
 
 
 def reissue_context(document: Document) -> dict[str, Any]:

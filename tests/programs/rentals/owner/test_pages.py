@@ -265,3 +265,11 @@ def test_more_rents_cost_no_more_queries(house: House) -> None:
             client.get(page)
         assert len(many) == counts[page], page
         assert len(many) <= (15 if page == "/owner/" else 12), (page, many)
+
+
+def test_every_line_of_a_payout_says_how_it_came_about(house: House) -> None:
+    house.rent()
+    html = house.client(house.asha_user).get(f"/owner/payouts/{payout_of(house, 'asha').reference}").text
+    for said in ("Rent of 10000.00, your part 60 of 100", "8 % of 10000.00, your part 60 of 100",
+                 "18 % of 800.00, your part 60 of 100"):  # fmt: skip
+        assert said in html, said

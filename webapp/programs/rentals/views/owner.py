@@ -31,7 +31,7 @@ properties = Blueprint("properties", __name__, url_prefix="/properties")
 rents = Blueprint("rents", __name__, url_prefix="/rents")
 RENT_HEADERS = [
     N_("Month"), N_("Unit"), N_("Received"), {"label": N_("Your part"), "numeric": True},
-    {"label": N_("Deductions"), "numeric": True}, {"label": N_("Paid to you"), "numeric": True}, N_("Status"),
+    {"label": N_("Deductions"), "numeric": True}, {"label": N_("For you"), "numeric": True}, N_("Status"),
 ]  # fmt: skip
 EXPORT_HEADERS = (
     "Rent", "Property", "Unit", "Month", "Received on", "Currency", "Your part", "Management fee", "Tax on the fee",
