@@ -88,7 +88,7 @@ def _our_id(i: int) -> str:
     while i:
         i, rest = divmod(i, 32)
         digits.append(letters[rest])
-    return "PD" + "".join(digits).rjust(24, "2")
+    return "PD" + "".join(reversed(digits)).rjust(24, "2")
 
 
 def _payout(organisation_id: int, payee_id: int, i: int) -> dict[str, object]:

@@ -6,10 +6,11 @@ from flask import Blueprint, Response, flash, g, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.database import transaction
+from webapp.database import db, transaction
 from webapp.imports.views.upload import safe_name
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
+from webapp.ledger.queries import SourceLink, source_links
 from webapp.people.forms import attach
 from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor, may_change, require_change
@@ -25,6 +26,17 @@ from webapp.web.pagination import Page, capped_count, keyset
 
 # Modules that register periodic work when they are imported.
 REGISTERED = (nightly, work)
+
+
+def _finding_link(organisation_id: int, finding_id: int) -> SourceLink | None:
+    """The finding that a correction in the ledger settles."""
+    found = db.session.get(Finding, finding_id)
+    if found is None or found.organisation_id != organisation_id:
+        return None
+    return SourceLink(f"Finding {found.id}", url_for("admin.reconciliation.finding", finding_id=found.id))
+
+
+source_links["reconciliation_finding"] = _finding_link
 blueprint = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")
 
 

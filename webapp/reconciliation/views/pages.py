@@ -24,6 +24,8 @@ from webapp.reconciliation.states import FileFormat, FileState, FindingKind, Fin
 from webapp.web import charts, filters
 from webapp.web.fields import options
 
+# Shown also where they are zero.
+_ALWAYS = ("lines", "new", "asked", "matched")
 HEADERS = (
     "finding", "kind", "compared_with", "state", "payout", "transfer_id", "what", "currency", "ours", "theirs",
     "difference", "our_state", "their_state", "day", "age_days", "owner", "resolution", "note", "found_at",
@@ -164,10 +166,12 @@ def tie_context(tie: Tie) -> dict[str, Any]:
     shown = [part for part in parts if part[1] or part[2]]
     difference = Money(tie.difference, tie.currency)
     words = (
-        "Both agree to the cent." if not tie.difference else f"They have {_plain(difference)} more than we."
+        "Both agree to the cent."
+        if not tie.difference
+        else f"They have {_plain(difference)} more than we have."
     )
     if tie.difference < 0:
-        words = f"They have {_plain(-difference)} less than we."
+        words = f"They have {_plain(-difference)} less than we have."
     return {
         "tie": tie,
         "ours": Money(tie.ours, tie.currency),
@@ -208,7 +212,7 @@ def counted(counts: dict[str, int], run: ReconciliationRun | None = None) -> lis
             "note": None,
         }
         for name, n in counts.items()
-        if name in COUNT_WORDS
+        if name in COUNT_WORDS and (n or name in _ALWAYS)
     ]
 
 
@@ -265,6 +269,7 @@ def settle_context(finding: Finding, form: SettleForm, way: Resolution) -> dict[
             form.half.data = str(finding.suggested_entry_id)
         form.half.choices = options((str(c.id), _candidate(c, finding)) for c in candidates)
         context["candidates"] = candidates
+    form.note.flags.optional = way is not Resolution.EXPLAIN
     if way is Resolution.BOOK:
         context |= _book_context(finding, form)
     return context
