@@ -23,6 +23,8 @@ from webapp.portals.context import standing
 from webapp.portals.views import tour
 from webapp.programs.installations import creation, work
 from webapp.programs.installations.models import Installation, RateConfiguration
+from webapp.programs.rentals.drafts import PROGRAM as RENTALS
+from webapp.programs.rentals.views import overview as rentals
 from webapp.runs import lists as run_lists
 from webapp.runs.models import DueTask, RunState
 from webapp.web import charts, filters
@@ -80,12 +82,17 @@ def _state_task(state: PayoutState, waiting: list[figures.Waiting], title: str, 
     )
 
 
-def _asked(organisation_id: int) -> tuple[bool, int]:
-    """Whether other approval rules wait for an admin, and how many messages of providers nobody could place."""
+def _asked(organisation: Any) -> tuple[bool, int, list[rentals.Task]]:
+    """Whether other approval rules wait for an admin, how many messages nobody could place, what of rents waits."""
+    lets = any(p.program == RENTALS for p in organisation.programs)
     row = db.session.execute(
-        select(policy_changes.is_pending(organisation_id), inbox.findings(organisation_id))
+        select(
+            policy_changes.is_pending(organisation.id),
+            inbox.findings(organisation.id),
+            *(rentals.columns(organisation.id) if lets else ()),
+        )
     ).one()
-    return bool(row[0]), int(row[1])
+    return bool(row[0]), int(row[1]), rentals.tasks(row[2:]) if lets else []
 
 
 def _tasks(now: datetime) -> list[Task]:
@@ -119,7 +126,8 @@ def _tasks(now: datetime) -> list[Task]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
-    is_asked, unclear = _asked(organisation.id)
+    is_asked, unclear, rents = _asked(organisation)
+    tasks += [Task(t.title, t.text, t.href, t.count, t.tone) for t in rents]
     if unclear:
         title = f"{_many(unclear, 'message', 'messages')} of payment providers that nobody could place"
         tasks.append(Task(title, "Find out what each is about, then look at it again.",

@@ -29,6 +29,7 @@ from webapp.programs.rentals.models import (
     Tenant,
     Unit,
 )
+from webapp.programs.rentals.payments import AMOUNT_DIFFERS
 
 BATCH = 500
 OPEN_CHARGES = (ChargeState.OPEN.value, ChargeState.PART.value)
@@ -411,39 +412,45 @@ def get_waiting(organisation_id: int, share_id: int) -> DistributionShare:
 
 @dataclass(frozen=True)
 class Needs:
-    """What waits for a person: counts."""
+    """What waits for a person: counts, in the order of `needs_columns`."""
 
     to_verify: int
     differing: int
+    unshared: int
     blocked: int
     waiting: int
-    unshared: int
 
 
-def needs(organisation_id: int) -> Needs:
-    """What of the rents needs somebody, in two queries."""
-    shares = db.session.execute(
-        select(
-            func.count().filter(DistributionShare.offer == "blocked"),
-            func.count().filter(DistributionShare.offer == "open"),
+def needs_columns(organisation_id: int) -> tuple[Any, ...]:
+    """The counts of `Needs` as columns, so that a page that asks much asks for them with something else."""
+
+    def payments(*conditions: Any) -> Any:
+        query = select(func.count()).where(RentPayment.organisation_id == organisation_id, *conditions)
+        return query.scalar_subquery()
+
+    def shares(offer: str) -> Any:
+        query = (
+            select(func.count())
+            .select_from(DistributionShare)
+            .join(Distribution, Distribution.id == DistributionShare.distribution_id)
+            .where(
+                Distribution.organisation_id == organisation_id, DistributionShare.offer == offer, _waits()
+            )
         )
-        .select_from(DistributionShare)
-        .join(Distribution, Distribution.id == DistributionShare.distribution_id)
-        .where(Distribution.organisation_id == organisation_id, _waits())
-    ).one()
+        return query.scalar_subquery()
+
     is_shared = exists().where(Distribution.payment_id == RentPayment.id)
-    payments = db.session.execute(
-        select(
-            func.count().filter(RentPayment.state == PaymentState.TO_VERIFY.value),
-            func.count().filter(RentPayment.error_code == "AMOUNT_DIFFERS"),
-            func.count().filter(
-                RentPayment.state == PaymentState.COMPLETED.value,
-                RentPayment.returned_minor < RentPayment.amount_minor,
-                ~is_shared,
-            ),
-        ).where(RentPayment.organisation_id == organisation_id)
-    ).one()
-    return Needs(payments[0], payments[1], shares[0], shares[1], payments[2])
+    return (
+        payments(RentPayment.state == PaymentState.TO_VERIFY.value),
+        payments(RentPayment.state == PaymentState.PENDING.value, RentPayment.error_code == AMOUNT_DIFFERS),
+        payments(
+            RentPayment.state == PaymentState.COMPLETED.value,
+            RentPayment.returned_minor < RentPayment.amount_minor,
+            ~is_shared,
+        ),
+        shares("blocked"),
+        shares("open"),
+    )
 
 
 def every(query: Select[Any], key: Any) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp.database import db
@@ -153,19 +153,17 @@ def _owed(ids: Sequence[int]) -> dict[int, list[Money]]:
     return found
 
 
-def without_details(organisation_id: int) -> int:
-    """How many owners of a property have no payment details and none to verify."""
+def without_details(organisation_id: int) -> Any:
+    """How many owners of a property have no payment details and none to verify, as a column."""
     method = exists().where(PayoutMethod.payee_id == Payee.id, PayoutMethod.is_current.is_(True))
     change = exists().where(MethodChange.payee_id == Payee.id, MethodChange.state == "pending")
     owns = exists().where(PropertyShare.payee_id == Payee.id)
     query = select(func.count()).where(
-        and_(
-            Payee.organisation_id == organisation_id,
-            Payee.kind == Role.OWNER.value,
-            Payee.is_active.is_(True),
-            owns,
-            ~method,
-            ~change,
-        )
+        Payee.organisation_id == organisation_id,
+        Payee.kind == Role.OWNER.value,
+        Payee.is_active.is_(True),
+        owns,
+        ~method,
+        ~change,
     )
-    return db.session.scalar(query) or 0
+    return query.scalar_subquery()

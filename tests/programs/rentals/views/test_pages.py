@@ -8,10 +8,13 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from tests.factories import people, rentals, rents
 from tests.factories.pages import counted_queries
 from tests.programs.rentals.views.conftest import Griha
+from webapp.database import db
+from webapp.payouts.models import Payout
 from webapp.programs.rentals.models import RentPayment
 
 Address = Callable[[Griha, RentPayment], str]
@@ -187,3 +190,14 @@ def test_lists_find_by_what_people_know(griha: Griha, admin: FlaskClient) -> Non
         assert words in admin.get(f"/admin/rentals{address}").text, address
     for address in ("/payments?q=nobody", "/rents?state=open", "/leases?state=ended", "/owners?waits=there"):
         assert "Nothing matches" in admin.get(f"/admin/rentals{address}").text, address
+
+
+def test_home_says_what_of_the_rents_needs_somebody(griha: Griha, admin: FlaskClient) -> None:
+    payment = griha.received()
+    with counted_queries() as asked:
+        text = admin.get("/admin/").text
+    assert "2 owners have no payment details" in text
+    assert "/admin/rentals/owners?waits=missing" in text
+    assert len(asked) <= 15, "\n".join(asked)
+    reference = db.session.scalars(select(Payout.reference)).first()
+    assert f"/admin/rentals/payments/{payment.reference}" in admin.get(f"/admin/payouts/{reference}").text

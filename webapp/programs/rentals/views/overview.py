@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from babel.numbers import format_compact_currency
 from flask import g, render_template, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
+from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
 from webapp.people.views.session import may_change
@@ -31,9 +35,14 @@ def _many(n: int, one: str, many: str) -> str:
     return f"1 {one}" if n == 1 else f"{n:,} {many}"
 
 
-def tasks(organisation_id: int) -> list[Task]:
-    """What of the rents needs somebody now, each with the list where it is done; three queries."""
-    needs = lists.needs(organisation_id)
+def columns(organisation_id: int) -> tuple[Any, ...]:
+    """The counts that `tasks` is made of, to be asked for together with others."""
+    return (*lists.needs_columns(organisation_id), owner_lists.without_details(organisation_id))
+
+
+def tasks(counts: Sequence[int]) -> list[Task]:
+    """What of the rents needs somebody now, each with the list where it is done; `counts` answers `columns`."""
+    needs = lists.Needs(*counts[:-1])
     found = [
         (needs.to_verify, "payment waits to be verified", "payments wait to be verified",
          "Another person than the one who entered it compares it with its proof.",
@@ -50,7 +59,7 @@ def tasks(organisation_id: int) -> list[Task]:
         (needs.unshared, "received rent is not shared out", "received rents are not shared out",
          "The property has no owners. Enter them, and it is shared out.",
          url_for("admin.rentals.payments", state="completed"), "waiting"),
-        (owner_lists.without_details(organisation_id), "owner has no payment details",
+        (counts[-1], "owner has no payment details",
          "owners have no payment details", "Their payouts wait. Ask them by e-mail.",
          url_for("admin.rentals.owners", waits="missing"), "waiting"),
     ]  # fmt: skip
@@ -65,7 +74,7 @@ def index() -> ResponseReturnValue:
     ages = lists.arrears_by_age(here.id, common.today())
     return render_template(
         "rentals/index.html",
-        tasks=tasks(here.id),
+        tasks=tasks(db.session.execute(select(*columns(here.id))).one()),
         payment_sums=payments.sums(),
         payout_sums=payouts.sums(),
         figures=[pictures.arrears(code, found) for code, found in sorted(ages.items())],
