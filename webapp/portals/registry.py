@@ -31,6 +31,7 @@ from webapp.portals import (
 from webapp.portals.views import payee_home
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
+from webapp.programs.rentals import statement_section
 from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
@@ -52,6 +53,7 @@ REGISTERED = (
     hooks,
     rent_hooks,
     bank_file_rail,
+    statement_section,
 )
 
 
