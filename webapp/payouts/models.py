@@ -333,6 +333,21 @@ class Transfer(Base):
             postgresql_where=text("state = 'succeeded'"),
         ),
         Index("ix_transfers_next_check", "state", "next_check_at"),
+        # What banks and providers call it in their lists.
+        Index(
+            "ix_transfers_utr",
+            "organisation_id",
+            "utr",
+            sqlite_where=text("utr <> ''"),
+            postgresql_where=text("utr <> ''"),
+        ),
+        Index(
+            "ix_transfers_provider_reference",
+            "organisation_id",
+            "provider_reference",
+            sqlite_where=text("provider_reference <> ''"),
+            postgresql_where=text("provider_reference <> ''"),
+        ),
     )
 
     id: Mapped[PrimaryKey]

@@ -48,17 +48,21 @@ _PAYOUT = (
     "JOIN payouts p ON p.organisation_id = :org AND p.reference = l.payout_reference "
     "JOIN transfers t ON t.payout_id = p.id AND t.amount_minor = abs(l.amount_minor)"
 )
+
+
+def _by(ours: str, theirs: str) -> str:
+    """A join by two references; that neither is empty lets the partial indexes be used."""
+    return f"JOIN transfers t ON t.{ours} = l.{theirs} AND t.{ours} <> '' AND l.{theirs} <> ''"
+
+
 _TRANSFER_PASSES = (
-    ("transfer_id", "JOIN transfers t ON t.transfer_id = l.our_id AND l.our_id <> ''"),
-    ("transfer_id", "JOIN transfers t ON t.transfer_id = l.end_to_end AND l.end_to_end <> ''"),
-    (
-        "provider_reference",
-        "JOIN transfers t ON t.provider_reference = l.bank_reference AND l.bank_reference <> ''",
-    ),
-    ("provider_reference", "JOIN transfers t ON t.provider_reference = l.end_to_end AND l.end_to_end <> ''"),
-    ("utr", "JOIN transfers t ON t.utr = l.utr AND l.utr <> ''"),
-    ("utr", "JOIN transfers t ON t.utr = l.bank_reference AND l.bank_reference <> ''"),
-    ("utr", "JOIN transfers t ON t.utr = l.end_to_end AND l.end_to_end <> ''"),
+    ("transfer_id", _by("transfer_id", "our_id")),
+    ("transfer_id", _by("transfer_id", "end_to_end")),
+    ("provider_reference", _by("provider_reference", "bank_reference")),
+    ("provider_reference", _by("provider_reference", "end_to_end")),
+    ("utr", _by("utr", "utr")),
+    ("utr", _by("utr", "bank_reference")),
+    ("utr", _by("utr", "end_to_end")),
     ("payout", _PAYOUT + " AND l.payout_reference <> ''"),
 )
 
