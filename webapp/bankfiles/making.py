@@ -35,8 +35,8 @@ from webapp.people.models import Organisation
 from webapp.people.numbers import next_number
 from webapp.people.queries import details_of
 
-# More go into the next file: a page, a person and a bank's upload can take in so many.
-MOST_ITEMS = 5_000
+# More go into the next file: an answer about so many is taken in within seconds, while a person waits.
+MOST_ITEMS = 2_000
 # How long a check page stands for the file that it shows.
 SEEN_FOR = timedelta(hours=1)
 _GONE = "What waits for a file has changed since this page was shown. Look at it again; nothing was made."

@@ -104,20 +104,24 @@ def _apply(row: BankReturn, spoken: Iterable[Spoken], now: datetime) -> list[dic
     files = _locked_files(row.organisation_id, [w.key for w in singles], [w.message_id for w in groups])
     items = _items_of(row.organisation_id, [w.key for w in singles])
     lines, spoken_of = [], set()
-    for one in singles:
-        item = items.get(one.key)
-        lines.append(_line(one, item, _take(row, one, item, files, now)))
-        if item is not None:
-            spoken_of.add(item.id)
+    # The items are written together at the end of the loop, not one by one.
+    with db.session.no_autoflush:
+        for one in singles:
+            item = items.get(one.key)
+            lines.append(_line(one, item, _take(row, one, item, files, now)))
+            if item is not None:
+                spoken_of.add(item.id)
+    db.session.flush()
     # The innermost word counts: of the payment, else of its group, else of the whole message.
     for one in reversed(groups):
         group = _group(files, one.message_id)
         if not group:
             lines.append(_line(one, None, Effect.NOT_OURS))
-        for item in group:
-            if item.id not in spoken_of:
+        with db.session.no_autoflush:
+            for item in (i for i in group if i.id not in spoken_of):
                 spoken_of.add(item.id)
                 lines.append(_line(one, item, _take(row, one, item, files, now)))
+        db.session.flush()
     for file in files.values():
         if file.sent_at is not None:
             service.close_if_answered(file, now)

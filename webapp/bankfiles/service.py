@@ -25,6 +25,7 @@ from webapp.outbox import service as outbox
 from webapp.payouts import in_files, policies
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import TransferState
+from webapp.people.models import Organisation
 
 SUBJECT = "bank_file"
 _SHOWN_REASONS = 5
@@ -235,13 +236,13 @@ def _is_second_word(file: BankFile, actor: Actor, now: datetime) -> bool:
         return False
     if file.cancel_asked_by_id != actor.user_id:
         return True
-    alone = alone_from(file)
+    alone, zone = alone_from(file), db.session.get_one(Organisation, file.organisation_id).timezone
     if alone is not None and now >= alone:
         return True
     raise Conflict(
         f"You have said already that {file.reference} was not uploaded. A second person must say so too."
         if alone is None
-        else f"You can say it alone from {instant_text(alone, 'UTC')}, or a second person says so before."
+        else f"You can say it alone from {instant_text(alone, zone)}, or a second person says so before."
     )
 
 
@@ -333,8 +334,9 @@ def settle(
     )
     if not open_items:
         raise Conflict(f"The bank has answered every payment of {reference} already; nothing was changed.")
-    for item in open_items:
-        take_word(item, Word.PAID, now, by=actor.label, message=f"Debited by the statement: {statement}")
+    with db.session.no_autoflush:
+        for item in open_items:
+            take_word(item, Word.PAID, now, by=actor.label, message=f"Debited by the statement: {statement}")
     close_if_answered(file, now)
     total = Money(sum(item.amount_minor for item in open_items), file.currency)
     changes = {"payments": [None, len(open_items)], "total": [None, f"{total.plain} {file.currency}"]}

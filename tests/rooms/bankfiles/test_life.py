@@ -25,6 +25,7 @@ from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleV
 from webapp.ledger import check
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution, policies, recovery
+from webapp.payouts import service as payouts
 from webapp.people.models import PayoutMethod, User
 from webapp.providers import registry, storage
 from webapp.providers.ports import Outcome
@@ -380,6 +381,42 @@ def test_of_eight_people_who_make_a_file_at_once_one_has_each_payout(place: Plac
     assert sorted(results) == [next(r for r in results if r != "conflict")] + ["conflict"] * 7
     assert db.session.query(BankFile).filter_by(organisation_id=organisation_id).count() == 1
     assert db.session.query(BankFileItem).count() == 3
+
+
+def test_what_is_in_a_file_goes_over_no_other_rail(place: Place) -> None:
+    bankfiles.switch_on(place.organisation, rails=["manual", "sandbox", "bank_file"])
+    reference = bankfiles.waiting(place.organisation).reference
+    file = _downloaded(place)
+    organisation_id, actor = place.organisation.id, actor_of(place.approver)
+    common: dict[str, Any] = {
+        "organisation_id": organisation_id,
+        "reference": reference,
+        "actor": actor,
+        "now": WHEN,
+    }
+    attempts: list[Callable[[], Any]] = [
+        lambda: payouts.submit(**common, rail="sandbox"),
+        lambda: payouts.retry(**common, rail="sandbox"),
+        lambda: payouts.mark_paid(**common, payment_reference="CHQ-1", paid_on=WHEN.date()),
+        lambda: payouts.cancel(**common, reason="Not needed."),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Conflict), transaction():
+            attempt()
+    assert [(t.rail, t.state) for t in transfers()] == [("bank_file", "queued")]
+    assert bankfiles.send(file, place.maker).state == "sent"
+
+
+def test_more_than_one_file_holds_go_into_the_next(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "MOST_ITEMS", 2)
+    references = [bankfiles.waiting(place.organisation).reference for _ in range(3)]
+    assert making.draft(organisation=place.organisation, file_format="nacha", now=WHEN).later == 1
+    files = [bankfiles.make(place.organisation) for _ in range(2)]
+    assert [[item.payout.reference for item in items(file)] for file in files] == [
+        references[:2],
+        references[2:],
+    ]
+    assert [bankfiles.bytes_of(file)[33:34] for file in files] == [b"A", b"B"]
 
 
 def test_making_and_taking_back_at_once_never_do_both(place: Place, database: Flask) -> None:
