@@ -13,6 +13,7 @@ from babel.dates import format_date
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import WORKER
+from webapp.kernel.clock import local_date
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.notices import service as notices
@@ -68,6 +69,7 @@ def due(charge_id: int, *, desk: Desk) -> Email | None:
             "amount": say(standing.left),
             "month": _month(charge),
             "due_on": say_day(charge.due_on),
+            "is_late": charge.due_on < local_date(desk.now, organisation.timezone),
             "is_online": standing.is_online,
             "gateway_charge": say(standing.gateway_charge) if standing.gateway_charge.amount else "",
         },

@@ -46,6 +46,7 @@ def test_a_month_s_rent_is_asked_for_with_a_link_that_opens_its_page(house: Hous
     assert (email.to_address, email.payee_id, email.user_id) == (tenant.email, None, None)
     assert email.subject == "Rent for November 2026: ₹10,000.00 by 5 Nov 2026"
     assert f"For: {house.place.name}, {charge.lease.unit.name}" in email.body_text
+    assert "was due on 5 Nov 2026: ₹10,000.00." in email.body_text  # it is the 20th
     assert "Pay it the way you usually do." in email.body_text
     (path,) = re.findall(r"http://localhost:8000(/rent/\S+)", email.body_text)
     page = house.app.test_client().get(path)
