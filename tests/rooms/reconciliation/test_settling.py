@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from tests import factories
 from tests.rooms.reconciliation.world import DAY, NOW, Entry, World, camt, world
+from webapp.bankfiles.models import BankFile, BankFileItem
 from webapp.database import db, transaction
 from webapp.inbox.models import MessageState, WebhookMessage
 from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
@@ -175,6 +176,35 @@ def test_payments_by_hand_and_their_returns_are_matched(place: World) -> None:
     place.compare(camt([Entry(5_000, "X", text=f"RETURN {made.reference}")], opening=-5_000, number="2"))
     assert [m.direction for m in place.matches()] == ["out", "in"]
     assert (place.findings(), place.tie().difference) == ([], 0)
+
+
+def test_one_debit_for_a_whole_bank_file_is_all_of_its_transfers(place: World) -> None:
+    transfers = [place.paid(amount) for amount in (1_000, 2_500, 40)]
+    with transaction():
+        file = BankFile(
+            uid=new_uid(), organisation_id=place.organisation.id, reference="BF-2026-0001", rail="bank_file",
+            format="pain001", variant="pain.001.001.09", currency="USD", item_count=3, total_minor=3_540,
+            controls={}, sha256="a" * 64, size_bytes=1, file_name="a.xml", storage_key="a", data_key_encrypted="",
+            debit_masked="", made_on=DAY, day_number=1, execute_on=DAY, made_by_label="x", made_at=NOW,
+        )  # fmt: skip
+        db.session.add(file)
+        db.session.flush()
+        for position, transfer in enumerate(transfers, start=1):
+            db.session.add(
+                BankFileItem(
+                    organisation_id=place.organisation.id, file_id=file.id, position=position,
+                    transfer_row_id=transfer.id, payout_id=transfer.payout_id, key=transfer.transfer_id,
+                    currency="USD", amount_minor=transfer.amount_minor, written_name="x", account_masked="x",
+                )
+            )  # fmt: skip
+    place.compare(
+        camt([Entry(-3_540, "B1", batch=("BF-2026-0001", 3)), Entry(-3_541, "B2", batch=("BF-2026-0001", 3))])
+    )
+    assert {m.transfer_id for m in place.matches()} == {t.id for t in transfers}
+    assert {(m.how, m.is_batch, m.entry_id is not None) for m in place.matches()} == {("batch", True, True)}
+    assert [(f.kind, f.theirs_minor) for f in place.findings()] == [("theirs_only", -3_541)]
+    tie = place.tie()
+    assert (tie.is_explained, tie.theirs_only, tie.amounts, tie.timing) == (True, -3_541, 0, 0)
 
 
 def test_a_correction_needs_another_person_and_what_was_seen(place: World) -> None:
