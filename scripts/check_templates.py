@@ -60,14 +60,13 @@ def main() -> int:
     """Print what is wrong; the exit code is 1 when anything is."""
     pages, mails, documents = create_app().jinja_env, compose.environment(), render_pdf.environment()
     # E-mails and documents are made by workers, with environments and filters of their own.
-    own_folders = ("emails/", "statements/remittance", "statements/monthly")
+    printed = ("remittance", "monthly", "_section")
+    own_folders = ("emails/", *(f"statements/{name}" for name in printed))
     checked: list[tuple[Environment, str]] = [
         (pages, name) for name in pages.list_templates() if not name.startswith(own_folders)
     ]
     checked += [(mails, name) for name in mails.list_templates()]
-    checked += [
-        (documents, name) for name in documents.list_templates() if name.startswith(("remittance", "monthly"))
-    ]
+    checked += [(documents, name) for name in documents.list_templates() if name.startswith(printed)]
     found = [problem for environment, name in checked for problem in _problems(environment, name)]
     print("\n".join(found) or f"{len(checked)} templates compile and find what they use.")
     return 1 if found or not checked else 0
