@@ -40,7 +40,9 @@ from webapp.simulator.settings import CLIENTS, Options, Settings
     help="What becomes of accounts outside the table of test accounts.",
 )  # fmt: skip
 @click.option("--fast", is_flag=True, help="For benchmarks: no delays, no webhooks, every account succeeds.")
-@click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Requests at once.")
+@click.option(
+    "--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Requests at once."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print addresses and keys as an object.")
 def main(
     host: str,
