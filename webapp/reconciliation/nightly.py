@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta
 import structlog
 from sqlalchemy import func, or_, select
 
-from webapp.audit import service as audit
 from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
 from webapp.kernel.clock import local_date, utc_now
@@ -190,16 +189,7 @@ def recheck(organisation_id: int, due_at: datetime, now: datetime) -> int:
         marks = Marks(organisation_id, None, SCHEDULER.label, now)
         matching.attach(marks)
         closed, new = findings.close_agreed(marks), findings.of_webhooks(marks)
-        if closed or new:
-            audit.record(
-                tag="reconciliation:findings:looked_again",
-                actor=SCHEDULER,
-                now=now,
-                organisation_id=organisation_id,
-                subject_type=service.SUBJECT,
-                subject_label="Findings that agree by now, messages that nobody knew",
-                changes={"closed": [None, closed], "new": [None, new]},
-            )
+        service.record_look(organisation_id, closed, new, SCHEDULER, now)
     return closed
 
 

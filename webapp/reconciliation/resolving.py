@@ -405,8 +405,8 @@ def look_again(*, organisation_id: int, actor: Actor, now: datetime) -> int:
     marks = Marks(organisation_id, None, actor.label[:254], now)
     for source in (Source.BANK, Source.PROVIDER):
         matching.match(source, marks)
-    closed = findings.close_agreed(marks)
-    findings.of_webhooks(marks)
+    closed, new = findings.close_agreed(marks), findings.of_webhooks(marks)
     findings.of_balances(marks)
+    service.record_look(organisation_id, closed, new, actor, now)
     db.session.expire_all()
     return closed

@@ -331,6 +331,21 @@ def record_finding(
     db.session.flush()
 
 
+def record_look(organisation_id: int, closed: int, new: int, actor: Actor, now: datetime) -> None:
+    """One event for what was closed or taken up without a comparison; none when nothing was."""
+    if not closed and not new:
+        return
+    audit.record(
+        tag="reconciliation:findings:looked_again",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type=SUBJECT,
+        subject_label="Findings that agree by now, messages that nobody knew",
+        changes={"closed": [None, closed], "new": [None, new]},
+    )
+
+
 def count_unsettled(organisation_id: int) -> int:
     """How many findings wait for somebody."""
     return int(
