@@ -1,7 +1,8 @@
 """Puts a back-up into an empty installation, proves it, and leaves every payment halted.
 
 A restored database is older than the world: the bank may have made transfers that it does not know of. So nothing is
-sent until people have asked the bank about each open transfer and lifted the halt.
+sent until people have lifted the halt. The bank is asked about every transfer that the database knows, and what could
+be sent anew is held until somebody has looked whether it was.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from webapp.ledger import check
 from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite_copy
 from webapp.operations.facts import OPEN_TRANSFERS
 from webapp.operations.manifest import Facts, Manifest
-from webapp.payouts import policies
+from webapp.payouts import policies, recovery
 from webapp.payouts.models import Transfer
 from webapp.people import sessions
 from webapp.people.access.models import ApiToken
@@ -188,6 +189,12 @@ def _make_safe(described: Manifest, actor: Actor, now: datetime) -> int:
             policies.halt(
                 organisation_id=organisation_id, rail=policies.EVERY_RAIL, reason=reason, actor=actor, now=now
             )
+        recovery.ask_after_restore(now)
+        recovery.hold_after_restore(
+            now,
+            f"Restored from a back-up of {described.made_at}: it may have been paid since. "
+            "Look for its reference at the bank, then release it.",
+        )
         signed_in = select(UserSession.user_id).where(UserSession.ended_at.is_(None)).distinct()
         for user_id in list(db.session.scalars(signed_in)):
             # A session that was ended since would live again.

@@ -7,17 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from webapp import queue
+from webapp.audit import service as audit
 from webapp.database import db, transaction
+from webapp.kernel.actor import WORKER
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import creation, records, settlement
 from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.states import PayoutState, TransferState
+from webapp.payouts.states import OPEN_TRANSFER_STATES, PayoutState, TransferState
 from webapp.providers import registry
 
 log = structlog.get_logger()
@@ -113,3 +115,67 @@ def _approve_waiting(now: datetime, limit: int) -> int:
         except PaydeskError as error:
             log.warning("payout.policy_could_not_approve", payout_id=payout_id, reason=error.message)
     return approved
+
+
+def ask_after_restore(now: datetime) -> int:
+    """Have the bank asked about everything that a restored, older database may be wrong about. Returns how many.
+
+    Inside the caller's transaction. What is queued there may have been sent since: it is asked for like any other, and
+    sent only after the bank has said three times over a quarter of an hour that it does not know it. What ended lately
+    may have ended differently since.
+    """
+    ended = (TransferState.SUCCEEDED.value, TransferState.FAILED.value)
+    wanted = select(Transfer.id).where(
+        Transfer.rail.not_in(registry.file_rails()),
+        or_(
+            Transfer.state.in_(OPEN_TRANSFER_STATES),
+            and_(
+                Transfer.state.in_(ended), Transfer.finished_at > now - settlement.WATCH_DAYS * settlement.DAY
+            ),
+        ),
+    )
+    count = 0
+    for transfer_row_id in db.session.scalars(wanted.order_by(Transfer.id)).all():
+        _, transfer = settlement.lock_transfer(transfer_row_id)
+        before = transfer.state
+        if before in (TransferState.QUEUED, TransferState.SUBMITTING):
+            transfer.state = TransferState.UNKNOWN.value
+            transfer.error_code, transfer.error_message = (
+                "",
+                "Restored from a back-up: it may have been sent since.",
+            )
+            transfer.lease_until, transfer.leased_by, transfer.checks = None, "", 0
+            transfer.not_found_count, transfer.not_found_since = 0, None
+        settlement.schedule_check(transfer, now, at=now)
+        settlement.keep_event(transfer, "worker", before, now)
+        count += 1
+    return count
+
+
+def hold_after_restore(now: datetime, reason: str) -> int:
+    """Hold what could be sent anew: the restored database does not know whether it was, since. Returns how many.
+
+    Inside the caller's transaction. A try whose id is not known here cannot be asked for; people look at the bank's
+    list for the payout's reference, then release it.
+    """
+    payable = (
+        PayoutState.PENDING_APPROVAL, PayoutState.APPROVED, PayoutState.FAILED, PayoutState.RETRY_SCHEDULED,
+        PayoutState.REVERSED,
+    )  # fmt: skip
+    count = 0
+    found = select(Payout).where(
+        Payout.state.in_([state.value for state in payable]), Payout.is_held.is_(False)
+    )
+    for payout in db.session.scalars(found.order_by(Payout.id).with_for_update()):
+        if payout.state == PayoutState.RETRY_SCHEDULED:
+            # It would be tried again by itself; a person must look first, and can release only what has failed.
+            payout.state, payout.retry_at = PayoutState.FAILED.value, None
+        payout.is_held, payout.hold_reason = True, reason
+        payout.version += 1
+        audit.record(
+            tag="payouts:payout:held", actor=WORKER, now=now, organisation_id=payout.organisation_id,
+            subject_type=records.SUBJECT, subject_id=payout.id, subject_label=payout.reference, note=reason,
+        )  # fmt: skip
+        count += 1
+    db.session.flush()
+    return count

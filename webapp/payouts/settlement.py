@@ -241,7 +241,8 @@ def requeue(transfer: Transfer, now: datetime, at: datetime | None = None) -> No
     outbox.add(
         kind="transfer.send",
         reference_id=transfer.id,
-        dedupe_key=f"transfer.send:{transfer.id}:{transfer.sends}",
+        # By its history, not by how often it was sent: a restored transfer was not sent, and has a message already.
+        dedupe_key=f"transfer.send:{transfer.id}:{transfer.sends}:{heard(transfer)}",
         to_queue=queue.MONEY,
         organisation_id=transfer.organisation_id,
         now=now,
