@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "statements": ("sqlite",),
     "queue": ENGINES,
     "exports": ENGINES,
+    "sending": ENGINES,
     "reconciliation": ENGINES,
     "webhooks": ENGINES,
 }

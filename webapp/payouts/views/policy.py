@@ -11,7 +11,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
-from webapp.payouts import policies, policy_changes, queries, service
+from webapp.payouts import breaker, policies, policy_changes, queries, service
 from webapp.payouts.forms import HaltForm
 from webapp.payouts.policy import RAILS
 from webapp.payouts.views import policy_editor, policy_words
@@ -35,12 +35,15 @@ def _page(
     rules, version = policies.current_policy(g.organisation.id)
     stored = policies.stored_policy(g.organisation.id)
     halted = {switch.rail: switch for switch in policies.halts(g.organisation.id)}
+    zone = g.organisation.timezone
+    paused = {health.rail: breaker.sentence(health, zone) for health in breaker.paused(g.organisation.id)}
     places = [(policies.EVERY_RAIL, "All payments"), *((r, RAIL_WORDS.get(r, r.capitalize())) for r in RAILS)]
     rails: list[dict[str, Any]] = [
         {
             "rail": rail,
             "label": label,
             "switch": halted.get(rail),
+            "paused": paused.get(rail),
             "is_on": rail == policies.EVERY_RAIL or rail in rules.rails,
             "problem": queries.rail_problem(g.organisation.id, rail) if rail in rules.rails else "",
             "form": form if form is not None and rail == refused else HaltForm(None, prefix=_prefix(rail)),
