@@ -201,9 +201,7 @@ def forecast(organisation_id: int, currency: str, timezone: str, now: datetime) 
     return Forecast(currency, days, Money(int(there or 0), currency), Money(waits, currency))
 
 
-def _open(
-    organisation_id: int, currency: str
-) -> Select[Any]:
+def _open(organisation_id: int, currency: str) -> Select[Any]:
     states = (
         PayoutState.PENDING_APPROVAL, PayoutState.APPROVED, PayoutState.PROCESSING, PayoutState.FAILED,
         PayoutState.RETRY_SCHEDULED,
