@@ -43,9 +43,8 @@ def _file(house: House, n: int) -> StatementFile:
 
 
 def _finding(house: House) -> Finding:
-    query = select(Finding).where(
-        Finding.organisation_id == house.organisation.id, Finding.kind == "theirs_only"
-    )
+    of_house = (Finding.organisation_id == house.organisation.id, Finding.kind == "theirs_only")
+    query = select(Finding).where(*of_house).order_by(Finding.id).limit(1)
     if (found := db.session.scalar(query)) is not None:
         return found
     file = _file(house, 1)
