@@ -36,7 +36,7 @@ NACHA: dict[str, Any] = {
 PAIN001: dict[str, Any] = {
     "version": "pain.001.001.09",
     "initiator": "Solaria Inc",
-    "organisation_id": "",
+    "initiator_id": "",
     "debtor": "Solaria Inc",
     "iban": "DE89 3704 0044 0532 0130 00",
     "bic": "COBADEFF",

@@ -27,7 +27,7 @@ from webapp.notices.marks import Subscription, token_of
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
-from webapp.payouts import policy_changes
+from webapp.payouts import policies, policy_changes
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import sessions, users
@@ -434,7 +434,7 @@ def policy_proposal(house: House, kind: str) -> list[Arguments]:
         organisation_id=house.organisation.id,
         rules=rules,
         note="Longer cool-off",
-        expected_version=0,
+        expected_version=policies.current_policy(house.organisation.id)[1],
         actor=FACTORY,
         now=WHEN,
     )

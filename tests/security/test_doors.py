@@ -27,6 +27,8 @@ SPEAKERS = {
     "webapp/providers/smtp.py": "the mail server of SMTP_URL",
     "webapp/providers/storage_s3.py": "the endpoint of STORAGE_URL",
     "webapp/demo/run.py": "our own /healthz",
+    "webapp/simulator/calls.py": "cuts connections that were made to it, as one of its faults",
+    "webapp/simulator/webhooks.py": "the address of messages that its control was given; a program of its own",
     "webapp/embedded/supervisor.py": "its own children, by a socket pair",
 }
 NETWORK = {"requests", "httpx", "urllib3", "aiohttp", "http.client", "urllib.request", "ftplib", "smtplib", "boto3",

@@ -39,6 +39,12 @@ PUBLIC = {
     # Whoever holds a statement may ask whether it is ours.
     "public.verification.index",
     "public.verification.show",
+    # A signed link of a mail is the proof: it shows one month's rent.
+    "public.rent.show",
+    "public.rent.pay",
+    "public.rent.back",
+    "public.rent.status",
+    # The provider's signature is the proof.
     # What the API is like; calls of it need a token.
     "api.document",
     "api.page",

@@ -155,7 +155,7 @@ class Pain001Form(SetupForm):
     initiator = StringField(
         "Your company, as the bank knows it", [InputRequired("Enter the name.")], render_kw=_TEXT
     )
-    organisation_id = StringField("Your id at the bank", [Optional()], render_kw=_TEXT)
+    initiator_id = StringField("Your id at the bank", [Optional()], render_kw=_TEXT)
     debtor = StringField("Holder of your account", [InputRequired("Enter the name.")], render_kw=_TEXT)
     iban = StringField("Your IBAN", [Optional()], render_kw=_TEXT)
     account_number = StringField("Or your account number", [Optional()], render_kw=_TEXT)

@@ -71,7 +71,7 @@ def write(setup: Setup, entries: Sequence[Entry], making: Making) -> Written:
     _text(header, "CreDtTm", making.made_at.strftime("%Y-%m-%dT%H:%M:%S"))
     _text(header, "NbOfTxs", str(len(entries)))
     _text(header, "CtrlSum", total.plain)
-    _party(SubElement(header, "InitgPty"), setup.get("initiator"), setup.get("organisation_id"))
+    _party(SubElement(header, "InitgPty"), setup.get("initiator"), setup.get("initiator_id"))
     payment = _payment(root, setup, making, len(entries), total.plain)
     lines = tuple(_transfer(payment, entry) for entry in entries)
     data = b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(document, encoding="utf-8")

@@ -110,11 +110,9 @@ def check_pain001(values: Mapping[str, Any]) -> Checked:
             raise Invalid(
                 "bic", "This is not a BIC: eight or eleven letters and digits.", "COBADEFF"
             ) from None
-    organisation_id = str(values.get("organisation_id") or "").strip()
-    if letters.clean(organisation_id, letters.ISO, 35).text != organisation_id:
-        raise Invalid(
-            "organisation_id", "Enter the id that the bank gave you, up to 35 signs.", "DE98ZZZ0001"
-        )
+    initiator_id = str(values.get("initiator_id") or "").strip()
+    if letters.clean(initiator_id, letters.ISO, 35).text != initiator_id:
+        raise Invalid("initiator_id", "Enter the id that the bank gave you, up to 35 signs.", "DE98ZZZ0001")
     service = _choice("service", values.get("service") or "", pain001.SERVICES, "SEPA")
     currency = _currency(values.get("currency"))
     if service == "SEPA" and currency != "EUR":
@@ -122,7 +120,7 @@ def check_pain001(values: Mapping[str, Any]) -> Checked:
     checked = {
         "version": _choice("version", values.get("version"), {v: v for v in pain001.VERSIONS}, pain001.VERSIONS[0]),
         "initiator": _name("initiator", str(values.get("initiator") or ""), letters.ISO, 70, "Griha Homes Ltd"),
-        "organisation_id": organisation_id,
+        "initiator_id": initiator_id,
         "debtor": _name("debtor", str(values.get("debtor") or ""), letters.ISO, 70, "Griha Homes Ltd"),
         "bic": code,
         "service": service,

@@ -75,7 +75,7 @@ def add_file(
     if not insert_ignoring_conflict(db.session(), StatementFile, values):
         raise Conflict("This same file is here already.")
     file = get_file_by_digest(organisation_id, digest)
-    _record("file:uploaded", file, actor, now, {"file": [None, file.file_name], "lines": [None, lines]})
+    _record("uploaded", file, actor, now, {"file": [None, file.file_name], "lines": [None, lines]})
     return file
 
 
@@ -96,7 +96,7 @@ def drop_file(*, organisation_id: int, reference: str, actor: Actor, now: dateti
     file = lock_file(organisation_id, reference)
     if file.state != FileState.CHECKED:
         raise Conflict(f"{reference} was compared already; its lines stay.")
-    _record("file:dropped", file, actor, now, {"file": [file.file_name, None]})
+    _record("dropped", file, actor, now, {"file": [file.file_name, None]})
     db.session.delete(file)
     return file.storage_key
 
@@ -269,7 +269,7 @@ def _period(parsed: Parsed, timezone: str) -> tuple[datetime | None, datetime | 
 
 def _record(word: str, file: StatementFile, actor: Actor, now: datetime, changes: dict[str, Any]) -> None:
     audit.record(
-        tag=f"reconciliation:{word}",
+        tag=f"reconciliation:file:{word}",
         actor=actor,
         now=now,
         organisation_id=file.organisation_id,

@@ -20,7 +20,13 @@ _FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Asked for again and again by machines, or files that never change: they would drown the rest.
 # A provider's message is a row of the inbox, or one line that says why it was refused.
 QUIET = frozenset(
-    {"assets.serve", "public.health.show", "public.health.ready", "public.metrics.show", "public.hooks.receive"}
+    {
+        "assets.serve",
+        "public.health.show",
+        "public.health.ready",
+        "public.metrics.show",
+        "public.hooks.receive",
+    }
 )
 
 log = structlog.get_logger()

@@ -170,9 +170,7 @@ def save() -> ResponseReturnValue:
 def remove(view_id: int) -> ResponseReturnValue:
     """Forget one's own view."""
     with transaction():
-        view = saved_views.remove(
-            user_id=current_user.id, organisation_id=g.organisation.id, view_id=view_id
-        )
+        view = saved_views.remove(user_id=current_user.id, organisation_id=g.organisation.id, view_id=view_id)
         fields = {"list": view.endpoint, "name": view.name, "query": view.query}
     text = f"The view “{fields['name']}” is removed. The records are untouched."
     flash_with_undo(text, url_for("admin.saved_views.save"), fields)
