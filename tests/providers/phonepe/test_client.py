@@ -154,8 +154,10 @@ def test_without_a_token_nothing_is_sent(access: Access, reply: httpx.Response) 
         (httpx.Response(404, text="<html>nginx"), _C.UNKNOWN, ""),
         (_said(403, "FORBIDDEN"), _C.NOT_SENT, CREDENTIALS),
         (httpx.Response(403, text="<html>a firewall"), _C.UNKNOWN, ""),
-        (_said(400, "BAD_REQUEST"), _C.FAILED, "BAD_REQUEST"),
+        *((_said(status, "BAD_REQUEST"), _C.UNKNOWN, "BAD_REQUEST") for status in (400, 409, 410, 417, 422)),
         (httpx.Response(400, text="<html>"), _C.UNKNOWN, ""),
+        (_said(400, "DUPLICATE_ORDER"), _C.UNKNOWN, "DUPLICATE_ORDER"),
+        (httpx.Response(200, json={"state": "FAILED", "amount": 1, "errorCode": "E"}), _C.FAILED, "E"),
     ],
 )  # fmt: skip
 def test_what_answers_mean(
@@ -292,6 +294,18 @@ def test_a_refund_as_documented(access: Access, wire: respx.MockRouter) -> None:
     wire.get(f"{REFUND}/RF1/status").respond(
         200, json={"merchantRefundId": "RF2", "state": "COMPLETED", "amount": 500}
     )
+    assert PhonePe().refund_status(access.organisation_id, "RF1").state is _C.UNKNOWN
+
+
+@pytest.mark.parametrize("status", [400, 409, 410, 417, 422])
+def test_a_refused_order_has_failed_and_a_refused_question_has_not(
+    access: Access, wire: respx.MockRouter, status: int
+) -> None:
+    wire.post(PAY).mock(return_value=_said(status, "BAD_REQUEST"))
+    wire.post(REFUND).mock(return_value=_said(status, "BAD_REQUEST"))
+    wire.get(f"{REFUND}/RF1/status").mock(return_value=_said(status, "BAD_REQUEST"))
+    assert _create(access).state is _C.FAILED
+    assert PhonePe().refund(access.organisation_id, "RF1", "O1", 500).state is _C.FAILED
     assert PhonePe().refund_status(access.organisation_id, "RF1").state is _C.UNKNOWN
 
 

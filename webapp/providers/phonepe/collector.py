@@ -72,7 +72,7 @@ class PhonePe:
         access = accounts.find_access(organisation_id, client.PROVIDER)
         if access is None:
             return _NO_KEYS
-        return _answer(client.order_status(access, order_id), order_id=order_id)
+        return _answer(client.order_status(access, order_id), order_id=order_id, is_question=True)
 
     def refund(
         self, organisation_id: int, refund_id: str, order_id: str, amount_minor: int
@@ -91,7 +91,7 @@ class PhonePe:
         access = accounts.find_access(organisation_id, client.PROVIDER)
         if access is None:
             return _NO_KEYS
-        return _answer(client.refund_status(access, refund_id), refund_id=refund_id)
+        return _answer(client.refund_status(access, refund_id), refund_id=refund_id, is_question=True)
 
 
 def _refused(code: str, message: str) -> CollectionAnswer:
@@ -105,7 +105,10 @@ def _with_page(access: Access, answer: CollectionAnswer) -> CollectionAnswer:
     return replace(answer, pay_url="", code=UNREADABLE, message="The payment page is not one of PhonePe's.")
 
 
-def _answer(reply: Reply, *, order_id: str = "", refund_id: str = "") -> CollectionAnswer:
+def _answer(
+    reply: Reply, *, order_id: str = "", refund_id: str = "", is_question: bool = False
+) -> CollectionAnswer:
+    """What a reply means. A question that is refused says nothing about what was asked for; an order that is, does."""
     if reply.is_ok:
         return _known(reply, {"merchantOrderId": order_id, "merchantRefundId": refund_id})
     code, message = str(reply.body.get("code") or ""), _problem(reply)
@@ -118,7 +121,7 @@ def _answer(reply: Reply, *, order_id: str = "", refund_id: str = "") -> Collect
         return CollectionAnswer(CollectionState.NOT_SENT, code=CREDENTIALS, message=message, raw=_raw(reply))
     if code in UNKNOWN_IDS or (reply.status == 404 and code):
         return CollectionAnswer(CollectionState.NOT_FOUND, code=code, message=message, raw=_raw(reply))
-    if reply.status in (400, 409, 410, 417, 422) and code:
+    if reply.status in (400, 409, 410, 417, 422) and code and not is_question:
         state = CollectionState.UNKNOWN if code in DUPLICATES else CollectionState.FAILED
         return CollectionAnswer(
             state, code=DUPLICATE if code in DUPLICATES else code, message=message, raw=_raw(reply)
