@@ -39,7 +39,7 @@ _NAMED = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE)
 _SEALED = re.compile(r"\bv1\.[A-Za-z0-9]+\.[\w-]{10,}\.[\w-]+")
-_LINK = re.compile(r"(/(?:account/(?:invitation|reset)|unsubscribe)/)[^\s\"'?#]+")
+_LINK = re.compile(r"(/(?:account/(?:invitation|reset)|unsubscribe|rent)/)[^\s\"'?#]+")
 _KEY_TEXT = re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)")
 _LONG_NUMBER = re.compile(r"\b[A-Z]{0,4}\d{8,34}\b")
 _GROUPED_NUMBER = re.compile(r"\b(?:[A-Z]{2}\d{2}|\d{4})(?:[ -][A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b")

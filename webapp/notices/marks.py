@@ -6,6 +6,7 @@ switches a kind of mail off acts without a sign-in, so it is treated alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -69,8 +70,32 @@ def unsubscribe_url(email: Email, settings: Settings) -> str:
     return f"{settings.public_url}/unsubscribe/{token}"
 
 
+@dataclass(frozen=True)
+class OwnLink:
+    """How a program's kind of mail comes to its personal link: the address now, and why there is none any more."""
+
+    url: Callable[[Email, Settings], str]
+    why_not: Callable[[Email], str]
+
+
+_own_links: dict[str, OwnLink] = {}
+
+
+def register_link(notice: str, link: OwnLink) -> None:
+    """Let a program say which personal link its kind of mail carries; called once, at start."""
+    _own_links[notice] = link
+
+
+def why_no_link(email: Email) -> str:
+    """Why a program's mail has no personal link any more, for people; empty when it has one, or needs none."""
+    own = _own_links.get(email.notice)
+    return own.why_not(email) if own else ""
+
+
 def personal_url(email: Email, settings: Settings) -> str:
     """The personal link of a mail; empty for a mail without one."""
+    if own := _own_links.get(email.notice):
+        return own.url(email, settings)
     if email.link_id is None:
         return ""
     return links.url_of(db.session.get_one(AccountLink, email.link_id), settings.public_url)

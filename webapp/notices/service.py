@@ -15,7 +15,7 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.errors import Conflict, NotFound
-from webapp.notices import compose, letters
+from webapp.notices import compose, letters, marks
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
@@ -239,7 +239,7 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
 def why_not_again(email: Email, now: datetime) -> str:
     """Why a mail with a personal link is worth nothing any more, and what to do instead; empty when it may go."""
     if email.link_id is None:
-        return ""
+        return marks.why_no_link(email)
     link = db.session.get_one(AccountLink, email.link_id)
     is_invitation = link.kind == "invitation"
     instead = (

@@ -11,14 +11,16 @@ from functools import partial
 from babel.dates import format_date
 
 from webapp.audit import service as audit
+from webapp.config import Settings
 from webapp.database import db
 from webapp.kernel.actor import WORKER
-from webapp.kernel.clock import local_date
+from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
+from webapp.notices import marks
 from webapp.notices import service as notices
 from webapp.notices.compose import WORDS, say_day, say_money
-from webapp.notices.letters import Letter
+from webapp.notices.letters import PERSONAL_LINK, Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk, Recipient
 from webapp.people.models import Organisation
@@ -32,6 +34,29 @@ from webapp.programs.rentals.models import (
     Tenant,
 )
 from webapp.programs.rentals.standing import standing_of
+
+RENT_DUE = "rent_due"
+
+
+def _charge_of(email: Email) -> RentCharge:
+    return db.session.get_one(RentCharge, int(email.dedupe_key.split(":")[1]))
+
+
+def _pay_url(email: Email, settings: Settings) -> str:
+    """Made while the mail is sent, so that no log and no back-up holds it; it is never a revoked one."""
+    return pay_links.url_of(_charge_of(email), settings.public_url, utc_now())
+
+
+def _why_no_pay_url(email: Email) -> str:
+    state = _charge_of(email).state
+    if state in (ChargeState.OPEN, ChargeState.PART):
+        return ""
+    return f"The rent of this mail is {ChargeState(state).label.lower()}. There is nothing to send again."
+
+
+def register() -> None:
+    """Called once when the application starts."""
+    marks.register_link(RENT_DUE, marks.OwnLink(_pay_url, _why_no_pay_url))
 
 
 def due(charge_id: int, *, desk: Desk) -> Email | None:
@@ -73,11 +98,11 @@ def due(charge_id: int, *, desk: Desk) -> Email | None:
             "is_online": standing.is_online,
             "gateway_charge": say(standing.gateway_charge) if standing.gateway_charge.amount else "",
         },
-        link=pay_links.url_of(charge, desk.public_url, desk.now),
+        link=PERSONAL_LINK,
     )
     return notices.write(
-        notice="rent_due",
-        key=f"rent_due:{charge.id}",
+        notice=RENT_DUE,
+        key=f"{RENT_DUE}:{charge.id}",
         letter=letter,
         to=to,
         desk=desk,

@@ -13,7 +13,7 @@ from webapp.notices import compose
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
-from webapp.programs.rentals import charging, collecting, sharing
+from webapp.programs.rentals import charging, collecting, sharing, tenant_mails
 from webapp.programs.rentals.drafts import PROGRAM
 from webapp.programs.rentals.models import DistributionShare, PaymentState, RentPayment
 from webapp.runs import tasks
@@ -97,6 +97,7 @@ def register() -> None:
     tasks.register_task("rentals.recover", recover, every=60)
     payouts.register_subscriber(PROGRAM, RentalsSubscriber())
     compose.register_gross_label(PROGRAM, "Your part of the rent")
+    tenant_mails.register()
 
 
 # Importing this module is enough, as with the handlers of the rooms below.

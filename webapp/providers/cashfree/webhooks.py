@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -50,7 +50,7 @@ def is_recent(headers: Mapping[str, str], now: datetime) -> bool:
     if not text.isascii() or not text.isdigit() or len(text) > 16:
         return False
     seconds = int(text) / (1000 if int(text) > _MILLISECONDS else 1)
-    return abs(now - datetime.fromtimestamp(seconds, UTC)) <= WINDOW
+    return abs(now.timestamp() - seconds) <= WINDOW.total_seconds()
 
 
 def subject(body: bytes, *, content_type: str) -> tuple[str, str]:

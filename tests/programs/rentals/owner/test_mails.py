@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,11 +15,12 @@ from tests.factories.people import FACTORY, method
 from tests.programs.rentals.owner.conftest import NOW, House
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
+from webapp.notices import marks, service
 from webapp.notices.models import Email
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
-from webapp.programs.rentals import charging
-from webapp.programs.rentals.models import RentPayment, Tenant
+from webapp.programs.rentals import charging, pay_links
+from webapp.programs.rentals.models import RentCharge, RentPayment, Tenant
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +50,50 @@ def test_a_month_s_rent_is_asked_for_with_a_link_that_opens_its_page(house: Hous
     assert f"For: {house.place.name}, {charge.lease.unit.name}" in email.body_text
     assert "was due on 5 Nov 2026: ₹10,000.00." in email.body_text  # it is the 20th
     assert "Pay it the way you usually do." in email.body_text
-    (path,) = re.findall(r"http://localhost:8000(/rent/\S+)", email.body_text)
+    assert "/rent/" not in email.body_text + email.body_html
+    text, _ = marks.filled(email, house.app.config["SETTINGS"])
+    (path,) = re.findall(r"http://localhost:8000(/rent/\S+)", text)
     page = house.app.test_client().get(path)
     assert page.status_code == 200
     assert "₹10,000.00" in page.text
     jobs.rent_due(charge.id)
     assert len(mails("rent_due")) == 1
+
+
+def _of(charge: RentCharge) -> dict[str, Any]:
+    return {
+        "organisation_id": charge.organisation_id, "reference": charge.reference, "actor": FACTORY,
+        "now": rentals.WHEN,
+    }  # fmt: skip
+
+
+def test_after_new_links_the_same_mail_carries_the_new_one(house: House) -> None:
+    charge = rentals.charge(house.place)
+    jobs.rent_due(charge.id)
+    settings = house.app.config["SETTINGS"]
+
+    def status() -> int:
+        text, _ = marks.filled(mails("rent_due")[0], settings)
+        return house.app.test_client().get(re.findall(r"8000(/rent/\S+)", text)[0]).status_code
+
+    with transaction():
+        pay_links.revoke(
+            organisation_id=charge.organisation_id,
+            reference=charge.reference,
+            actor=FACTORY,
+            now=rentals.WHEN,
+        )
+    assert status() == 200
+
+
+def test_what_is_paid_is_not_sent_again(house: House) -> None:
+    charge = rentals.charge(house.place)
+    jobs.rent_due(charge.id)
+    email = mails("rent_due")[0]
+    assert service.why_not_again(email, rentals.WHEN) == ""
+    with transaction():
+        charging.waive(reason="Flooded.", **_of(charge))
+    assert "waived" in service.why_not_again(mails("rent_due")[0], rentals.WHEN)
 
 
 def test_what_is_paid_or_waived_meanwhile_is_not_asked_for(house: House) -> None:
