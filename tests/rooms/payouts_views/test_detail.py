@@ -278,11 +278,16 @@ def test_cut_off_is_shown_only_where_there_is_one(place: Place) -> None:
     address = f"/admin/payouts/{payout.reference}"
     assert "You can stop it until" not in client.get(address).text
     rules = policies.current_policy(place.organisation.id)[0].rules
-    for at, is_shown in (("17:30", True), ("03:00", False)):
+    # Where people send payouts nobody can promise that nothing leaves before.
+    for at, by_itself, is_shown in (
+        ("17:30", ["installations"], True),
+        ("03:00", ["installations"], False),
+        ("17:30", [], False),
+    ):
         with transaction():
             service.change_policy(
                 organisation_id=place.organisation.id,
-                rules={**rules, "cut_off": {"installations": at}},
+                rules={**rules, "cut_off": {"installations": at}, "paid_by_itself": by_itself},
                 actor=people.FACTORY,
                 now=HOUR,
             )

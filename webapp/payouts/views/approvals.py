@@ -101,7 +101,7 @@ def index() -> ResponseReturnValue:
         "now": who.now,
         "has_errors": not is_valid,
     }
-    template = "approvals/_results.html" if is_fragment() and is_valid else "approvals/index.html"
+    template = "approvals/_results.html" if is_fragment() else "approvals/index.html"
     return render_template(template, **context), 200 if is_valid else 422
 
 

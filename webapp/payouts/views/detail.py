@@ -184,7 +184,12 @@ def _entries(payout: Payout) -> list[dict[str, Any]]:
 
 
 def cut_off_sentence(rules: policy.Policy, program: str, now: datetime, timezone: str) -> str | None:
-    """Until when approved payouts of a program can be stopped today; None without a cut-off or behind it."""
+    """Until when approved payouts of a program can be stopped today; None without a cut-off or behind it.
+
+    Also None where people send them: somebody may do so at any time before.
+    """
+    if program not in rules.paid_by_itself:
+        return None
     until = policy.stoppable_until(rules, program, now, timezone)
     if until is None or until <= now:
         return None

@@ -74,7 +74,7 @@ def index() -> ResponseReturnValue:
         "now": utc_now(),
         "has_errors": not is_valid,
     }
-    template = "payouts/_own_results.html" if is_fragment() and is_valid else "payouts/own_index.html"
+    template = "payouts/_own_results.html" if is_fragment() else "payouts/own_index.html"
     return render_template(template, **context), 200 if is_valid else 422
 
 

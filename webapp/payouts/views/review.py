@@ -51,7 +51,8 @@ class Word:
 
 def transfer_of(payout: Payout) -> Transfer | None:
     """The transfer of the payout that two people must settle."""
-    return next((t for t in payout.transfers if t.state == _REVIEW), None)
+    # The newest first, as `reviews` settles them.
+    return next((t for t in reversed(payout.transfers) if t.state == _REVIEW), None)
 
 
 def last_word(transfer: Transfer) -> Word | None:

@@ -56,6 +56,11 @@ def _progress(run: Run) -> dict[str, Any]:
     }
 
 
+def _payout_href(row: RunRow) -> str | None:
+    reference = row.data.get("reference") if row.subject_type == "payout" else None
+    return url_for("admin.payouts.show", reference=reference) if reference else None
+
+
 def _context(run: Run) -> dict[str, Any]:
     outcome = request.args.get("outcome", "")
     if outcome not in set(RowOutcome):
@@ -78,7 +83,10 @@ def _context(run: Run) -> dict[str, Any]:
         "page": Page(
             page.items, page.previous_href, page.next_href, f"{label} row{'s' if label != '1' else ''}"
         ),
-        "rows": [{"row": r[0], "outcome": RowOutcome(r[0].outcome)} for r in page.items],
+        "rows": [
+            {"row": r[0], "outcome": RowOutcome(r[0].outcome), "payout_href": _payout_href(r[0])}
+            for r in page.items
+        ],
         "tabs": tabs,
         "outcome": outcome,
         "is_own_draft": run.state == RunState.DRAFT.value and run.created_by_id == current_user.id,
@@ -106,7 +114,7 @@ def index() -> ResponseReturnValue:
         "has_errors": not is_valid,
         "now": utc_now(),
     }
-    template = "runs/_results.html" if is_fragment() and is_valid else "runs/index.html"
+    template = "runs/_results.html" if is_fragment() else "runs/index.html"
     return render_template(template, **context), 200 if is_valid else 422
 
 

@@ -36,7 +36,7 @@ def index() -> ResponseReturnValue:
         count = capped_count(query, Document.id)
         label = "1 statement" if count == "1" else f"{count} statements"
         page = Page(rows, found.previous_href, found.next_href, label)
-    template = "statements/_results.html" if is_fragment() and is_valid else "statements/admin.html"
+    template = "statements/_results.html" if is_fragment() else "statements/admin.html"
     return (
         render_template(
             template,

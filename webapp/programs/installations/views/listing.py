@@ -56,7 +56,7 @@ def index() -> ResponseReturnValue:
         "waiting": queries.count_blocked(g.organisation.id),
         "has_errors": not is_valid,
     }
-    template = "_results.html" if is_fragment() and is_valid else "index.html"
+    template = "_results.html" if is_fragment() else "index.html"
     return render_template(f"installations/{template}", **context), 200 if is_valid else 422
 
 

@@ -82,7 +82,7 @@ def index() -> ResponseReturnValue:
         "xlsx_href": common.address("technician.installations.export", format="xlsx"),
         "has_errors": not is_valid,
     }
-    template = "_own_results.html" if is_fragment() and is_valid else "own_index.html"
+    template = "_own_results.html" if is_fragment() else "own_index.html"
     return render_template(f"installations/{template}", **context), 200 if is_valid else 422
 
 

@@ -64,7 +64,7 @@ def list_page(
             endpoint=endpoint,
             tab=tab,
             chips=listing.chips(form, endpoint) if is_valid else [],
-            fragment=is_fragment() and is_valid,
+            fragment=is_fragment(),
             may_change=may_change(),
             now=utc_now(),
             has_errors=not is_valid,

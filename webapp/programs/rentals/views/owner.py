@@ -146,7 +146,7 @@ def rents_index() -> ResponseReturnValue:
         "xlsx_href": listing.address("owner.rents.export", format="xlsx"),
         "has_errors": not is_valid,
     }
-    template = "_rents.html" if is_fragment() and is_valid else "rents.html"
+    template = "_rents.html" if is_fragment() else "rents.html"
     return render_template(f"rentals/owner/{template}", **context), 200 if is_valid else 422
 
 
