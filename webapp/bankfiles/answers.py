@@ -24,6 +24,9 @@ from webapp.providers.ports import mask
 
 PAIN002, NACHA, CSV = "pain.002", "NACHA return", "CSV"
 MOST_LINES = 20_000
+# What one payment can be at most, in minor units; more is no amount but a mistake.
+MOST_MINOR = 10**15
+_MOST_DIGITS = 15
 # What a status of ISO 20022 says of the money; one that is not here is shown and changes nothing.
 _STATUS = {
     "ACSC": Word.PAID,
@@ -69,10 +72,14 @@ class Answers:
 def minor_of(text: str, currency: str) -> int:
     """A plain amount of a file ("1234.50") in minor units. Raises ValueError when it is not exactly one."""
     try:
-        value = Decimal(text).scaleb(exponent(currency))
+        plain = Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
-    if value != value.to_integral_value() or value < 0:
+    # "NaN", "Infinity" and "1E+30" are numbers to Decimal, and no amount of money.
+    if not plain.is_finite() or plain.adjusted() > _MOST_DIGITS:
+        raise ValueError(text)
+    value = plain.scaleb(exponent(currency))
+    if value != value.to_integral_value() or not 0 <= value <= MOST_MINOR:
         raise ValueError(text)
     return int(value)
 

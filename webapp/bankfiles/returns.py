@@ -234,6 +234,15 @@ def _line(one: Spoken, item: BankFileItem | None, effect: Effect) -> dict[str, s
         "payout": item.payout.reference if item else "",
         "word": one.word.value if one.word else "",
         "code": one.code,
-        "text": one.text[:300],
+        "text": (_why_unreadable(one, item) if effect is Effect.UNREADABLE else one.text)[:300],
         "effect": effect.value,
     }
+
+
+def _why_unreadable(one: Spoken, item: BankFileItem | None) -> str:
+    """What is wrong with a line, in a sentence; what the bank wrote where it is its status that nobody knows."""
+    if one.word is None or item is None:
+        return one.text
+    if one.currency and one.currency != item.currency:
+        return f"It names {one.currency[:10]}, and the payment is in {item.currency}."
+    return f"{one.amount[:40]!r} is no amount in {item.currency}. Ask the bank what was booked."

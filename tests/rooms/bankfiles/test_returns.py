@@ -129,6 +129,26 @@ def test_the_amount_in_another_currency_or_unreadable_changes_nothing(place: Pla
     assert items(file)[0].word == "none"
 
 
+@pytest.mark.parametrize(
+    "said", ["Infinity", "-Infinity", "NaN", "sNaN", "1E+30", "1E+999999", "10000000000000.01", "-1", "1e"]
+)
+def test_what_is_no_amount_of_money_is_refused_with_a_sentence(place: Place, said: str) -> None:
+    file = _uploaded(place, 2)
+    one, other = items(file)
+    words = Spoken(key=one.key, word=Word.PAID, amount=said), Spoken(key=other.key, word=Word.PAID)
+    db.session.rollback()
+    row = bankfiles.returned(place.organisation, said.encode(), *words)
+    assert row.counts == {"unreadable": 1, "applied": 1}
+    assert row.lines[0]["text"] == f"{said!r} is no amount in USD. Ask the bank what was booked."
+    assert [item.word for item in items(file)] == ["none", "paid"]
+
+
+def test_the_largest_amount_is_one() -> None:
+    assert answers.minor_of("10000000000000.00", "USD") == 10**15
+    assert answers.minor_of("0.0100", "USD") == 1
+    assert answers.minor_of("1E+2", "JPY") == 100
+
+
 def test_a_file_that_is_not_uploaded_has_no_answers_yet(place: Place) -> None:
     bankfiles.waiting(place.organisation)
     file = bankfiles.make(place.organisation, place.maker)
