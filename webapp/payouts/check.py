@@ -49,6 +49,7 @@ _POSITION = f"""
     ORDER BY p.id
 """  # noqa: S608
 
+# A payout is under way once, however many of its tries are open or under review.
 _OPEN = ", ".join(f"'{s}'" for s in sorted(OPEN_TRANSFER_STATES | {TransferState.REVIEW}))
 _UNDER_WAY = f"""
     SELECT o.id, o.currency, coalesce(a.total, 0) AS booked, coalesce(t.total, 0) AS sent FROM (
@@ -60,12 +61,20 @@ _UNDER_WAY = f"""
         GROUP BY organisation_id, currency
     ) a ON a.organisation_id = o.id AND a.currency = o.currency
     LEFT JOIN (
-        SELECT t.organisation_id, t.currency, sum(t.amount_minor) AS total
-        FROM transfers t JOIN payouts p ON p.id = t.payout_id
-        WHERE t.state IN ({_OPEN}) AND p.state = 'processing' GROUP BY t.organisation_id, t.currency
+        SELECT p.organisation_id, p.currency, sum(p.amount_minor) AS total FROM payouts p
+        WHERE p.state = 'processing' AND EXISTS (
+            SELECT 1 FROM transfers t WHERE t.payout_id = p.id AND t.state IN ({_OPEN}))
+        GROUP BY p.organisation_id, p.currency
     ) t ON t.organisation_id = o.id AND t.currency = o.currency
     WHERE coalesce(a.total, 0) <> coalesce(t.total, 0) ORDER BY o.id, o.currency
 """  # noqa: S608
+
+_UNPAID = """
+    SELECT p.reference, p.state, t.n FROM transfers t JOIN payouts p ON p.id = t.payout_id
+    WHERE t.state = 'succeeded' AND p.state NOT IN ('paid', 'reversed')
+        AND (:organisation IS NULL OR t.organisation_id = :organisation)
+    ORDER BY p.id, t.n
+"""
 
 
 def _query(statement: str) -> TextClause:
@@ -74,7 +83,10 @@ def _query(statement: str) -> TextClause:
 
 
 def positions(organisation_id: int | None) -> Iterator[Finding]:
-    """One finding per payout whose ledger position is not what its state implies, and per wrong sum under way."""
+    """One finding per payout whose ledger position is not what its state implies, and per wrong sum under way.
+
+    Also one per succeeded transfer of a payout that counts as unpaid.
+    """
     for row in db.session.execute(_query(_POSITION), {"organisation": organisation_id}):
         parts = []
         for label, found, due in (
@@ -91,6 +103,9 @@ def positions(organisation_id: int | None) -> Iterator[Finding]:
         booked, sent = (Money(int(v), row.currency).plain for v in (row.booked, row.sent))
         message = f"open transfers add up to {sent} {row.currency}, but the ledger has {booked} in transit"
         yield Finding("transfers under way", f"organisation {row.id}", message)
+    for row in db.session.execute(_query(_UNPAID), {"organisation": organisation_id}):
+        message = f"Its try {row.n} has succeeded, but the payout is {row.state} and could be paid again"
+        yield Finding("paid by a transfer", row.reference, message)
 
 
 if positions not in position_checks:

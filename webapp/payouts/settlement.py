@@ -32,6 +32,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # After its end a transfer is watched for so long: banks return money days later.
 WATCH_DAYS = 7
 NOT_FOUND_TIMES, NOT_FOUND_OVER = 3, timedelta(minutes=15)
+_FAILED_LATER = "The bank said succeeded first, and failed later."
+_NOT_KNOWN = "The bank does not know a transfer any more that it had confirmed."
 
 
 def lock_transfer(transfer_row_id: int) -> tuple[Payout, Transfer]:
@@ -103,7 +105,9 @@ def describe(answer: Answer) -> dict[str, Any]:
 def apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
     """Let a status answer take effect. Repeated, late and reordered answers change nothing."""
     if difference := _difference(transfer, answer):
-        review(payout, transfer, difference, now)
+        if answer.outcome is _O.REVERSED or not _is_settled(transfer, difference):
+            review(payout, transfer, difference, now)
+        schedule_check(transfer, now)
         return
     _take_references(transfer, answer)
     handlers = {
@@ -134,6 +138,11 @@ def _difference(transfer: Transfer, answer: Answer) -> str:
     return ""
 
 
+def _is_settled(transfer: Transfer, reason: str) -> bool:
+    """Whether two people have found already, about this very contradiction, that the money has left."""
+    return transfer.state == _T.SUCCEEDED and transfer.error_message == reason
+
+
 def _take_references(transfer: Transfer, answer: Answer) -> None:
     if answer.provider_reference:
         transfer.provider_reference = answer.provider_reference[:120]
@@ -153,6 +162,7 @@ def _end(transfer: Transfer, state: TransferState, now: datetime) -> None:
 
 
 def _succeeded(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+    transfer.not_found_count, transfer.not_found_since = 0, None
     if _is_open(transfer):
         transfer.error_code = transfer.error_message = ""
         _end(transfer, _T.SUCCEEDED, now)
@@ -171,8 +181,8 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
         _halt_without_money(transfer, now)
         stoploss.look(transfer, now)
         payment.record_failure(payout, transfer, WORKER, now)
-    elif transfer.state == _T.SUCCEEDED:
-        review(payout, transfer, "The bank said succeeded first, and failed later.", now)
+    elif transfer.state == _T.SUCCEEDED and not _is_settled(transfer, _FAILED_LATER):
+        review(payout, transfer, _FAILED_LATER, now)
 
 
 def _halt_without_money(transfer: Transfer, now: datetime) -> None:
@@ -203,24 +213,23 @@ def _accepted(payout: Payout, transfer: Transfer, answer: Answer, now: datetime)
 
 
 def _not_found(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
-    if transfer.state == _T.SUCCEEDED:
-        review(payout, transfer, "The bank does not know a transfer any more that it had confirmed.", now)
-    if transfer.state not in (_T.UNKNOWN, _T.ACCEPTED):
+    if transfer.state not in (_T.UNKNOWN, _T.ACCEPTED, _T.SUCCEEDED) or _is_settled(transfer, _NOT_KNOWN):
         return
-    if transfer.error_code:
+    if transfer.error_code and transfer.state != _T.SUCCEEDED:
         # The bank refused the order itself, and knows nothing of it: nothing was moved.
         refused = Answer(_O.FAILED, code=transfer.error_code, message=transfer.error_message)
         _failed(payout, transfer, refused, now)
         return
     transfer.not_found_count += 1
     transfer.not_found_since = transfer.not_found_since or now
-    if now - _sent_at(transfer) > DAY:
+    is_sure = transfer.not_found_count >= NOT_FOUND_TIMES and now - transfer.not_found_since >= NOT_FOUND_OVER
+    if transfer.state == _T.SUCCEEDED:
+        # One such answer may come from a part of the bank that is behind: it is asked again soon.
+        if is_sure:
+            review(payout, transfer, _NOT_KNOWN, now)
+    elif now - _sent_at(transfer) > DAY:
         review(payout, transfer, "The bank does not know the transfer after more than a day.", now)
-    elif (
-        transfer.state == _T.UNKNOWN
-        and transfer.not_found_count >= NOT_FOUND_TIMES
-        and now - transfer.not_found_since >= NOT_FOUND_OVER
-    ):
+    elif transfer.state == _T.UNKNOWN and is_sure:
         requeue(transfer, now)
 
 
@@ -338,6 +347,8 @@ def _next_check(transfer: Transfer, now: datetime) -> datetime | None:
         if transfer.checks < len(delays):
             return now + delays[transfer.checks]
         return now + (HOUR if now - _sent_at(transfer) < DAY else DAY)
+    if transfer.state == _T.SUCCEEDED and transfer.not_found_count:
+        return now + NOT_FOUND_OVER / (NOT_FOUND_TIMES - 1)
     if transfer.state in (_T.SUCCEEDED, _T.FAILED) and transfer.finished_at is not None:
         return now + DAY if now - transfer.finished_at < WATCH_DAYS * DAY else None
     return None

@@ -247,9 +247,7 @@ def test_another_amount_or_currency_halts_and_books_nothing(
         assert found.is_halted()
 
 
-@pytest.mark.parametrize(
-    ("first", "then"), [(FAILED, _O.SUCCEEDED), (_O.SUCCEEDED, FAILED), (_O.SUCCEEDED, _O.NOT_FOUND)]
-)
+@pytest.mark.parametrize(("first", "then"), [(FAILED, _O.SUCCEEDED), (_O.SUCCEEDED, FAILED)])
 def test_a_bank_that_changes_its_word_halts_the_rail(
     database: Flask, now: datetime, first: Reply, then: Reply
 ) -> None:
@@ -262,6 +260,48 @@ def test_a_bank_that_changes_its_word_halts_the_rail(
         assert found.states() == (before, "review")
         assert found.is_halted()
         assert found.payout.state == before
+
+
+def test_a_bank_that_knows_a_confirmed_transfer_no_more_is_asked_three_times(
+    database: Flask, now: datetime
+) -> None:
+    with scene(now, [_O.ACCEPTED], [_O.SUCCEEDED, _O.NOT_FOUND]) as found:
+        found.send()
+        found.ask()
+        found.wait(days=1)
+        for _ in range(2):
+            found.ask(is_scheduled=True)
+            assert found.states() == ("paid", "succeeded")
+            assert not found.is_halted()
+            next_check_at = found.transfer.next_check_at
+            assert next_check_at is not None
+            assert next_check_at <= found.now + timedelta(minutes=8)
+            found.now = next_check_at
+        found.ask(is_scheduled=True)
+        assert found.states() == ("paid", "review")
+        assert found.is_halted()
+
+
+def test_not_found_once_between_two_confirmations_is_nothing(database: Flask, now: datetime) -> None:
+    answers: list[Reply] = [_O.SUCCEEDED, _O.NOT_FOUND, _O.NOT_FOUND, _O.SUCCEEDED, _O.NOT_FOUND]
+    with scene(now, [_O.ACCEPTED], answers) as found:
+        found.send()
+        for _ in answers:
+            found.ask()
+            found.wait(minutes=10)
+        assert found.states() == ("paid", "succeeded")
+        assert found.transfer.not_found_count == 1
+        assert not found.is_halted()
+
+
+def test_not_found_before_a_success_does_not_count_after_it(database: Flask, now: datetime) -> None:
+    answers: list[Reply] = [_O.NOT_FOUND, _O.NOT_FOUND, _O.SUCCEEDED, _O.NOT_FOUND]
+    with scene(now, [_O.UNKNOWN], answers) as found:
+        found.send()
+        for _ in answers:
+            found.ask()
+            found.wait(minutes=7)
+        assert found.states() == ("paid", "succeeded")
 
 
 def test_a_payout_under_review_cannot_be_tried_again_or_cancelled(

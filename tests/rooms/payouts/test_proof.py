@@ -6,11 +6,14 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from tests import factories
+from tests.factories.payouts import payout_sent
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
+from webapp.ledger import check as ledger_check
 from webapp.ledger import service as ledger
 from webapp.ledger.service import AccountKey, Leg
 from webapp.payouts import policies, proof
+from webapp.payouts.models import Transfer
 
 
 def _post(organisation_id: int, now: datetime) -> None:
@@ -49,3 +52,24 @@ def test_a_changed_balance_halts_payments_with_the_reason(database: Flask, now: 
     proof.prove(organisation.id, now, now)
     [halt] = policies.halts(organisation.id)
     assert "ledger check" in halt.reason
+
+
+def test_a_payout_with_two_tries_is_under_way_once(database: Flask, now: datetime) -> None:
+    organisation = factories.organisation()
+    made = payout_sent(organisation, now=now)
+    with transaction() as session:
+        first = session.query(Transfer).filter_by(payout_id=made.id).one()
+        first.state = "review"
+        values = {c.name: getattr(first, c.name) for c in Transfer.__table__.columns if c.name != "id"}
+        session.add(Transfer(**{**values, "n": 2, "transfer_id": "PD-another", "state": "accepted"}))
+    assert ledger_check.run(organisation.id).findings == []
+
+
+def test_a_success_of_a_payout_that_counts_as_unpaid_is_found(database: Flask, now: datetime) -> None:
+    organisation = factories.organisation()
+    made = payout_sent(organisation, now=now)
+    reference = made.reference
+    with transaction() as session:
+        session.query(Transfer).filter_by(payout_id=made.id).one().state = "succeeded"
+    found = {(f.rule, f.subject): f.message for f in ledger_check.run(organisation.id).findings}
+    assert "Its try 1 has succeeded, but the payout is processing" in found["paid by a transfer", reference]

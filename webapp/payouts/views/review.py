@@ -18,7 +18,7 @@ from webapp.people import members
 from webapp.people.queries import email_of
 from webapp.web import filters
 
-_REVIEW = TransferState.REVIEW
+_REVIEW, _FAILED = TransferState.REVIEW, TransferState.FAILED
 FOUND = {"moved": "the money has left", "not_moved": "no money has left"}
 _SAID = {
     "accepted": "It has the order",
@@ -132,14 +132,22 @@ def _cells(event: TransferEvent | None, currency: str) -> list[Any]:
     ]
 
 
-def _effects(payout: Payout) -> list[tuple[str, str]]:
+def _effects(payout: Payout, transfer: Transfer) -> list[tuple[str, str]]:
     """What each finding leads to, once two people have found it."""
     state = PayoutState(payout.state)
+    # Another try, or a payment by hand, has paid it.
+    is_paid_otherwise = state is PayoutState.PAID and reviews.before_review(payout, transfer) == _FAILED
     left = "The payout stays paid." if state is PayoutState.PAID else "The payout becomes paid."
     kept = {
         PayoutState.PAID: "The payout becomes returned: the amount is owed again, and an admin can re-issue it.",
         PayoutState.PROCESSING: "The payout becomes failed: the amount is owed again, and an admin can try again.",
+        PayoutState.CANCELLED: "The payout stays cancelled.",
     }.get(state, "The payout stays as it is: the amount is owed, and an admin can try again.")
+    if is_paid_otherwise:
+        left = "It was paid twice: the payout stays paid, and the second debit is booked as a correction."
+        kept = "The payout stays paid; only this try ends, as failed."
+    elif state is PayoutState.CANCELLED:
+        left = "Nothing can be booked for a cancelled payout. Book a correction under Reconciliation."
     return [("The money has left", left), ("No money has left", kept)]
 
 
@@ -162,6 +170,6 @@ def evidence(payout: Payout, user_id: int) -> dict[str, Any] | None:
         "solo_hours": solo.delay_hours if solo.is_on else None,
         "is_alone_now": word is not None and word.alone_from is not None and utc_now() >= word.alone_from,
         "others": _others(payout.organisation_id, word.by_id if word else user_id),
-        "effects": _effects(payout),
+        "effects": _effects(payout, transfer),
         "settings_href": url_for("admin.policy.show"),
     }
