@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
@@ -13,7 +14,8 @@ from webapp.bankfiles.states import RAIL
 from webapp.database import db, lock_row
 from webapp.kernel.errors import NotFound
 from webapp.payouts import in_files
-from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.models import Payout, Transfer, TransferEvent
+from webapp.payouts.states import TransferState
 from webapp.people.models import Payee
 
 
@@ -109,10 +111,10 @@ def pays_user(file_id: int, user_id: int | None) -> bool:
     return db.session.scalar(query) is not None
 
 
-def live_item_of(organisation_id: int, transfer_id: str) -> tuple[BankFileItem, BankFile] | None:
-    """The live item of a transfer (by Paydesk's own id), and its file."""
+def live_item_of(organisation_id: int, transfer_id: str) -> tuple[BankFileItem, BankFile, Transfer] | None:
+    """The live item of a transfer (by Paydesk's own id), its file, and the transfer."""
     row: Any = db.session.execute(
-        select(BankFileItem, BankFile)
+        select(BankFileItem, BankFile, Transfer)
         .join(BankFile, BankFile.id == BankFileItem.file_id)
         .join(Transfer, Transfer.id == BankFileItem.transfer_row_id)
         .where(
@@ -121,7 +123,19 @@ def live_item_of(organisation_id: int, transfer_id: str) -> tuple[BankFileItem, 
             BankFileItem.is_live.is_(True),
         )
     ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def settled_at(transfer_row_id: int) -> datetime | None:
+    """When two people last settled what a transfer had been under review for; None when they never did."""
+    return db.session.scalar(
+        select(func.max(TransferEvent.at)).where(
+            TransferEvent.transfer_id == transfer_row_id,
+            TransferEvent.source == "operator",
+            TransferEvent.from_state == TransferState.REVIEW.value,
+            TransferEvent.to_state != TransferState.REVIEW.value,
+        )
+    )
 
 
 def item_of_payout(payout: Payout) -> BankFileItem | None:

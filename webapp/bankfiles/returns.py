@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import selectinload
 
 from webapp.audit import service as audit
-from webapp.bankfiles import service, setups
+from webapp.bankfiles import bank_words, setups
 from webapp.bankfiles.answers import Answers, Spoken
 from webapp.bankfiles.models import BankFile, BankFileItem, BankReturn
-from webapp.bankfiles.states import CONTRADICTIONS, FOLLOWS, FileState, Format, Word
+from webapp.bankfiles.states import FileState, Format, Word
 from webapp.bankfiles.vault import Sealed
 from webapp.database import db
 from webapp.kernel.actor import Actor
@@ -124,7 +124,7 @@ def _apply(row: BankReturn, spoken: Iterable[Spoken], now: datetime) -> list[dic
         db.session.flush()
     for file in files.values():
         if file.sent_at is not None:
-            service.close_if_answered(file, now)
+            bank_words.close_if_answered(file, now)
     return lines
 
 
@@ -210,10 +210,9 @@ def _take(
         return Effect.UNREADABLE
     if one.currency and one.currency != item.currency:
         return Effect.UNREADABLE
-    present = Word(item.word)
-    if one.word not in FOLLOWS[present]:
-        return Effect.REPEATED
-    service.take_word(
+    if not bank_words.can_follow(item, one.word):
+        return _compare(row, one, item, booked, now)
+    bank_words.take_word(
         item,
         one.word,
         now,
@@ -225,7 +224,24 @@ def _take(
     )
     if booked is not None and booked != item.amount_minor:
         return Effect.OTHER_AMOUNT
-    return Effect.CONTRADICTS if (present, one.word) in CONTRADICTIONS else Effect.APPLIED
+    return Effect.CONTRADICTS if bank_words.is_contradicted(item) else Effect.APPLIED
+
+
+def _compare(row: BankReturn, one: Spoken, item: BankFileItem, booked: int | None, now: datetime) -> Effect:
+    """A word that is known, with an amount that may not be: paid was said without one, or with another."""
+    if one.word is not Word.PAID or item.word != Word.PAID or booked is None:
+        return Effect.REPEATED
+    known = item.amount_minor if item.booked_minor is None else item.booked_minor
+    if booked == known:
+        item.booked_minor = booked
+        return Effect.REPEATED
+    if known != item.amount_minor or bank_words.is_contradicted(item):
+        return Effect.REPEATED  # people look at it already
+    bank_words.take_word(
+        item, Word.PAID, now, by=row.reference, message=f"{item.message} Then another amount.".strip(),
+        utr=one.utr, booked_minor=booked,
+    )  # fmt: skip
+    return Effect.OTHER_AMOUNT
 
 
 def _line(one: Spoken, item: BankFileItem | None, effect: Effect) -> dict[str, str]:

@@ -11,17 +11,15 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from webapp import queue
 from webapp.audit import service as audit
-from webapp.bankfiles import queries
+from webapp.bankfiles import bank_words, queries
 from webapp.bankfiles.models import BankFile, BankFileItem
-from webapp.bankfiles.states import RAIL, FileAction, FileState, Word, next_state, state_of
+from webapp.bankfiles.states import RAIL, FileAction, FileState, Word, next_state
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Conflict, Forbidden, Invalid, NotAllowed, NotFound, StaleVersion
 from webapp.kernel.money import Money
-from webapp.outbox import service as outbox
 from webapp.payouts import in_files, policies
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import TransferState
@@ -336,48 +334,14 @@ def settle(
         raise Conflict(f"The bank has answered every payment of {reference} already; nothing was changed.")
     with db.session.no_autoflush:
         for item in open_items:
-            take_word(item, Word.PAID, now, by=actor.label, message=f"Debited by the statement: {statement}")
-    close_if_answered(file, now)
+            bank_words.take_word(
+                item, Word.PAID, now, by=actor.label, message=f"Debited by the statement: {statement}"
+            )
+    db.session.flush()
+    bank_words.close_if_answered(file, now)
     total = Money(sum(item.amount_minor for item in open_items), file.currency)
     changes = {"payments": [None, len(open_items)], "total": [None, f"{total.plain} {file.currency}"]}
     _record("settled", file, actor, now, changes, f"Statement: {statement}")
     return Done(
         file, f"{len(open_items)} payments of {reference} are paid. Their payees are told within seconds."
     )
-
-
-def take_word(
-    item: BankFileItem,
-    word: Word,
-    now: datetime,
-    *,
-    by: str,
-    code: str = "",
-    message: str = "",
-    utr: str = "",
-    booked_minor: int | None = None,
-) -> None:
-    """Keep what the bank said of one payment, and have a worker let it take effect through the transfer."""
-    item.word, item.code, item.message = word.value, code[:120], message[:500]
-    item.utr = utr[:120] or item.utr
-    item.booked_minor = booked_minor if booked_minor is not None else item.booked_minor
-    item.answered_at, item.answered_by = now, by[:254]
-    outbox.add(
-        kind="transfer.ask",
-        reference_id=item.transfer_row_id,
-        dedupe_key=f"transfer.ask:{item.transfer_row_id}:file:{item.id}:{word.value}:{booked_minor or 0}",
-        to_queue=queue.MONEY,
-        organisation_id=item.organisation_id,
-        now=now,
-    )
-
-
-def close_if_answered(file: BankFile, now: datetime) -> None:
-    """Bring the file to where the words on its items put it."""
-    db.session.flush()
-    words = [Word(word) for word in queries.word_counts(file.id)]
-    state = state_of(words)
-    if state != file.state:
-        file.state = state.value
-        file.closed_at = now if state is FileState.CLOSED else None
-    file.version += 1

@@ -89,7 +89,6 @@ FOLLOWS: dict[Word, frozenset[Word]] = {
     Word.REFUSED: frozenset({Word.PAID}),
     Word.RETURNED: frozenset(),
 }
-CONTRADICTIONS = frozenset({(Word.PAID, Word.REFUSED), (Word.REFUSED, Word.PAID)})
 ANSWERED = frozenset({Word.PAID, Word.REFUSED, Word.RETURNED})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,91 @@ def test_the_opposite_of_before_is_for_two_people(place: Place, first: Word, sec
     with pytest.raises(Conflict, match="halted"):
         bankfiles.make(place.organisation)
     assert check.run(place.organisation.id).findings == []
+
+
+@pytest.mark.parametrize(
+    ("words", "mark"),
+    [
+        ((Word.PAID, Word.REFUSED), "PAID, THEN REFUSED"),
+        ((Word.REFUSED, Word.PAID), "REFUSED, THEN PAID"),
+        ((Word.REFUSED, Word.PAID, Word.REFUSED), "REFUSED, THEN PAID"),
+        ((Word.PAID, Word.REFUSED, Word.PAID, Word.ACCEPTED), "PAID, THEN REFUSED"),
+        ((Word.REFUSED, Word.PAID, Word.RETURNED), "REFUSED, THEN PAID"),
+    ],
+)
+def test_opposite_words_before_a_worker_asks_are_for_two_people(
+    place: Place, words: tuple[Word, ...], mark: str
+) -> None:
+    file = _uploaded(place, 1)
+    (item,) = items(file)
+    reference = item.payout.reference
+    for n, word in enumerate(words):
+        db.session.rollback()
+        bankfiles.returned(place.organisation, b"%d" % n, Spoken(key=item.key, word=word, code="AC04"))
+    (item,) = items(file)
+    assert item.code == mark
+    assert "Paid by BR-" in item.message or "paid by BR-" in item.message
+    answer_all()
+    (transfer,) = transfers()
+    assert (transfer.state, payout(reference).state) == ("review", "processing")
+    with pytest.raises(Conflict, match="halted"):
+        bankfiles.make(place.organisation)
+    # What two people find stands: the same words, asked for again, open nothing anew.
+    for person in (place.maker, place.approver):
+        with transaction():
+            payouts.settle_review(
+                organisation_id=place.organisation.id, reference=reference, finding="not_moved",
+                note="No debit on the statement.", actor=actor_of(person), now=WHEN,
+            )  # fmt: skip
+    answer_all()
+    assert (transfers()[0].state, payout(reference).state) == ("failed", "failed")
+    assert check.run(place.organisation.id).findings == []
+
+
+def test_a_return_after_people_settled_opposite_words_is_one_like_any_other(place: Place) -> None:
+    file = _uploaded(place, 1)
+    (item,) = items(file)
+    reference = item.payout.reference
+    _say(place, Spoken(key=item.key, word=Word.PAID))
+    _say(place, Spoken(key=item.key, word=Word.REFUSED))
+    for person in (place.maker, place.approver):
+        with transaction():
+            payouts.settle_review(
+                organisation_id=place.organisation.id, reference=reference, finding="moved",
+                note="The debit is on the statement.", actor=actor_of(person), now=WHEN,
+            )  # fmt: skip
+    db.session.rollback()
+    later = WHEN + timedelta(days=1)
+    bankfiles.returned(place.organisation, b"r", Spoken(key=item.key, word=Word.RETURNED), now=later)
+    answer_all()
+    assert (transfers()[0].state, payout(reference).state) == ("reversed", "reversed")
+    assert check.run(place.organisation.id).findings == []
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_another_amount_after_paid_is_for_two_people(place: Place, is_settled: bool) -> None:
+    file = _uploaded(place, 1)
+    (item,) = items(file)
+    if is_settled:
+        with transaction():
+            service.settle(
+                organisation_id=file.organisation_id, reference=file.reference, statement="2026-11-20/7",
+                actor=actor_of(place.maker), now=WHEN, expected_version=file.version,
+            )  # fmt: skip
+        answer_all()
+    else:
+        _say(place, Spoken(key=item.key, word=Word.PAID))
+    # The same amount is kept, and is nothing new.
+    assert _say(place, Spoken(key=item.key, word=Word.PAID, amount="100.00")) == {"repeated": 1}
+    assert (items(file)[0].booked_minor, transfers()[0].state) == (10_000, "succeeded")
+    assert _say(place, Spoken(key=item.key, word=Word.PAID, amount="99.99")) == {"other_amount": 1}
+    assert items(file)[0].booked_minor == 9_999
+    assert transfers()[0].state == "review"
+    with pytest.raises(Conflict, match="halted"):
+        bankfiles.make(place.organisation)
+    # What people look at is not overwritten by a third amount.
+    assert _say(place, Spoken(key=item.key, word=Word.PAID, amount="98.00")) == {"repeated": 1}
+    assert items(file)[0].booked_minor == 9_999
 
 
 def test_another_amount_is_for_two_people(place: Place) -> None:
