@@ -67,7 +67,12 @@ def a_comparison(house: House, kind: str) -> list[Arguments]:
     return [{"reference": "CM-0001"}]
 
 
-@example("admin.reconciliation.finding", "admin.reconciliation.assign", "admin.reconciliation.resolve")
+@example(
+    "api.findings",
+    "admin.reconciliation.finding",
+    "admin.reconciliation.assign",
+    "admin.reconciliation.resolve",
+)
 def a_finding(house: House, kind: str) -> list[Arguments]:
     """A line that we know nothing of."""
     return [{"finding_id": _finding(house).id}]

@@ -12,6 +12,7 @@ from webapp.api.operations import Resource
 from webapp.api.problems import Problem
 from webapp.api.resources import (
     bank_changes,
+    findings,
     installations,
     leases,
     me,
@@ -43,6 +44,7 @@ RESOURCES: tuple[Resource, ...] = tuple(
         rent_payments,
         payees,
         bank_changes,
+        findings,
         statements,
     )
 )

@@ -44,6 +44,7 @@ class Scope(Label):
     INSTALLATIONS_WRITE = "installations:write", "Add and change installations"
     RENTALS_READ = "rentals:read", "Read properties, leases, rents and their payments"
     RENTALS_WRITE = "rentals:write", "Add properties and leases, enter and verify payments of rent"
+    RECONCILIATION_READ = "reconciliation:read", "Read what comparisons with banks and providers found"
     PAYEES_READ = "payees:read", "Read payees, their details masked"
     PAYEES_WRITE = "payees:write", "Add and change payees, ask for new payment details"
     PAYEES_VERIFY = "payees:verify", "Verify or refuse new payment details"
