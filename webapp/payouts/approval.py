@@ -207,7 +207,7 @@ def cancel(
     payout.reason = need_reason(reason, "Paid twice by mistake.")
     state = next_state(payout.state, PayoutAction.CANCEL)
     records.change(payout, PayoutAction.CANCEL, state, actor=actor, now=now, note=payout.reason)
-    payout.is_held, payout.hold_reason = False, ""
+    payout.is_held, payout.hold_reason, payout.retry_at = False, "", None
     entries.cancelled(payout, records.today(payout, now), actor, now)
     _release_claims(payout, now)
     records.tell("cancelled", payout, now)
