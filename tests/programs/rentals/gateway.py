@@ -16,6 +16,8 @@ class ScriptedGateway:
     def __init__(self, statuses: list[Reply] | None = None, refunds: list[Reply] | None = None) -> None:
         self.statuses = list(statuses or [CollectionState.PENDING])
         self.refund_replies = list(refunds or [CollectionState.NOT_FOUND])
+        # What an order of a refund is answered.
+        self.refund_order: Reply = CollectionState.PENDING
         self.created: list[CollectionOrder] = []
         self.refunded: list[tuple[str, int]] = []
 
@@ -40,7 +42,8 @@ class ScriptedGateway:
         """Take a refund in."""
         assert not db.session().in_transaction()
         self.refunded.append((refund_id, amount_minor))
-        return CollectionAnswer(CollectionState.PENDING)
+        reply = self.refund_order
+        return reply if isinstance(reply, CollectionAnswer) else CollectionAnswer(reply)
 
     def refund_status(self, organisation_id: int, refund_id: str) -> CollectionAnswer:
         """The next reply about refunds."""

@@ -15,8 +15,10 @@ from webapp.kernel.clock import utc_now
 from webapp.outbox.service import Later
 from webapp.programs.rentals import collecting, payments, returns
 from webapp.programs.rentals.models import PaymentSource, PaymentState, RentPayment, RentReturn, ReturnKind
+from webapp.providers.ports import CollectionState
 
 _AGAIN = timedelta(minutes=2)
+_UNCLEAR = (CollectionState.UNKNOWN, CollectionState.NOT_SENT, CollectionState.PENDING)
 _RECEIVED = (PaymentState.COMPLETED, PaymentState.REFUNDED)
 
 
@@ -67,14 +69,19 @@ def _payment(payment_id: int, event: str) -> Outcome | Later:
 
 
 def _refund(return_id: int, event: str) -> Outcome | Later:
-    returns.work(return_id=return_id)
+    said = returns.work(return_id=return_id)
     with transaction():
         row = db.session.get_one(RentReturn, return_id)
         reference = db.session.scalar(select(RentPayment.reference).where(RentPayment.id == row.payment_id))
-        state = row.state
-    if event.endswith(".completed") and state == "pending":
+        state, problem, is_asked = row.state, row.error_message, row.next_check_at is not None
+    if state == "completed" or not event.endswith(".completed"):
+        return Outcome(MessageState.APPLIED, f"The refund of {reference} is {state}.")
+    # It says given back, and Paydesk has it otherwise: asked again while PhonePe gives no clear answer.
+    if is_asked or (state == "failed" and said in _UNCLEAR):
         return Later(utc_now() + _AGAIN, f"PhonePe does not confirm the refund of {reference} yet.")
-    return Outcome(MessageState.APPLIED, f"The refund of {reference} is {state}.")
+    return Outcome(
+        MessageState.FAILED, f"The refund of {reference} is {state}: {problem or 'no reason given'}"
+    )
 
 
 def still_asked_about(organisation_id: int) -> str:

@@ -191,10 +191,12 @@ def _completed(payment: RentPayment, answer: CollectionAnswer, now: datetime) ->
             else Money(answer.amount_minor, payment.currency).format()
         )
         asked = Money(expected, payment.currency).format()
+        is_new = payment.error_code != AMOUNT_DIFFERS
         payment.error_code = AMOUNT_DIFFERS
         payment.error_message = f"The gateway says {paid}, and {asked} was asked for. A person must look."
         payment.next_check_at = None
-        _record("amount_differs", payment, WORKER, now, {"amount": [expected, answer.amount_minor]})
+        if is_new:
+            _record("amount_differs", payment, WORKER, now, {"amount": [expected, answer.amount_minor]})
         return
     payment.gateway_reference, payment.gateway_method = answer.provider_reference, answer.method
     payment.utr = answer.utr

@@ -1,8 +1,7 @@
 """Rent that goes back to the tenant: refunds that we order, chargebacks that befall us; and what owners then owe.
 
 The fee, its tax and what was withheld go back in proportion; the owners bear the rest. What was paid out to them
-already they owe, and it is netted from their next payouts; a payout that has not left yet is taken back and made anew.
-"""
+already they owe, and it is netted from XX"""
 
 from __future__ import annotations
 
@@ -10,35 +9,31 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db, lock_row, transaction
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.clock import local_date, utc_now
-from webapp.kernel.errors import Conflict, Invalid, PaydeskError
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_transfer_id
 from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
-from webapp.payouts import service as payouts
-from webapp.payouts.models import Payout
-from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee
-from webapp.programs.rentals import charging, collecting, entries, rules, sharing
+from webapp.programs.rentals import charging, collecting, entries, holding, rules, sharing
 from webapp.programs.rentals.models import (
     Distribution,
     OwnerDebt,
     PaymentSource,
     PaymentState,
+    RentCharge,
     RentPayment,
     RentReturn,
     ReturnKind,
 )
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionState
-
-# Payouts that have not been sent: they are taken back instead of being owed.
-_NOT_SENT = (PayoutState.PENDING_APPROVAL, PayoutState.APPROVED)
 
 
 def order_refund(
@@ -53,6 +48,7 @@ def order_refund(
     row = _new(payment, ReturnKind.REFUND, f"RF{new_transfer_id()}", amount_minor, reason, actor, now)
     if payment.source == PaymentSource.PHONEPE:
         _plan(row, now, now)
+        holding.hold_back(payment, actor, now)
     else:
         confirm(row, actor, now)
     return row
@@ -73,9 +69,18 @@ def record_chargeback(
     if not case or len(case) > 60:
         raise Invalid("case_number", "Enter the gateway's number of the case.", "CB-20261104-17")
     payment = _lock(organisation_id, reference, amount_minor, reason)
-    if db.session.scalar(select(RentReturn.id).where(RentReturn.return_ref == case)):
+    known = select(RentReturn.id).where(
+        RentReturn.organisation_id == organisation_id, RentReturn.return_ref == case
+    )
+    if db.session.scalar(known):
         raise Conflict(f"The case {case} is recorded already. Nothing was done.")
-    row = _new(payment, ReturnKind.CHARGEBACK, case, amount_minor, reason, actor, now)
+    try:
+        with db.session.begin_nested():
+            row = _new(payment, ReturnKind.CHARGEBACK, case, amount_minor, reason, actor, now)
+    except IntegrityError as error:
+        raise Conflict(
+            f"The case {case} cannot be recorded now; it may have been this moment. Nothing was done."
+        ) from error
     confirm(row, actor, now)
     return row
 
@@ -152,8 +157,12 @@ def _plan(row: RentReturn, at: datetime, now: datetime) -> None:
     )
 
 
-def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> None:
-    """Order a refund at the gateway, or ask what became of it; the same refund id is never ordered as another."""
+def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> CollectionState | None:
+    """Order a refund at the gateway, or ask what became of it; the same refund id is never ordered as another.
+
+    One that was refused is only asked about: the gateway may have given it back after all. Returns what the gateway
+    said; None: there is nothing to ask.
+    """
     with transaction():
         row = db.session.execute(
             select(
@@ -161,65 +170,117 @@ def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> None:
                 RentReturn.return_ref,
                 RentReturn.amount_minor,
                 RentReturn.state,
-                RentReturn.checks,
                 RentPayment.merchant_order_id,
             )
             .join(RentPayment, RentPayment.id == RentReturn.payment_id)
-            .where(RentReturn.id == return_id)
+            .where(RentReturn.id == return_id, RentReturn.kind == ReturnKind.REFUND.value)
         ).one_or_none()
-    if row is None or row.state != "pending" or row.merchant_order_id is None:
-        return
+    if row is None or row.state == "completed" or row.merchant_order_id is None:
+        return None
+    organisation_id, refund_id, order_id = row.organisation_id, row.return_ref, row.merchant_order_id
     collector = registry.collector(collecting.GATEWAY)
-    answer = collecting.ask(lambda: collector.refund_status(row.organisation_id, row.return_ref))
-    if answer.state is CollectionState.NOT_FOUND:
+    answer = collecting.ask(lambda: collector.refund_status(organisation_id, refund_id))
+    if answer.state is CollectionState.NOT_FOUND and row.state == "pending":
         # The gateway does not know it: it was never ordered, or the order was lost. The id makes it safe to repeat.
         answer = collecting.ask(
-            lambda: collector.refund(
-                row.organisation_id, row.return_ref, row.merchant_order_id, row.amount_minor
-            )
+            lambda: collector.refund(organisation_id, refund_id, order_id, row.amount_minor)
         )
+        if answer.state is CollectionState.FAILED:
+            # A refused order is believed only where the gateway does not know the refund either.
+            said = collecting.ask(lambda: collector.refund_status(organisation_id, refund_id))
+            answer = answer if said.state is CollectionState.NOT_FOUND else said
     with transaction():
         _apply(return_id, answer, clock())
+    return answer.state
 
 
 def _apply(return_id: int, answer: CollectionAnswer, now: datetime) -> None:
     row = lock_row(RentReturn, RentReturn.id == return_id)
-    if row.state != "pending":
+    if row.state == "completed":
         return
     row.checks += 1
-    if answer.state is CollectionState.COMPLETED and answer.amount_minor in (None, row.amount_minor):
-        confirm(row, WORKER, now)
+    if answer.state is CollectionState.COMPLETED:
+        if problem := _contradiction(row, answer):
+            _leave_to_a_person(row, problem, answer, now)
+        else:
+            confirm(row, WORKER, now)
+    elif row.state == "failed":
+        return
     elif answer.state is CollectionState.FAILED:
         row.state, row.next_check_at = "failed", None
         row.error_message = (answer.message or "The gateway refused the refund.")[:500]
+        payment = db.session.get_one(RentPayment, row.payment_id)
+        sharing.ask(payment, now, part=f":return:{row.id}:refused")
     else:
         row.error_message = answer.message[:500]
         _plan(row, now + timedelta(seconds=rules.next_poll(row.checks)), now)
+
+
+def _contradiction(row: RentReturn, answer: CollectionAnswer) -> str:
+    """Why a refund that the gateway calls completed cannot be booked as it is; empty when it can."""
+    if answer.amount_minor not in (None, row.amount_minor):
+        said, asked = (
+            Money(minor, row.currency).format() for minor in (answer.amount_minor or 0, row.amount_minor)
+        )
+        return f"The gateway says {said} went back, and {asked} was asked for. A person must look."
+    payment = lock_row(RentPayment, RentPayment.id == row.payment_id)
+    if payment.returned_minor + row.amount_minor > payment.amount_minor:
+        return (
+            "The gateway says it went back, and more than was paid would have gone back. A person must look."
+        )
+    return ""
+
+
+def _leave_to_a_person(row: RentReturn, problem: str, answer: CollectionAnswer, now: datetime) -> None:
+    """Nothing is booked and nothing asked any more; said once in the trail, and shown with the payment."""
+    row.next_check_at = None
+    if row.error_message == problem:
+        return
+    row.error_message = problem
+    payment = db.session.get_one(RentPayment, row.payment_id)
+    audit.record(
+        tag="rentals:rent_payment:amount_differs",
+        actor=WORKER,
+        now=now,
+        organisation_id=row.organisation_id,
+        subject_type="rent_payment",
+        subject_id=payment.id,
+        subject_label=payment.reference,
+        changes={"amount": [row.amount_minor, answer.amount_minor]},
+        note=f"{row.return_ref}: {problem}",
+    )
 
 
 def confirm(row: RentReturn, actor: Actor, now: datetime) -> None:
     """The money has gone back: booked, counted, and owed by the owners where it was theirs."""
     payment = lock_row(RentPayment, RentPayment.id == row.payment_id)
     before = payment.returned_minor
-    row.state, row.completed_at, row.next_check_at = "completed", now, None
+    row.state, row.completed_at, row.next_check_at, row.error_message = "completed", now, None, ""
     payment.returned_minor += row.amount_minor
     payment.version += 1
     if payment.returned_minor == payment.amount_minor:
         payment.state = PaymentState.REFUNDED.value
-    charging.count_paid(payment.charge, -row.amount_minor)
+    # As when it is received: the payment first, then its charge.
+    charge = lock_row(RentCharge, RentCharge.id == payment.charge_id)
+    charging.count_paid(charge, -row.amount_minor)
     db.session.flush()
     on = local_date(now, db.session.get_one(Organisation, payment.organisation_id).timezone)
     distribution = payment.distribution
     if distribution is None:
         entries.went_back_unshared(row, payment, on, actor, now)
+        sharing.ask(payment, now, part=f":return:{row.id}")
         return
+    # Before anything of a share is touched: whoever cancels a payout locks the payout first, then its share.
+    why = f"The rent went back to the tenant ({row.kind} of {payment.reference})."
+    holding.take_back(payment, why, actor, now)
     fee, fee_tax, withheld, owners = _borne(distribution, before, payment.returned_minor)
     debts = _owe(row, distribution, owners, now)
     entries.went_back(
         row, payment, fee_minor=fee, fee_tax_minor=fee_tax, withheld_minor=withheld, debts=debts,
         on=on, actor=actor, now=now,
     )  # fmt: skip
-    _take_payouts_back(payment, distribution, row, actor, now)
+    holding.set_off(payment, actor, now)
+    sharing.ask(payment, now, part=f":return:{row.id}")
 
 
 def _borne(distribution: Distribution, before: int, after: int) -> tuple[int, int, int, int]:
@@ -256,26 +317,3 @@ def _owe(
             debts.append((share.payee, part.amount))
     db.session.flush()
     return debts
-
-
-def _take_payouts_back(
-    payment: RentPayment, distribution: Distribution, row: RentReturn, actor: Actor, now: datetime
-) -> None:
-    """Payouts of this rent that have not been sent are cancelled; what is left after the debt is paid anew."""
-    for share in distribution.shares:
-        payout = db.session.get(Payout, share.payout_id) if share.payout_id else None
-        if payout is None or payout.state not in _NOT_SENT:
-            continue
-        try:
-            with db.session.begin_nested():
-                payouts.cancel(
-                    organisation_id=payment.organisation_id,
-                    reference=payout.reference,
-                    reason=f"The rent went back to the tenant ({row.kind} of {payment.reference}).",
-                    actor=actor,
-                    now=now,
-                )
-            share.offer = "open"
-        except PaydeskError:
-            continue  # it is being sent this moment: what is owed is netted from the next payout instead
-    sharing.ask(payment, now, part=f":return:{row.id}")

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 
 from webapp import queue
 from webapp.audit import service as audit
@@ -26,16 +26,16 @@ from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
 from webapp.people.numbers import next_number
-from webapp.programs.rentals import entries, terms
+from webapp.programs.rentals import entries, holding, terms
 from webapp.programs.rentals.drafts import PROGRAM, SOURCE_TYPE
 from webapp.programs.rentals.models import (
     Distribution,
     DistributionShare,
-    OwnerDebt,
     PaymentState,
     Property,
     PropertyBill,
     RentPayment,
+    RentReturn,
 )
 from webapp.programs.rentals.rules import Distribution as Shared
 from webapp.programs.rentals.rules import Owner, Part, Received, distribute
@@ -57,12 +57,17 @@ def ask(payment: RentPayment, now: datetime, part: str = "") -> None:
 
 
 def share_out(*, payment_id: int, actor: Actor, now: datetime) -> Distribution | None:
-    """Share a completed rent out, once. None: it is not completed, went back wholly, or nobody owns the property."""
+    """Share a completed rent out, once.
+
+    None: it is not completed, went back wholly or is going back, or nobody owns the property.
+    """
     payment = lock_row(RentPayment, RentPayment.id == payment_id)
     if payment.state != PaymentState.COMPLETED:
         return None
     if payment.distribution is not None:
         return payment.distribution
+    if holding.is_going_back(payment.id):
+        return None
     # The property's row keeps two rents from taking the same bill or filling the same reserve.
     place = lock_row(Property, Property.id == payment.charge.lease.unit.property_id)
     if not place.shares or payment.returned_minor == payment.amount_minor:
@@ -170,11 +175,17 @@ def _take_bills(place: Property, shared: Shared, payment: RentPayment, now: date
 def pay_owners(*, payment_id: int, actor: Actor, now: datetime) -> list[Payout]:
     """A payout for each owner of a shared-out rent who has none; what stands in the way is written to the share.
 
-    A share whose payout was rejected or cancelled is left to a person.
+    A share whose payout was rejected or cancelled is left to a person. While the rent is going back nobody is paid.
     """
     payment = lock_row(RentPayment, RentPayment.id == payment_id)
     distribution = payment.distribution
-    if distribution is None or not settings_of(payment.organisation_id).is_automatic:
+    if distribution is None:
+        return []
+    if holding.is_going_back(payment.id):
+        holding.hold_back(payment, actor, now)
+        return []
+    holding.settle_returned(payment, actor, now)
+    if not settings_of(payment.organisation_id).is_automatic:
         return []
     made = []
     for share in distribution.shares:
@@ -198,7 +209,7 @@ def pay_share(
     Raises Invalid or Conflict, and then nothing of it is done.
     """
     with db.session.begin_nested():
-        _net(share, payment, actor, now)
+        holding.net(share, payment, actor, now)
         share.waits_for = ""
         if share.amount_minor == share.netted_minor:
             return None
@@ -295,29 +306,16 @@ def _percent(text: str | None) -> str:
     return f"{Decimal(text).normalize():f}" if text else ""
 
 
-def _net(share: DistributionShare, payment: RentPayment, actor: Actor, now: datetime) -> None:
-    """Take what the owner owes from their share, oldest debt first."""
-    debts = db.session.scalars(
-        select(OwnerDebt)
-        .where(
-            OwnerDebt.organisation_id == payment.organisation_id,
-            OwnerDebt.payee_id == share.payee_id,
-            OwnerDebt.currency == payment.currency,
-            OwnerDebt.netted_minor < OwnerDebt.amount_minor,
-        )
-        .order_by(OwnerDebt.id)
-        .with_for_update()
-    ).all()
-    on = local_date(now, _organisation(payment).timezone)
-    for debt in debts:
-        amount = min(debt.amount_minor - debt.netted_minor, share.amount_minor - share.netted_minor)
-        if amount <= 0:
-            break
-        key = f"{share.id}:{debt.id}:{debt.netted_minor}"
-        debt.netted_minor += amount
-        share.netted_minor += amount
-        entries.netted(payment, share.payee, amount, key, on, actor, now)
-    db.session.flush()
+def ask_after_failure(payout: Payout, now: datetime) -> None:
+    """A payout came to nothing: where its rent went back meanwhile, a worker takes it back."""
+    going = exists().where(RentReturn.payment_id == RentPayment.id, RentReturn.state != "failed")
+    for payment in db.session.scalars(
+        select(RentPayment)
+        .join(RentPayment.distribution)
+        .join(DistributionShare)
+        .where(DistributionShare.payout_id == payout.id, going)
+    ):
+        ask(payment, now, part=f":failed:{payout.id}:{payout.version}")
 
 
 def block_share(payout: Payout, reason: str) -> None:

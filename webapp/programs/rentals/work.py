@@ -29,10 +29,12 @@ class RentalsSubscriber:
         """The share names its payout; there is nothing to add."""
 
     def on_failed(self, payout: Payout, now: datetime) -> None:
-        """It stays in the same payout, which is tried again."""
+        """It stays in the same payout, which is tried again, unless the rent went back meanwhile."""
+        sharing.ask_after_failure(payout, now)
 
     def on_reversed(self, payout: Payout, now: datetime) -> None:
-        """The payout is re-issued."""
+        """The payout is re-issued, unless the rent went back meanwhile."""
+        sharing.ask_after_failure(payout, now)
 
     def on_rejected(self, payout: Payout, now: datetime) -> None:
         """Not offered again by itself: that would only be rejected again."""
