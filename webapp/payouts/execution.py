@@ -115,6 +115,8 @@ def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | 
             return None
         if reasons := policies.halt_reasons(transfer.organisation_id, transfer.rail):
             return Later(now + _WAIT, f"Payments are halted: {' '.join(reasons)}")
+        if reason := settlement.why_try_waits(payout):
+            return Later(now + _WAIT, reason)
         if is_too_low:
             settlement.halt_rail(transfer, balance.TOO_LOW, now)
             return Later(now + _WAIT, balance.TOO_LOW)

@@ -33,6 +33,7 @@ def described(query: Select[Transfer]) -> Select[Transfer]:
         payout.joinedload(Payout.method),
         payout.joinedload(Payout.organisation),
         payout.joinedload(Payout.payee).selectinload(Payee.pending_change),
+        payout.selectinload(Payout.transfers),
     ).execution_options(populate_existing=True)
 
 
@@ -64,6 +65,8 @@ def why_it_waits(transfer: Transfer, now: datetime) -> str:
     """Why a queued transfer may not leave now, in a sentence; empty when it may. The last gate before a file."""
     payout = transfer.payout
     payee, zone = payout.payee, payout.organisation.timezone
+    if reason := settlement.why_try_waits(payout):
+        return reason
     if has_other_details(transfer):
         return "The payment details of this payee changed since it was sent for payment."
     if (pending := queries.details_pending(payee)) is not None:

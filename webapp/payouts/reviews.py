@@ -251,6 +251,6 @@ def _end_paid_twice(payout: Payout, transfer: Transfer, actor: Actor, now: datet
         changes={"transfer": [None, transfer.transfer_id], "left twice": [None, amount]},
     )
     return (
-        f"{payout.reference} was paid twice: {amount} left a second time and stands in no account yet. Ask the payee or "
-        "the bank for it, and book the second debit as a correction, from its bank line under Reconciliation."
+        f"{payout.reference} was paid twice: {amount} left a second time and stands in no account yet. Ask the payee "
+        "or the bank for it, and book the second debit as a correction, from its bank line under Reconciliation."
     )

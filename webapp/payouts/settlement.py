@@ -49,6 +49,16 @@ def lock_transfer(transfer_row_id: int) -> tuple[Payout, Transfer]:
     return payout, transfer
 
 
+def why_try_waits(payout: Payout) -> str:
+    """Why a queued try of the payout may not leave, whatever the rail: a sentence, empty when it may.
+
+    What another try did is not known, or a restored database does not know of what was sent since.
+    """
+    if any(t.state == _T.REVIEW for t in payout.transfers):
+        return "A transfer of this payout is under review; two people must settle it first."
+    return f"It is on hold: {payout.hold_reason} Somebody must release it." if payout.is_held else ""
+
+
 def last_event(transfer_row_id: Any) -> ColumnElement[int]:
     """The number of a transfer's newest event, as a part of a query; 0 without one."""
     newest = select(func.coalesce(func.max(TransferEvent.seq), 0))

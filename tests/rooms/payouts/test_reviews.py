@@ -17,7 +17,8 @@ from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Forbidden, Invalid
 from webapp.ledger.models import JournalEntry
-from webapp.payouts import execution, policies, service
+from webapp.outbox.service import Later
+from webapp.payouts import execution, in_files, policies, service
 from webapp.payouts.models import Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people.models import Organisation
@@ -335,7 +336,7 @@ def test_while_another_try_is_on_its_way_nobody_settles(
         with transaction():
             db.session.query(Transfer).filter_by(payout_id=found.payout_id, n=2).one().state = state
         first, _ = people(found)
-        with pytest.raises(Conflict, match="Try 2 is still on its way; settle this when it has ended."):
+        with pytest.raises(Conflict, match=r"^Try 2 is still on its way; settle this when it has ended\.$"):
             say(found, first, finding)
         assert _all(found) == ("processing", "review", state)
 
@@ -417,3 +418,25 @@ def test_money_that_left_for_a_cancelled_payout_is_for_the_correction_door(
         assert found.states() == ("cancelled", "review")
         _settle(found, "not_moved")
         assert found.states() == ("cancelled", "failed")
+
+
+def test_a_second_try_waits_while_the_first_one_is_under_review(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED]) as found:
+        _two_tries(found)
+        with transaction():
+            policies.lift_halt(
+                organisation_id=found.organisation_id, rail="sandbox", reason="Seen.", actor=factories.FACTORY,
+                now=found.now,
+            )  # fmt: skip
+        later = found.send()
+        assert isinstance(later, Later)
+        sentence = "A transfer of this payout is under review; two people must settle it first."
+        assert later.reason == sentence
+        assert in_files.why_it_waits(found.transfer, found.now) == sentence
+        assert _all(found) == ("processing", "review", "queued")
+        assert len(found.rail.sent) == 1
+        with transaction():
+            db.session.query(Transfer).filter_by(payout_id=found.payout_id, n=1).one().state = "failed"
+        assert in_files.why_it_waits(found.transfer, found.now) == ""
+        found.send()
+        assert len(found.rail.sent) == 2
