@@ -25,7 +25,7 @@ from webapp.payouts import execution, settlement
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout, Transfer
 from webapp.people.models import Payee
-from webapp.programs.rentals import collecting, hooks, returns, sharing, work
+from webapp.programs.rentals import collecting, hooks, returns, service, sharing, work
 from webapp.programs.rentals.models import DistributionShare, OwnerDebt, RentCharge, RentPayment, RentReturn
 from webapp.providers import registry
 from webapp.providers.ports import Answer, CollectionAnswer, CollectionState, Outcome
@@ -347,6 +347,19 @@ def test_a_transfer_that_fails_while_a_refund_is_under_way_is_taken_back(scene: 
     assert scene.balance(f"receivable:{scene.owners[0].reference}") == 0
     assert scene.balance(f"receivable:{scene.owners[1].reference}") == 3_622_40
     assert scene.books_agree()
+
+
+def test_a_refused_refund_keeps_nobody_waiting_where_payouts_are_made_by_hand(scene: Scene) -> None:
+    return_id = _order(scene, 1_000_00)
+    with transaction():
+        service.change_settings(
+            organisation_id=scene.organisation_id, charge_days_before=5, is_automatic=False,
+            actor=FACTORY, now=WHEN,
+        )  # fmt: skip
+    _work(scene, return_id, _C.FAILED)
+    _share(scene)
+    assert len(scene.payouts) == 2
+    assert {share.waits_for for share in db.session.scalars(select(DistributionShare))} == {""}
 
 
 @pytest.mark.parametrize(("said", "n_payouts"), [(_C.COMPLETED, 0), (_C.FAILED, 2)])

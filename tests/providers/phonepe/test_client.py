@@ -254,6 +254,14 @@ def test_an_order_that_is_there_is_asked_for(access: Access, wire: respx.MockRou
     assert _create(access).state is _C.COMPLETED
 
 
+def test_an_order_that_is_there_has_not_failed_because_a_question_is_refused(
+    access: Access, wire: respx.MockRouter
+) -> None:
+    wire.post(PAY).mock(return_value=_said(400, "ORDER_ALREADY_EXISTS"))
+    wire.get(STATUS).mock(return_value=_said(422, "BAD_REQUEST"))
+    assert _create(access).state is _C.UNKNOWN
+
+
 def test_the_try_that_went_through_tells_how(access: Access, wire: respx.MockRouter) -> None:
     tries = [
         {"paymentMode": "CARD", "state": "COMPLETED", "rail": {"utr": "U1"}},

@@ -112,7 +112,10 @@ def set_off(payment: RentPayment, actor: Actor, now: datetime) -> None:
 
 
 def settle_returned(payment: RentPayment, actor: Actor, now: datetime) -> None:
-    """A payout that was under way when the rent went back, and came to nothing, is not sent again."""
+    """No refund is under way any more; a payout that was then, and came to nothing, is not sent where it is owed."""
+    for share in payment.distribution.shares if payment.distribution else ():
+        if share.waits_for == GOING_BACK:
+            share.waits_for = ""
     if not payment.returned_minor:
         return
     owing = select(OwnerDebt.payee_id).where(
