@@ -186,6 +186,13 @@ def test_the_drill(
                 organisation_id=town.organisation_id, rail="*", reason="The bank was asked.",
                 actor=factories.FACTORY, now=utc_now(),
             )  # fmt: skip
+            # Somebody has looked for its reference at the bank.
+            service.release(
+                organisation_id=town.organisation_id,
+                reference=town.queued,
+                actor=factories.FACTORY,
+                now=utc_now(),
+            )
         # This bank's books were restored too: only after it has said three times over a quarter of an hour that it
         # does not know the transfer, the same one is sent.
         with time_machine.travel(utc_now(), tick=False) as clock:

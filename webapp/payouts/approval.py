@@ -277,4 +277,5 @@ def release(
         note=note,
         changes={"held": [True, False], "hold reason": [before, ""]},
     )
-    return Result(payout, False, f"{reference} is released. It can be paid now.")
+    following = "What is under way goes on." if state is PayoutState.PROCESSING else "It can be paid now."
+    return Result(payout, False, f"{reference} is released. {following}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -231,8 +232,12 @@ def record_success(payout: Payout, transfer: Transfer, actor: Actor, now: dateti
     # A reference that another payout holds stays with the transfer only: money is not held up by a label.
     if transfer.utr and payout_with_reference(payout.organisation_id, transfer.utr) is None:
         payout.payment_reference = transfer.utr
-    records.change(payout, PayoutAction.SUCCEED, state, actor=actor, now=now,
-                   changes={"payment reference": [None, transfer.utr]})  # fmt: skip
+    changes: dict[str, Any] = {"payment reference": [None, transfer.utr]}
+    if payout.is_held:
+        # There is nothing left to keep from being paid, and what is paid cannot be released.
+        changes |= {"held": [True, False], "hold reason": [payout.hold_reason, ""]}
+        payout.is_held, payout.hold_reason = False, ""
+    records.change(payout, PayoutAction.SUCCEED, state, actor=actor, now=now, changes=changes)
     entries.succeeded(payout, transfer, payout.paid_on, actor, now)
     _after_paid(payout, now)
 
@@ -252,6 +257,8 @@ def record_failure(payout: Payout, transfer: Transfer, actor: Actor, now: dateti
 def _plan_retry(payout: Payout, transfer: Transfer, actor: Actor, now: datetime) -> bool:
     policy, _ = policies.current_policy(payout.organisation_id)
     used = payout.automatic_retries
+    if payout.is_held:
+        return False  # a person looks first, then releases and retries it
     if transfer.error_code not in RETRYABLE or used >= len(policy.retry_minutes):
         return False
     state = next_state(payout.state, PayoutAction.SCHEDULE_RETRY)

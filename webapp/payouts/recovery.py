@@ -19,7 +19,7 @@ from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import creation, records, settlement
 from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.states import OPEN_TRANSFER_STATES, PayoutState, TransferState
+from webapp.payouts.states import OPEN_STATES, OPEN_TRANSFER_STATES, PayoutState, TransferState
 from webapp.providers import registry
 
 log = structlog.get_logger()
@@ -121,8 +121,8 @@ def ask_after_restore(now: datetime) -> int:
     """Have the bank asked about everything that a restored, older database may be wrong about. Returns how many.
 
     Inside the caller's transaction. What is queued there may have been sent since: it is asked for like any other, and
-    sent only after the bank has said three times over a quarter of an hour that it does not know it. What ended lately
-    may have ended differently since.
+    sent only after the bank has said three times over a quarter of an hour that it does not know it, and somebody
+    has released its payout. What ended lately may have ended differently since.
     """
     ended = (TransferState.SUCCEEDED.value, TransferState.FAILED.value)
     wanted = select(Transfer.id).where(
@@ -145,7 +145,8 @@ def ask_after_restore(now: datetime) -> int:
                 "Restored from a back-up: it may have been sent since.",
             )
             transfer.lease_until, transfer.leased_by, transfer.checks = None, "", 0
-            transfer.not_found_count, transfer.not_found_since = 0, None
+        # What was counted before the back-up says nothing about now.
+        transfer.not_found_count, transfer.not_found_since = 0, None
         settlement.schedule_check(transfer, now, at=now)
         settlement.keep_event(transfer, "worker", before, now)
         count += 1
@@ -155,17 +156,14 @@ def ask_after_restore(now: datetime) -> int:
 def hold_after_restore(now: datetime, reason: str) -> int:
     """Hold what could be sent anew: the restored database does not know whether it was, since. Returns how many.
 
-    Inside the caller's transaction. A try whose id is not known here cannot be asked for; people look at the bank's
-    list for the payout's reference, then release it.
+    Inside the caller's transaction. A try whose id is not known here cannot be asked for: people look at the bank's
+    list for the payout's reference, then release it. What is under way is held too: its try may have failed since
+    and another one may have paid it. The bank's word that it is paid ends the hold.
     """
-    payable = (
-        PayoutState.PENDING_APPROVAL, PayoutState.APPROVED, PayoutState.FAILED, PayoutState.RETRY_SCHEDULED,
-        PayoutState.REVERSED,
-    )  # fmt: skip
-    count = 0
     found = select(Payout).where(
-        Payout.state.in_([state.value for state in payable]), Payout.is_held.is_(False)
+        Payout.state.in_([state.value for state in OPEN_STATES]), Payout.is_held.is_(False)
     )
+    count = 0
     for payout in db.session.scalars(found.order_by(Payout.id).with_for_update()):
         if payout.state == PayoutState.RETRY_SCHEDULED:
             # It would be tried again by itself; a person must look first, and can release only what has failed.

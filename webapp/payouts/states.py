@@ -92,6 +92,8 @@ PAYOUT_TRANSITIONS: dict[tuple[PayoutState, PayoutAction], PayoutState] = {
     (_S.APPROVED, _A.RELEASE): _S.APPROVED,
     (_S.FAILED, _A.HOLD): _S.FAILED,
     (_S.FAILED, _A.RELEASE): _S.FAILED,
+    # Held by a restore, which does not know what was sent since.
+    (_S.PROCESSING, _A.RELEASE): _S.PROCESSING,
     (_S.APPROVED, _A.SUBMIT): _S.PROCESSING,
     (_S.APPROVED, _A.MARK_PAID): _S.PAID,
     (_S.PROCESSING, _A.SUCCEED): _S.PAID,

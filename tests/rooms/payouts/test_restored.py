@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from tests import factories
@@ -12,8 +13,9 @@ from tests.factories.payouts import payout, payout_ready
 from tests.rooms.payouts.test_execution import AWAY, scene
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
+from webapp.kernel.errors import NotAllowed
 from webapp.outbox.service import Later
-from webapp.payouts import execution, recovery, service
+from webapp.payouts import execution, in_files, recovery, service
 from webapp.payouts.models import Payout, Transfer
 from webapp.people.models import Organisation
 from webapp.providers.ports import Answer, Outcome
@@ -29,11 +31,12 @@ def _restored(now: datetime) -> tuple[int, int]:
 
 def test_what_was_queued_is_asked_for_and_found_paid(database: Flask, now: datetime) -> None:
     with scene(now, [_O.ACCEPTED], [Answer(_O.SUCCEEDED, utr="U1")]) as found:
-        assert _restored(now) == (1, 0)
+        assert _restored(now) == (1, 1)
         assert found.states() == ("processing", "unknown")
         assert found.send() is None
         found.ask(is_scheduled=True)
         assert found.states() == ("paid", "succeeded")
+        assert (found.payout.is_held, found.payout.hold_reason) == (False, "")
         assert found.rail.sent == []
 
 
@@ -48,8 +51,58 @@ def test_what_the_bank_does_not_know_is_sent_with_the_same_id_after_a_quarter_of
             assert found.transfer.state == "unknown"
             found.wait(minutes=5)
         found.ask()
+        later = found.send()
+        assert isinstance(later, Later)
+        assert later.reason == f"It is on hold: {REASON} Somebody must release it."
+        assert in_files.why_it_waits(found.transfer, found.now) == later.reason
+        assert found.rail.sent == []
+        reference = found.payout.reference
+        db.session.rollback()
+        with transaction():
+            service.release(
+                organisation_id=found.organisation_id,
+                reference=reference,
+                actor=factories.FACTORY,
+                now=found.now,
+            )
         found.send()
         assert [order.transfer_id for order in found.rail.sent] == [transfer_id]
+
+
+def test_what_the_bank_did_not_know_before_the_back_up_does_not_count(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.UNKNOWN], [_O.NOT_FOUND]) as found:
+        found.send()
+        for _ in range(2):
+            found.ask()
+            found.wait(minutes=8)
+        assert found.transfer.not_found_count == 2
+        _restored(found.now)
+        found.ask()
+        assert found.transfer.state == "unknown"
+        assert found.transfer.not_found_count == 1
+
+
+def test_what_failed_since_the_back_up_is_not_tried_again_by_itself(database: Flask, now: datetime) -> None:
+    """Another try, of which the restored database knows nothing, may have paid it."""
+    with scene(now, [_O.ACCEPTED], [AWAY]) as found:
+        found.send()
+        assert _restored(now) == (1, 1)
+        assert found.payout.is_held
+        found.ask()
+        assert found.states() == ("failed", "failed")
+        assert (found.payout.is_held, found.payout.retry_at) == (True, None)
+        common: dict[str, Any] = {
+            "organisation_id": found.organisation_id, "reference": found.payout.reference,
+            "actor": factories.FACTORY, "now": found.now,
+        }  # fmt: skip
+        db.session.rollback()
+        with pytest.raises(NotAllowed, match="on hold"), transaction():
+            service.retry(**common)
+        db.session.rollback()
+        with transaction():
+            service.release(**common)
+            service.retry(**common)
+        assert found.states() == ("processing", "queued")
 
 
 def test_what_had_ended_is_asked_for_again(database: Flask, now: datetime) -> None:
