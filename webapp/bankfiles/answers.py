@@ -45,6 +45,8 @@ class Spoken:
 
     key: str = ""
     message_id: str = ""
+    # The message id of the file that a single payment was in, where the bank says so.
+    about: str = ""
     word: Word | None = None
     code: str = ""
     text: str = ""
@@ -146,7 +148,7 @@ def _pain002(data: bytes) -> Iterator[Spoken]:
     for payment in (child for child in report if _local(child) == "OrgnlPmtInfAndSts"):
         yield from _of_all(payment, "PmtInfSts", message_id)
         for transaction in (child for child in payment if _local(child) == "TxInfAndSts"):
-            yield _of_one(transaction)
+            yield _of_one(transaction, message_id)
 
 
 def _of_all(element: Any, status: str, message_id: str) -> Iterator[Spoken]:
@@ -161,13 +163,14 @@ def _of_all(element: Any, status: str, message_id: str) -> Iterator[Spoken]:
     )  # fmt: skip
 
 
-def _of_one(element: Any) -> Spoken:
+def _of_one(element: Any, message_id: str) -> Spoken:
     said = _said(element, "TxSts")
     word = _STATUS.get(said)
     code, text = _reason(element)
     amount = _find(element, "OrgnlTxRef", "Amt", "InstdAmt")
     return Spoken(
         key=_said(element, "OrgnlEndToEndId"),
+        about=message_id,
         word=word,
         code=code or ("" if word else said),
         text=text if word is Word.REFUSED else "",

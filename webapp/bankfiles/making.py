@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp import secrets
 from webapp.audit import service as audit
-from webapp.bankfiles import queries, setups
+from webapp.bankfiles import queries, setups, strays
 from webapp.bankfiles.models import BankFile, BankFileItem
 from webapp.bankfiles.states import RAIL, FileState, Format
 from webapp.bankfiles.vault import Sealed
@@ -40,6 +40,9 @@ MOST_ITEMS = 2_000
 # How long a check page stands for the file that it shows.
 SEEN_FOR = timedelta(hours=1)
 _GONE = "What waits for a file has changed since this page was shown. Look at it again; nothing was made."
+_HELD = (
+    "An earlier transfer of it is under review: two people must settle first whether the bank has paid it."
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,11 @@ def draft(*, organisation: Organisation, file_format: str, now: datetime, uid: s
     setup = setups.opened(row)
     writer = setups.WRITERS[file_format]
     entries, left = [], []
+    held = strays.in_review(organisation.id)
     for transfer in db.session.scalars(queries.waiting(organisation.id)).unique():
         entry = _entry(transfer)
-        reason = in_files.why_it_waits(transfer, now) or writer.why_not(setup, entry)
+        reason = _HELD if transfer.payout_id in held else ""
+        reason = reason or in_files.why_it_waits(transfer, now) or writer.why_not(setup, entry)
         if reason:
             left.append(Left(transfer.id, entry.reference, transfer.payout.payee.name, entry.amount, reason))
         else:
@@ -204,7 +209,7 @@ def keep(*, made: Draft, storage_key: str, sealed: Sealed, actor: Actor, now: da
     entries = [line.entry for line in written.lines]
     # Taken first: whoever makes a file of this organisation at the same time waits here.
     reference = next_number(made.organisation_id, f"BF-{made.making.made_at.year}", 4)
-    _lock_unchanged(entries, now)
+    _lock_unchanged(made.organisation_id, entries, now)
     file = BankFile(
         uid=made.uid, organisation_id=made.organisation_id, reference=reference, rail=RAIL,
         format=made.format, variant=written.variant, currency=made.making.currency,
@@ -258,7 +263,7 @@ def _items(file: BankFile, written: Written) -> list[dict[str, Any]]:
     ]
 
 
-def _lock_unchanged(entries: Sequence[Entry], now: datetime) -> None:
+def _lock_unchanged(organisation_id: int, entries: Sequence[Entry], now: datetime) -> None:
     """Lock payouts and transfers, in the order that everybody keeps; refuse when one is not as it was written."""
     payouts = sorted(entry.payout_id for entry in entries)
     ids = [entry.transfer_row_id for entry in entries]
@@ -275,9 +280,10 @@ def _lock_unchanged(entries: Sequence[Entry], now: datetime) -> None:
             Transfer.id.in_(part), Transfer.state == TransferState.QUEUED.value, queries.is_in_no_file()
         )
         found |= {transfer.id: transfer for transfer in db.session.scalars(query)}
+    held = strays.in_review(organisation_id)
     for entry in entries:
         transfer = found.get(entry.transfer_row_id)
-        if transfer is None or in_files.why_it_waits(transfer, now):
+        if transfer is None or transfer.payout_id in held or in_files.why_it_waits(transfer, now):
             raise Conflict(_GONE)
         if (transfer.amount_minor, transfer.currency) != (entry.amount_minor, entry.currency):
             raise Conflict(_GONE)

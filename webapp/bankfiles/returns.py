@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import selectinload
 
 from webapp.audit import service as audit
-from webapp.bankfiles import bank_words, setups
+from webapp.bankfiles import bank_words, setups, strays
 from webapp.bankfiles.answers import Answers, Spoken
 from webapp.bankfiles.models import BankFile, BankFileItem, BankReturn
 from webapp.bankfiles.states import FileState, Format, Word
@@ -31,6 +32,7 @@ class Effect(Label):
 
     APPLIED = "applied", "Taken", "done"
     CONTRADICTS = "contradicts", "Says the opposite of before: two people must settle it", "failed"
+    WAS_CANCELLED = "was_cancelled", "Its file was cancelled here: two people must settle it", "failed"
     OTHER_AMOUNT = "other_amount", "Another amount than ours: two people must settle it", "failed"
     NOT_SENT = "not_sent", "Its file is not marked as uploaded yet", "todo"
     NOT_OURS = "not_ours", "No payment of ours has this reference", "returned"
@@ -98,17 +100,29 @@ def bring_in(
     return row
 
 
+@dataclass
+class _Work:
+    """One return file while its words are taken: the files that they are about, and what people must look at."""
+
+    row: BankReturn
+    now: datetime
+    files: dict[int, BankFile]
+    reviews: list[tuple[BankFileItem, str]] = field(default_factory=list)
+    halts: list[str] = field(default_factory=list)
+
+
 def _apply(row: BankReturn, spoken: Iterable[Spoken], now: datetime) -> list[dict[str, str]]:
     words = list(spoken)
     singles, groups = [w for w in words if not w.message_id], [w for w in words if w.message_id]
     files = _locked_files(row.organisation_id, [w.key for w in singles], [w.message_id for w in groups])
+    work = _Work(row, now, files)
     items = _items_of(row.organisation_id, [w.key for w in singles])
     lines, spoken_of = [], set()
     # The items are written together at the end of the loop, not one by one.
     with db.session.no_autoflush:
         for one in singles:
-            item = items.get(one.key)
-            lines.append(_line(one, item, _take(row, one, item, files, now)))
+            item = _chosen(items.get(one.key, ()), one, files)
+            lines.append(_line(one, item, _take(work, one, item)))
             if item is not None:
                 spoken_of.add(item.id)
     db.session.flush()
@@ -120,11 +134,14 @@ def _apply(row: BankReturn, spoken: Iterable[Spoken], now: datetime) -> list[dic
         with db.session.no_autoflush:
             for item in (i for i in group if i.id not in spoken_of):
                 spoken_of.add(item.id)
-                lines.append(_line(one, item, _take(row, one, item, files, now)))
+                lines.append(_line(one, item, _take(work, one, item)))
         db.session.flush()
     for file in files.values():
         if file.sent_at is not None:
             bank_words.close_if_answered(file, now)
+    db.session.flush()
+    strays.review(work.reviews, now)
+    strays.halt(row.organisation_id, work.halts, now)
     return lines
 
 
@@ -146,7 +163,7 @@ def _locked_files(
     """The files that the words are about, locked in the order of their ids: whoever writes words takes them first."""
     ids: set[int] = set()
     for part in _parts(keys):
-        query = select(BankFileItem.file_id).where(_live(organisation_id), BankFileItem.key.in_(part))
+        query = select(BankFileItem.file_id).where(_named(organisation_id, part))
         ids |= set(db.session.scalars(query.distinct()))
     for prefix in {found for message_id in message_ids if (found := _prefix(message_id))}:
         query = select(BankFile.id).where(
@@ -163,44 +180,64 @@ def _locked_files(
     return {file.id: file for file in locked}
 
 
-def _live(organisation_id: int) -> ColumnElement[bool]:
-    return and_(BankFileItem.organisation_id == organisation_id, BankFileItem.is_live.is_(True))
+def _named(organisation_id: int, keys: list[str]) -> ColumnElement[bool]:
+    # Those of cancelled files too: the bank may have one nevertheless.
+    return and_(BankFileItem.organisation_id == organisation_id, BankFileItem.key.in_(keys))
 
 
-def _items_of(organisation_id: int, keys: Iterable[str]) -> dict[str, BankFileItem]:
-    """The live items by their keys, read afresh: their files are locked by now."""
-    found: dict[str, BankFileItem] = {}
+def _items_of(organisation_id: int, keys: Iterable[str]) -> dict[str, list[BankFileItem]]:
+    """The items by their keys, read afresh: their files are locked by now."""
+    found: dict[str, list[BankFileItem]] = {}
     for part in _parts(keys):
-        query = select(BankFileItem).where(_live(organisation_id), BankFileItem.key.in_(part))
-        found |= {item.key: item for item in db.session.scalars(_with_payouts(query))}
+        query = select(BankFileItem).where(_named(organisation_id, part))
+        for item in db.session.scalars(_with_payouts(query)):
+            found.setdefault(item.key, []).append(item)
     return found
 
 
-def _group(files: Mapping[int, BankFile], message_id: str) -> list[BankFileItem]:
-    """The live items of the file with a message id."""
+def _file_of(files: Mapping[int, BankFile], message_id: str) -> BankFile | None:
     prefix = _prefix(message_id)
-    file = next((f for f in files.values() if prefix and f.uid.startswith(prefix)), None)
+    return next((f for f in files.values() if prefix and f.uid.startswith(prefix)), None)
+
+
+def _chosen(
+    candidates: Sequence[BankFileItem], one: Spoken, files: Mapping[int, BankFile]
+) -> BankFileItem | None:
+    # An item that came since the files were locked is of a file that nobody has given to a bank.
+    known = [item for item in candidates if item.file_id in files]
+    if not known:
+        return None
+    about = _file_of(files, one.about)
+    return strays.best(known, files, about.id if about else None)
+
+
+def _group(files: Mapping[int, BankFile], message_id: str) -> list[BankFileItem]:
+    """The items of the file with a message id, of a cancelled one too."""
+    file = _file_of(files, message_id)
     if file is None:
         return []
-    query = select(BankFileItem).where(_live(file.organisation_id), BankFileItem.file_id == file.id)
+    query = select(BankFileItem).where(BankFileItem.file_id == file.id)
     return list(db.session.scalars(_with_payouts(query.order_by(BankFileItem.position))))
 
 
 def _with_payouts(query: Select[BankFileItem]) -> Select[BankFileItem]:
-    return query.options(selectinload(BankFileItem.payout)).execution_options(populate_existing=True)
+    both = selectinload(BankFileItem.payout), selectinload(BankFileItem.transfer)
+    return query.options(*both).execution_options(populate_existing=True)
 
 
-def _take(
-    row: BankReturn, one: Spoken, item: BankFileItem | None, files: Mapping[int, BankFile], now: datetime
-) -> Effect:
+def _take(work: _Work, one: Spoken, item: BankFileItem | None) -> Effect:
     """Let one word take effect, and say which."""
     if item is None:
         return Effect.NOT_OURS
     if one.is_information:
         item.message = one.text[:500]
         return Effect.INFORMATION
-    file = files[item.file_id]
-    if file.sent_at is None or file.state == FileState.CANCELLED:
+    file, row = work.files[item.file_id], work.row
+    if file.state == FileState.CANCELLED and one.word is not None:
+        return _take_cancelled(work, one, one.word, item)
+    if file.sent_at is None:
+        if one.word is not None and strays.mark_early(item, one.word, row.reference):
+            work.halts.append(f"{item.payout.reference} in {file.reference}: {item.message}")
         return Effect.NOT_SENT
     if one.word is None:
         return Effect.UNREADABLE
@@ -211,11 +248,11 @@ def _take(
     if one.currency and one.currency != item.currency:
         return Effect.UNREADABLE
     if not bank_words.can_follow(item, one.word):
-        return _compare(row, one, item, booked, now)
+        return _compare(work, one, item, booked)
     bank_words.take_word(
         item,
         one.word,
-        now,
+        work.now,
         by=row.reference,
         code=one.code,
         message=one.text,
@@ -224,10 +261,30 @@ def _take(
     )
     if booked is not None and booked != item.amount_minor:
         return Effect.OTHER_AMOUNT
-    return Effect.CONTRADICTS if bank_words.is_contradicted(item) else Effect.APPLIED
+    if not bank_words.is_contradicted(item):
+        return Effect.APPLIED
+    work.halts.append(f"{item.payout.reference}: {item.message} Two people must settle it.")
+    return Effect.CONTRADICTS
 
 
-def _compare(row: BankReturn, one: Spoken, item: BankFileItem, booked: int | None, now: datetime) -> Effect:
+def _take_cancelled(work: _Work, one: Spoken, word: Word, item: BankFileItem) -> Effect:
+    """A word on a payment of a file that was cancelled here: it was uploaded after all."""
+    if not bank_words.can_follow(item, word):
+        return Effect.REPEATED
+    row, file = work.row, work.files[item.file_id]
+    bank_words.keep_word(item, word, work.now, by=row.reference, code=one.code, message=one.text, utr=one.utr)
+    if not strays.needs_people(item, word):
+        return Effect.INFORMATION
+    work.reviews.append(
+        (
+            item,
+            f"The bank says {word.label.lower()} ({row.reference}) of {file.reference}, which was cancelled here.",
+        )
+    )
+    return Effect.WAS_CANCELLED
+
+
+def _compare(work: _Work, one: Spoken, item: BankFileItem, booked: int | None) -> Effect:
     """A word that is known, with an amount that may not be: paid was said without one, or with another."""
     if one.word is not Word.PAID or item.word != Word.PAID or booked is None:
         return Effect.REPEATED
@@ -238,7 +295,7 @@ def _compare(row: BankReturn, one: Spoken, item: BankFileItem, booked: int | Non
     if known != item.amount_minor or bank_words.is_contradicted(item):
         return Effect.REPEATED  # people look at it already
     bank_words.take_word(
-        item, Word.PAID, now, by=row.reference, message=f"{item.message} Then another amount.".strip(),
+        item, Word.PAID, work.now, by=work.row.reference, message=f"{item.message} Then another amount.".strip(),
         utr=one.utr, booked_minor=booked,
     )  # fmt: skip
     return Effect.OTHER_AMOUNT

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from webapp.audit import service as audit
-from webapp.bankfiles import bank_words, queries
+from webapp.bankfiles import bank_words, queries, strays
 from webapp.bankfiles.models import BankFile, BankFileItem
 from webapp.bankfiles.states import RAIL, FileAction, FileState, Word, next_state
 from webapp.database import db
@@ -97,7 +97,7 @@ def why_it_may_not_leave(file: BankFile, now: datetime) -> list[str]:
         reasons.append(f"So do {len(found) - _SHOWN_REASONS} more payouts.")
     if found:
         reasons.append("Cancel this file; its other payouts go into the next one.")
-    return reasons
+    return reasons + strays.why_not_again(file)
 
 
 def _why_it_waits(transfer: Transfer, now: datetime) -> str:
@@ -135,13 +135,18 @@ def approve(
 
 
 def note_download(*, organisation_id: int, reference: str, actor: Actor, now: datetime) -> Done:
-    """Count a download; before the first one everything is looked at once more. Raises NotAllowed, Conflict."""
+    """Count a download; before the first one everything is looked at once more. Raises NotAllowed, Conflict.
+
+    What the bank answers already is not given out again before it is marked as uploaded.
+    """
     file = queries.lock_file(organisation_id, reference)
     state = next_state(file.state, FileAction.DOWNLOAD, reference)
     if file.first_downloaded_at is None:
         if reasons := why_it_may_not_leave(file, now):
             raise NotAllowed(reasons)
         file.first_downloaded_at = now
+    elif reasons := strays.why_not_again(file):
+        raise NotAllowed(reasons)
     file.downloads += 1
     changes: dict[str, Any] = {"sha256": [None, file.sha256], "downloads": [None, file.downloads]}
     if state != file.state:
@@ -178,6 +183,9 @@ def mark_sent(
             .order_by(BankFileItem.transfer_row_id)
         )
     )
+    # Those that people look at stay with them: they settle whether the bank has paid.
+    passed_by = strays.not_handed_over(file)
+    ids = [one for one in ids if one not in passed_by]
     in_files.hand_over(ids, reference, actor, now)
     file.sent_at, file.sent_by_label, file.bank_reference = now, actor.label, bank_reference
     # Whoever wanted to cancel it was wrong: it is with the bank.
@@ -223,6 +231,7 @@ def cancel(
     file.cancelled_by_id, file.cancelled_by_label, file.cancelled_at = actor.user_id, actor.label, now
     file.is_single_operator = file.is_single_operator or is_single_operator(organisation_id)
     db.session.execute(update(BankFileItem).where(BankFileItem.file_id == file.id).values(is_live=False))
+    strays.review_early(file, now)
     changes = {"state": _move(file, state), "payments": [None, file.item_count]}
     _record("cancelled", file, actor, now, changes, reason)
     return Done(file, f"{reference} is cancelled. Its payouts wait for another file.")

@@ -235,21 +235,6 @@ def test_the_largest_amount_is_one() -> None:
     assert answers.minor_of("1E+2", "JPY") == 100
 
 
-def test_a_file_that_is_not_uploaded_has_no_answers_yet(place: Place) -> None:
-    bankfiles.waiting(place.organisation)
-    file = bankfiles.make(place.organisation, place.maker)
-    (item,) = items(file)
-    said = Spoken(key=item.key, word=Word.PAID)
-    assert _say(place, said) == {"not_sent": 1}
-    assert (items(file)[0].word, transfers()[0].state) == ("none", "queued")
-    file = bankfiles.send(
-        bankfiles.download(bankfiles.approve(file, place.approver), place.maker), place.maker
-    )
-    # The very same file, brought in again, is taken now.
-    assert _say(place, said) == {"applied": 1}
-    assert payout(item.payout.reference).state == "paid"
-
-
 def test_answers_about_others_are_not_ours(place: Place) -> None:
     file = _uploaded(place, 1)
     (item,) = items(file)
