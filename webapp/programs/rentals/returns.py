@@ -1,7 +1,9 @@
 """Rent that goes back to the tenant: refunds that we order, chargebacks that befall us; and what owners then owe.
 
 The fee, its tax and what was withheld go back in proportion; the owners bear the rest. What was paid out to them
-already they owe, and it is netted from XX"""
+already they owe, and it is netted from their next payouts. What has not left is held, taken back and set off
+(`holding`).
+"""
 
 from __future__ import annotations
 
