@@ -5,6 +5,7 @@ A batch here is what left over a rail of an organisation lately. Nothing is stop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from webapp.database import db
 from webapp.kernel.actor import WORKER
 from webapp.payouts import policies
-from webapp.payouts.models import RailSwitch, Transfer
+from webapp.payouts.models import RailSwitch, Transfer, TransferEvent
 from webapp.payouts.states import TransferState
 
 _S = TransferState
@@ -29,8 +30,8 @@ def look(transfer: Transfer, now: datetime) -> bool:
     Runs inside the caller's transaction, the transfer's new state written.
     """
     recent = _recent(transfer, now)
-    bad = [state in _BAD for state in recent]
-    if len(bad) >= IN_A_ROW and all(bad[:IN_A_ROW]):
+    bad = [state in _BAD for _, state in recent]
+    if len(bad) >= IN_A_ROW and all(bad[:IN_A_ROW]) and not _took_one_between(transfer, recent[:IN_A_ROW]):
         words = f"{IN_A_ROW} transfers in a row failed or got no answer"
     elif len(bad) >= OF and sum(bad) * 100 > len(bad) * PER_CENT:
         words = f"{sum(bad)} of the last {len(bad)} transfers failed or got no answer"
@@ -49,8 +50,8 @@ def look(transfer: Transfer, now: datetime) -> bool:
     )
 
 
-def _recent(transfer: Transfer, now: datetime) -> list[str]:
-    """States of the newest transfers that were sent and answered, since the last halt was lifted."""
+def _recent(transfer: Transfer, now: datetime) -> list[tuple[int, str]]:
+    """Id and state of the newest transfers that were sent and answered, since the last halt was lifted."""
     lifted = db.session.scalar(
         select(func.max(RailSwitch.changed_at)).where(
             RailSwitch.organisation_id == transfer.organisation_id,
@@ -59,20 +60,38 @@ def _recent(transfer: Transfer, now: datetime) -> list[str]:
     )
     since = max(lifted, now - LATELY) if lifted else now - LATELY
     states = [s.value for s in (_S.FAILED, _S.UNKNOWN, _S.SUCCEEDED)]
-    return list(
-        db.session.scalars(
-            select(Transfer.state)
-            .where(
-                Transfer.organisation_id == transfer.organisation_id,
-                Transfer.rail == transfer.rail,
-                Transfer.sends > 0,
-                Transfer.state.in_(states),
-                func.coalesce(Transfer.finished_at, Transfer.created_at) > since,
-            )
-            .order_by(Transfer.id.desc())
-            .limit(OF)
-        )
+    # What got no answer has no end: it counts from when it was last taken to the bank, having waited before.
+    taken = (
+        select(func.max(TransferEvent.at))
+        .where(TransferEvent.transfer_id == Transfer.id, TransferEvent.to_state == _S.SUBMITTING.value)
+        .scalar_subquery()
     )
+    rows = db.session.execute(
+        select(Transfer.id, Transfer.state)
+        .where(
+            Transfer.organisation_id == transfer.organisation_id,
+            Transfer.rail == transfer.rail,
+            Transfer.sends > 0,
+            Transfer.state.in_(states),
+            func.coalesce(Transfer.finished_at, taken, Transfer.created_at) > since,
+        )
+        .order_by(Transfer.id.desc())
+        .limit(OF)
+    )
+    return [(row.id, row.state) for row in rows]
+
+
+def _took_one_between(transfer: Transfer, row: Sequence[tuple[int, str]]) -> bool:
+    """Whether the bank took a transfer between these: then they did not fail one after the other."""
+    ids = [found for found, _ in row]
+    taken = select(Transfer.id).where(
+        Transfer.organisation_id == transfer.organisation_id,
+        Transfer.rail == transfer.rail,
+        Transfer.sends > 0,
+        Transfer.state == _S.ACCEPTED.value,
+        Transfer.id.between(min(ids), max(ids)),
+    )
+    return db.session.scalar(taken.limit(1)) is not None
 
 
 def _waiting(transfer: Transfer) -> int:

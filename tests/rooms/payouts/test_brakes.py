@@ -159,6 +159,41 @@ def test_a_success_in_between_lets_the_rest_go_on(database: Flask, now: datetime
         assert not found.is_halted()
 
 
+@pytest.mark.parametrize(("answers", "is_halted"), [("FFAFF", False), ("FFFFA", True), ("AFFFF", True)])
+def test_what_the_bank_took_in_between_ends_a_row_of_failures(
+    database: Flask, now: datetime, answers: str, is_halted: bool
+) -> None:
+    with scene(now, [_O.ACCEPTED]) as found:
+        rows = _more(found, len(answers))
+        for row_id in rows[: len(answers)]:
+            execution.send(transfer_row_id=row_id, clock=found.clock)
+        # Nothing is heard of those that the bank still has; the others are refused one by one.
+        found.rail.gets = [CLOSED]
+        for row_id, answer in zip(rows, answers, strict=False):
+            if answer == "F":
+                execution.check(transfer_row_id=row_id, clock=found.clock)
+        assert found.is_halted() is is_halted
+
+
+def test_no_answer_counts_from_when_it_was_sent_and_not_from_when_it_was_queued(
+    database: Flask, now: datetime
+) -> None:
+    with scene(now, [_O.UNKNOWN]) as found:
+        rows = _more(found, 4)
+        found.wait(days=1)  # they waited that long, for a halt to be lifted or for details
+        assert _send_all(found, rows) == 4
+        assert found.is_halted()
+
+
+def test_no_answer_of_long_ago_does_not_count(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.UNKNOWN]) as found:
+        rows = _more(found, 5)
+        for row_id in rows[:5]:
+            execution.send(transfer_row_id=row_id, clock=found.clock)
+            found.wait(minutes=30)
+        assert not found.is_halted()
+
+
 # ------------------------------------------------------------------ the balance
 
 
