@@ -251,6 +251,26 @@ def hold(
     return Result(payout, False, f"{reference} is on hold. Nothing is paid until somebody releases it.")
 
 
+def hold_also(*, organisation_id: int, reference: str, reason: str, actor: Actor, now: datetime) -> Result:
+    """Give a payout that is on hold one more reason to stay there; whoever releases it reads both."""
+    payout = records.lock(organisation_id, reference)
+    reason = need_reason(reason, "The customer complained; we look into it.")
+    before = payout.hold_reason
+    if not payout.is_held or reason in before:
+        return Result(payout, True, f"{reference} stays as it is.")
+    payout.hold_reason = f"{before} {reason if reason.endswith(('.', '?')) else f'{reason}.'}"[:2000]
+    records.change(
+        payout,
+        PayoutAction.HOLD,
+        PayoutState(payout.state),
+        actor=actor,
+        now=now,
+        note=reason,
+        changes={"hold reason": [before, payout.hold_reason]},
+    )
+    return Result(payout, False, f"{reference} is on hold for one more reason.")
+
+
 def release(
     *,
     organisation_id: int,

@@ -6,7 +6,7 @@ policy, writes trail, ledger and outbox with the caller's transaction, and answe
 
 from __future__ import annotations
 
-from webapp.payouts.approval import approve, cancel, hold, reject, release
+from webapp.payouts.approval import approve, cancel, hold, hold_also, reject, release
 from webapp.payouts.creation import create, edit
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.payment import ask_status, mark_paid, reissue, retry, reverse, submit
@@ -28,6 +28,7 @@ __all__ = [
     "edit",
     "halt",
     "hold",
+    "hold_also",
     "lift_halt",
     "mark_paid",
     "register_subscriber",

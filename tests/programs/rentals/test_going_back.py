@@ -276,6 +276,32 @@ def test_what_is_under_review_is_held(scene: Scene) -> None:
     assert scene.books_agree()
 
 
+def test_what_is_on_hold_stays_there_until_a_person_has_looked(scene: Scene) -> None:
+    for payout in scene.payouts:
+        factories.method(payout.payee)
+        same: dict[str, Any] = {"organisation_id": scene.organisation_id, "reference": payout.reference}
+        with transaction():
+            payouts.approve(**same, actor=FACTORY, now=WHEN)
+            payouts.hold(**same, reason="Restored from a back-up.", actor=FACTORY, now=WHEN)
+    return_id = _order(scene)
+    _share(scene)
+    _work(scene, return_id, _C.COMPLETED)
+    _share(scene)
+    assert [(p.state, p.is_held) for p in scene.payouts] == [("approved", True)] * 2
+    said = scene.payouts[0].hold_reason
+    assert said.startswith("Restored from a back-up. The rent goes back to the tenant (refund of RP-")
+    for payout in scene.payouts:
+        reference = payout.reference
+        with transaction():
+            payouts.cancel(
+                organisation_id=scene.organisation_id, reference=reference, reason="Not paid.",
+                actor=FACTORY, now=WHEN,
+            )  # fmt: skip
+    _share(scene)
+    assert len(scene.payouts) == 2
+    _nobody_owes(scene)
+
+
 def _drop(scene: Scene, *, is_dismissed: bool) -> DistributionShare:
     with transaction():
         payout = db.session.scalars(select(Payout).order_by(Payout.id)).first()

@@ -63,7 +63,8 @@ def take_back(
 ) -> None:
     """Cancel the payouts of a rent of which nothing is under way; their shares are held again.
 
-    One that cannot be cancelled is put on hold. `only`: payees to whom it is limited.
+    One that cannot be cancelled is put on hold. One that is on hold stays there, as somebody must look at it first:
+    after a restore it may have been paid, and made anew it would be paid twice. `only`: payees to whom it is limited.
     """
     for share in payment.distribution.shares if payment.distribution else ():
         if share.payout_id is None or (only is not None and share.payee_id not in only):
@@ -78,6 +79,9 @@ def take_back(
             "actor": actor,
             "now": now,
         }
+        if payout.is_held:
+            payouts.hold_also(**same)
+            continue
         try:
             with db.session.begin_nested():
                 payouts.cancel(**same)

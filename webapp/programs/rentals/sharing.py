@@ -307,7 +307,7 @@ def _percent(text: str | None) -> str:
 
 
 def ask_after_failure(payout: Payout, now: datetime) -> None:
-    """A payout came to nothing: where its rent went back meanwhile, a worker takes it back."""
+    """A payout came to nothing: where its rent went back meanwhile, a worker takes it back or sets its share off."""
     going = exists().where(RentReturn.payment_id == RentPayment.id, RentReturn.state != "failed")
     for payment in db.session.scalars(
         select(RentPayment)

@@ -38,10 +38,12 @@ class RentalsSubscriber:
 
     def on_rejected(self, payout: Payout, now: datetime) -> None:
         """Not offered again by itself: that would only be rejected again."""
+        sharing.ask_after_failure(payout, now)
         sharing.block_share(payout, f"{payout.reference} was rejected: {payout.reason or 'no reason given'}")
 
     def on_cancelled(self, payout: Payout, now: datetime) -> None:
         """As when it is rejected."""
+        sharing.ask_after_failure(payout, now)
         sharing.block_share(payout, f"{payout.reference} was cancelled: {payout.reason or 'no reason given'}")
 
 
