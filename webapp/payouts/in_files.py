@@ -27,13 +27,15 @@ _CHANGED_SENTENCE = "The payment details changed before it was sent; nothing was
 
 
 def described(query: Select[Transfer]) -> Select[Transfer]:
-    """A question for transfers, to be answered with all that decides about them, read afresh."""
+    """A question for transfers, to be answered with all that decides about them, read afresh.
+
+    Not the other tries of their payouts: transfers that are read afresh twice in one question undo one another.
+    """
     payout = joinedload(Transfer.payout)
     return query.options(
         payout.joinedload(Payout.method),
         payout.joinedload(Payout.organisation),
         payout.joinedload(Payout.payee).selectinload(Payee.pending_change),
-        payout.selectinload(Payout.transfers),
     ).execution_options(populate_existing=True)
 
 

@@ -21,6 +21,7 @@ from webapp.outbox.service import Later
 from webapp.payouts import execution, in_files, policies, service
 from webapp.payouts.models import Transfer
 from webapp.payouts.policy import default_rules
+from webapp.payouts.views import review
 from webapp.people.models import Organisation
 from webapp.providers.ports import Answer, Outcome
 
@@ -314,6 +315,9 @@ def test_a_payment_that_really_left_twice_is_settled_and_said(database: Flask, n
     with scene(now, [_O.ACCEPTED]) as found:
         _two_tries(found, _O.SUCCEEDED)
         before = _entries(found)
+        effects = dict(review.effects(found.payout, _try(found, 1)))
+        assert "It was paid twice" in effects["The money has left"]
+        assert "stays paid; only this try ends" in effects["No money has left"]
         message = _settle(found, "moved")
         assert "was paid twice: 499.50 USD left a second time" in message
         assert _all(found) == ("paid", "reversed", "succeeded")

@@ -132,7 +132,7 @@ def _cells(event: TransferEvent | None, currency: str) -> list[Any]:
     ]
 
 
-def _effects(payout: Payout, transfer: Transfer) -> list[tuple[str, str]]:
+def effects(payout: Payout, transfer: Transfer) -> list[tuple[str, str]]:
     """What each finding leads to, once two people have found it."""
     state = PayoutState(payout.state)
     # Another try, or a payment by hand, has paid it.
@@ -170,6 +170,6 @@ def evidence(payout: Payout, user_id: int) -> dict[str, Any] | None:
         "solo_hours": solo.delay_hours if solo.is_on else None,
         "is_alone_now": word is not None and word.alone_from is not None and utc_now() >= word.alone_from,
         "others": _others(payout.organisation_id, word.by_id if word else user_id),
-        "effects": _effects(payout, transfer),
+        "effects": effects(payout, transfer),
         "settings_href": url_for("admin.policy.show"),
     }
