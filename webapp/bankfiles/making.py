@@ -102,7 +102,7 @@ def draft(*, organisation: Organisation, file_format: str, now: datetime, uid: s
     writer = setups.WRITERS[file_format]
     entries, left = [], []
     held = strays.in_review(organisation.id)
-    for transfer in db.session.scalars(queries.waiting(organisation.id)).unique():
+    for transfer in queries.waiting(organisation.id):
         entry = _entry(transfer)
         reason = _HELD if transfer.payout_id in held else ""
         reason = reason or in_files.why_it_waits(transfer, now) or writer.why_not(setup, entry)
@@ -276,10 +276,10 @@ def _lock_unchanged(organisation_id: int, entries: Sequence[Entry], now: datetim
         db.session.execute(
             select(Transfer.id).where(Transfer.id.in_(part)).order_by(Transfer.id).with_for_update()
         )
-        query = in_files.described(select(Transfer)).where(
+        query = queries.described().where(
             Transfer.id.in_(part), Transfer.state == TransferState.QUEUED.value, queries.is_in_no_file()
         )
-        found |= {transfer.id: transfer for transfer in db.session.scalars(query)}
+        found |= {transfer.id: transfer for transfer in queries.with_tries(query)}
     held = strays.in_review(organisation_id)
     for entry in entries:
         transfer = found.get(entry.transfer_row_id)

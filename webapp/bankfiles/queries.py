@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.bankfiles.models import BankFile, BankFileItem, BankReturn
 from webapp.bankfiles.states import RAIL
 from webapp.database import db, lock_row
 from webapp.kernel.errors import NotFound
-from webapp.payouts import in_files
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import TransferState
 from webapp.people.models import Payee
@@ -24,9 +24,46 @@ def is_in_no_file() -> ColumnElement[bool]:
     return ~exists().where(BankFileItem.transfer_row_id == Transfer.id, BankFileItem.is_live.is_(True))
 
 
-def waiting(organisation_id: int) -> Select[Transfer]:
-    """Transfers that wait for a file, oldest first."""
-    return in_files.waiting(organisation_id, RAIL).where(is_in_no_file())
+def described() -> Select[Transfer]:
+    """Transfers with all that decides about them, read afresh; the tries of their payouts by `with_tries`.
+
+    Within one query that reads afresh, the tries would undo what is loaded of each other.
+    """
+    payout = joinedload(Transfer.payout)
+    return (
+        select(Transfer)
+        .options(
+            payout.joinedload(Payout.method),
+            payout.joinedload(Payout.organisation),
+            payout.joinedload(Payout.payee).selectinload(Payee.pending_change),
+        )
+        .execution_options(populate_existing=True)
+    )
+
+
+def with_tries(query: Select[Transfer]) -> list[Transfer]:
+    """The transfers of a question that began with `described`, and all tries of their payouts, by few statements."""
+    found = list(db.session.scalars(query).unique())
+    tries: dict[int, list[Transfer]] = {transfer.payout_id: [] for transfer in found}
+    ids = sorted(tries)
+    for start in range(0, len(ids), 500):
+        part = select(Transfer).where(Transfer.payout_id.in_(ids[start : start + 500])).order_by(Transfer.n)
+        for one in db.session.scalars(part):
+            tries[one.payout_id].append(one)
+    for transfer in found:
+        set_committed_value(transfer.payout, "transfers", tries[transfer.payout_id])
+    return found
+
+
+def waiting(organisation_id: int) -> list[Transfer]:
+    """Transfers that wait for a file, oldest first, with all that decides about them."""
+    query = described().where(
+        Transfer.organisation_id == organisation_id,
+        Transfer.rail == RAIL,
+        Transfer.state == TransferState.QUEUED.value,
+        is_in_no_file(),
+    )
+    return with_tries(query.order_by(Transfer.id))
 
 
 def waiting_counts(organisation_id: int) -> Sequence[tuple[str, int, int]]:
@@ -90,11 +127,9 @@ def word_counts(file_id: int) -> dict[str, tuple[int, int]]:
 
 def transfers_of(file: BankFile) -> list[Transfer]:
     """The transfers of a file with all that decides whether they may leave, by few statements."""
-    query = in_files.described(select(Transfer)).join(
-        BankFileItem, BankFileItem.transfer_row_id == Transfer.id
-    )
+    query = described().join(BankFileItem, BankFileItem.transfer_row_id == Transfer.id)
     query = query.where(BankFileItem.file_id == file.id).order_by(BankFileItem.position)
-    return list(db.session.scalars(query))
+    return with_tries(query)
 
 
 def pays_user(file_id: int, user_id: int | None) -> bool:
