@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -195,6 +196,20 @@ def test_the_bank_names_the_cancelled_file_while_the_next_one_is_out(place: Plac
     _settle(place, reference, "moved")
     assert (payout(reference).state, payout(other).state) == ("paid", "processing")
     assert check.run(place.organisation.id).findings == []
+
+
+def test_the_pages_say_what_people_must_look_at(place: Place) -> None:
+    reference = bankfiles.waiting(place.organisation).reference
+    file = _downloaded(place)
+    _cancel(file, place.maker, place.approver)
+    _say(place, Spoken(key=items(file)[0].key, word=Word.PAID))
+    client = place.client(place.maker)
+    page = client.get("/admin/bank-files/returns").text
+    # Lines, taken, to look at.
+    assert re.findall(r'<td class="num">(\d+)</td>', page) == ["1", "0", "1"]
+    page = client.get("/admin/bank-files/returns/BR-2026-0001").text
+    assert "Its file was cancelled here: two people must settle it" in page
+    assert "which was cancelled here" in client.get(f"/admin/payouts/{reference}").text
 
 
 def test_a_status_report_names_the_file_of_each_payment() -> None:
