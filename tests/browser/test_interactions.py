@@ -231,6 +231,22 @@ def test_back_forward_and_reload_keep_filter_and_drawer(clerk: Page, demo: Demo)
     expect(clerk.locator("tbody tr")).to_have_count(10)
 
 
+def test_back_twice_shows_the_page_asked_for_last(clerk: Page, demo: Demo) -> None:
+    clerk.goto(f"{demo.address}/admin/approvals")
+    clerk.locator("#q").fill("Worker2")
+    expect(clerk).to_have_url(re.compile("q=Worker2"))
+    clerk.locator("tbody th a").first.click()
+    expect(clerk).to_have_url(re.compile("open=PO-"))
+    held = []
+    clerk.route("**/approvals?*q=Worker2*", lambda route: held.append(route))
+    clerk.go_back()
+    clerk.wait_for_function("() => !location.search.includes('open=')")
+    with clerk.expect_event("requestfailed", lambda request: "q=Worker2" in request.url):
+        clerk.go_back()
+    expect(clerk.locator("tbody tr")).to_have_count(50)
+    assert len(held) == 1
+
+
 # ---- No connection, waiting, what is never kept ------------------------------------------------------------
 
 

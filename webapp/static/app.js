@@ -66,6 +66,12 @@
 
   addEventListener("popstate", closeAll);
   document.addEventListener("closeDialog", closeAll);
+  // Back twice asks for two pages; an answer to the first that comes late must not take the place of the second.
+  let restoring = null;
+  document.addEventListener("htmx:historyCacheMiss", (event) => {
+    if (restoring) restoring.abort();
+    restoring = event.detail.xhr;
+  });
   document.addEventListener("htmx:historyRestore", () => { prepare(document); focusHeading(); });
 
   // ---- A question before a small act ---------------------------------------------------------
