@@ -409,6 +409,8 @@ class RailSwitch(Base):
     rail: Mapped[str] = mapped_column(String(20), primary_key=True)
     is_halted: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[LongText] = mapped_column(default="")
+    # One person asks to lift it, another one confirms.
+    takes_two: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     changed_at: Mapped[Instant]
 
 
