@@ -154,7 +154,8 @@ def upgrade() -> None:
             name=op.f("ck_rent_decisions_choice_is_known"),
         ),
         sa.CheckConstraint(
-            "state <> 'confirmed' OR is_single_operator OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
+            "state <> 'confirmed' OR is_single_operator"
+            " OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
             name=op.f("ck_rent_decisions_second_person_confirms"),
         ),
         sa.CheckConstraint(
