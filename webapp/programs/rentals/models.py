@@ -59,6 +59,10 @@ class PaymentState(Label):
     FAILED = "failed", "Failed", "failed", "failed", "No money was taken. The tenant can try again."
     CANCELLED = "cancelled", "Cancelled", "cancelled", "cancelled", "It does not count."
     REFUNDED = "refunded", "Refunded", "returned", "returned", "The rent went back to the tenant."
+    GOING_BACK = (
+        "going_back", "Going back", "progress", "progress",
+        "Another amount than was asked for came, and all of it goes back. It does not count as rent.",
+    )  # fmt: skip
 
 
 class PaymentSource(Label):
@@ -66,6 +70,7 @@ class PaymentSource(Label):
 
     PHONEPE = "phonepe", "PhonePe"
     MANUAL = "manual", "By hand"
+    CREDIT = "credit", "Tenant's credit"
 
 
 class ReturnKind(Label):
@@ -73,6 +78,33 @@ class ReturnKind(Label):
 
     REFUND = "refund", "Refund"
     CHARGEBACK = "chargeback", "Chargeback"
+
+
+class ExcessTo(Label):
+    """Who bears what left twice: more went back of a payment than had come."""
+
+    TENANT = "tenant", "The tenant owes it"
+    LOSS = "loss", "It is our loss"
+
+
+class Choice(Label):
+    """What a person proposes for money that does not agree with our books, and another one confirms."""
+
+    ACCEPT = "accept", "Accept what was received"
+    REFUND_ALL = "refund_all", "Give all of it back"
+    BY_HAND = "by_hand", "Settled by hand"
+    AS_SAID = "as_said", "Book what the gateway says"
+
+
+class DecisionState(Label):
+    """Where a proposal stands."""
+
+    PROPOSED = "proposed", "To confirm", "todo", "todo", "Another person must confirm or refuse it."
+    CONFIRMED = "confirmed", "Confirmed", "done", "done", "It is booked."
+    REFUSED = "refused", "Refused", "rejected", "rejected", "Nothing was done."
+
+
+REMINDER_DAYS = "-2 3 10"
 
 
 def _in(column: str, label: type[Label]) -> str:
@@ -92,6 +124,10 @@ class RentalSettings(Base):
     charge_days_before: Mapped[int] = mapped_column(default=5)
     # Whether a received rent makes the owners' payouts by itself.
     is_automatic: Mapped[bool] = mapped_column(default=True)
+    # When tenants are reminded: days from the due day, before it negative, "-2 3 10"; empty: never.
+    reminder_days: Mapped[str] = mapped_column(
+        String(60), default=REMINDER_DAYS, server_default=REMINDER_DAYS
+    )
 
 
 class Property(Base):
@@ -117,6 +153,9 @@ class Property(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     # Who last changed the property, its owners or its terms; never an approver of a payout made by them.
     edited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    # Who last changed the owners, their shares or the terms, and when: its payouts need a person for a while.
+    rerouted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    rerouted_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_by_label: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[Instant]
@@ -145,6 +184,28 @@ class PropertyShare(Base):
 
     property: Mapped[Property] = relationship(back_populates="shares")
     payee: Mapped[Payee] = relationship(lazy="select")
+
+
+class ShareChange(Base):
+    """That an owner's part of a property changed, with what each of them is told by e-mail. Never changed."""
+
+    __tablename__ = "property_share_changes"
+    __table_args__ = (Index("ix_property_share_changes_property", "property_id", "id"),)
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    property_id: Mapped[int] = mapped_column(ForeignKey("properties.id"))
+    payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
+    # The owner's weight and that of all owners together; 0 of 0: nobody owned it.
+    weight_before: Mapped[int] = mapped_column(BigInteger)
+    total_before: Mapped[int] = mapped_column(BigInteger)
+    weight_after: Mapped[int] = mapped_column(BigInteger)
+    total_after: Mapped[int] = mapped_column(BigInteger)
+    changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    changed_by_label: Mapped[str] = mapped_column(String(254))
+    changed_at: Mapped[Instant]
+    # Until then a person approves this property's payouts.
+    waits_until: Mapped[Instant]
 
 
 class ManagementTerms(Base):
@@ -390,6 +451,20 @@ class RentCharge(Base):
     lease: Mapped[Lease] = relationship(lazy="select")
 
 
+class RentReminder(Base):
+    """That a tenant is reminded of a month's rent at one stage, once."""
+
+    __tablename__ = "rent_reminders"
+    __table_args__ = (UniqueConstraint("charge_id", "stage"),)
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    charge_id: Mapped[int] = mapped_column(ForeignKey("rent_charges.id"))
+    # Days from the due day; before it negative.
+    stage: Mapped[int]
+    created_at: Mapped[Instant]
+
+
 class RentPayment(Base):
     """Money that a tenant pays for one month's rent; what the gateway takes for it comes on top."""
 
@@ -400,6 +475,7 @@ class RentPayment(Base):
         CheckConstraint(_in("source", PaymentSource), name="source_is_known"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("gateway_charge_minor >= 0", name="gateway_charge_not_negative"),
+        CheckConstraint("credit_minor >= 0", name="credit_not_negative"),
         CheckConstraint("returned_minor BETWEEN 0 AND amount_minor", name="returned_at_most_the_amount"),
         CheckConstraint(
             "verified_by_id IS NULL OR entered_by_id IS NULL OR verified_by_id <> entered_by_id"
@@ -433,6 +509,10 @@ class RentPayment(Base):
     amount_minor: Mapped[MinorUnits]
     gateway_charge_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     returned_minor: Mapped[int] = mapped_column(BigInteger, default=0)
+    # What came beyond the rent that was asked for; kept for the lease's next rents.
+    credit_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    # What the gateway says was paid in all, where that is not what we asked for.
+    said_minor: Mapped[int | None] = mapped_column(BigInteger)
     # Our own random id of the order at the gateway.
     merchant_order_id: Mapped[str | None] = mapped_column(String(63), unique=True)
     gateway_reference: Mapped[ShortText] = mapped_column(default="")
@@ -573,6 +653,12 @@ class RentReturn(Base):
         CheckConstraint(_in("kind", ReturnKind), name="kind_is_known"),
         CheckConstraint("state IN ('pending', 'completed', 'failed')", name="state_is_known"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint("excess_minor BETWEEN 0 AND amount_minor", name="excess_at_most_the_amount"),
+        CheckConstraint(
+            f"(excess_minor = 0 AND excess_to = '') OR (excess_minor > 0 AND {_in('excess_to', ExcessTo)})",
+            name="excess_has_a_bearer",
+        ),
+        UniqueConstraint("organisation_id", "return_ref"),
         Index("ix_rent_returns_payment", "payment_id"),
         Index("ix_rent_returns_next_check", "next_check_at"),
     )
@@ -582,7 +668,7 @@ class RentReturn(Base):
     payment_id: Mapped[int] = mapped_column(ForeignKey("rent_payments.id"))
     kind: Mapped[str] = mapped_column(String(12))
     # Our own random id of the refund at the gateway, or the gateway's case number of a chargeback.
-    return_ref: Mapped[str] = mapped_column(String(63), unique=True)
+    return_ref: Mapped[str] = mapped_column(String(63))
     currency: Mapped[Currency]
     amount_minor: Mapped[MinorUnits]
     state: Mapped[str] = mapped_column(String(10), default="pending")
@@ -590,10 +676,67 @@ class RentReturn(Base):
     error_message: Mapped[str] = mapped_column(String(500), default="")
     next_check_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     checks: Mapped[int] = mapped_column(default=0)
+    # What of it is more than the payment had left: the money left twice. Who bears that, a person chose.
+    excess_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    excess_to: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    # What the gateway says went back, where that is not what was asked for.
+    said_minor: Mapped[int | None] = mapped_column(BigInteger)
+    # How often in a row, and since when, the gateway has answered that it does not know the refund.
+    not_found: Mapped[int] = mapped_column(default=0, server_default="0")
+    not_found_since: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # The reference of the bank transfer by which people gave it back, outside the gateway.
+    hand_reference: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    # The refund that came to nothing before this one.
+    retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("rent_returns.id"))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_by_label: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[Instant]
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+
+class RentDecision(Base):
+    """A proposal for money that does not agree with our books; what a second person confirmed is booked."""
+
+    __tablename__ = "rent_decisions"
+    __table_args__ = (
+        CheckConstraint(_in("choice", Choice), name="choice_is_known"),
+        CheckConstraint(_in("state", DecisionState), name="state_is_known"),
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint(
+            "state <> 'confirmed' OR is_single_operator"
+            " OR (decided_by_id IS NOT NULL AND decided_by_id <> proposed_by_id)",
+            name="second_person_confirms",
+        ),
+        Index(
+            "uq_rent_decisions_one_open",
+            "payment_id",
+            unique=True,
+            sqlite_where=text("state = 'proposed'"),
+            postgresql_where=text("state = 'proposed'"),
+        ),
+        Index("ix_rent_decisions_payment", "payment_id", "id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("rent_payments.id"))
+    # The refund that it is about; none: the payment itself.
+    return_id: Mapped[int | None] = mapped_column(ForeignKey("rent_returns.id"))
+    choice: Mapped[str] = mapped_column(String(12))
+    currency: Mapped[Currency]
+    # What came, or went back, by the word of the gateway or of who settled it.
+    amount_minor: Mapped[MinorUnits]
+    excess_to: Mapped[str] = mapped_column(String(10), default="")
+    hand_reference: Mapped[str] = mapped_column(String(120), default="")
+    reason: Mapped[LongText]
+    state: Mapped[str] = mapped_column(String(10), default=DecisionState.PROPOSED.value)
+    proposed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    proposed_by_label: Mapped[str] = mapped_column(String(254))
+    proposed_at: Mapped[Instant]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    decided_by_label: Mapped[str] = mapped_column(String(254), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    is_single_operator: Mapped[bool] = mapped_column(default=False)
 
 
 class OwnerDebt(Base):
@@ -614,4 +757,6 @@ class OwnerDebt(Base):
     currency: Mapped[Currency]
     amount_minor: Mapped[MinorUnits]
     netted_minor: Mapped[int] = mapped_column(BigInteger, default=0)
+    # What of it was still held for the owner when the rent went back, and never left.
+    unsent_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[Instant]
