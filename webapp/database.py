@@ -169,6 +169,7 @@ def transaction() -> Iterator[Session]:
     session.info["is_writing"] = True
     session.info["after_commit"] = []
     session.info["audit"] = []
+    session.info["outbox"] = []
     # A queue that was to be rung for work that was rolled back must be rung for the work of now.
     session.info.pop("rung", None)
     marker = read_only.set(False)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from webapp import queue
-from webapp.database import after_commit, db, insert_ignoring_conflict
+from webapp.database import after_commit, before_commit_hooks, db, insert_ignoring_conflict
 from webapp.outbox.models import OutboxMessage
 
 MAXIMUM_ATTEMPTS = 12
@@ -42,27 +44,70 @@ def add(
 
     `kind` names the handler in `jobs.registry`, `reference_id` the row it is about.
     """
-    is_new = insert_ignoring_conflict(
-        db.session(),
-        OutboxMessage,
-        {
-            "organisation_id": organisation_id,
-            "kind": kind,
-            "reference_id": reference_id,
-            "dedupe_key": dedupe_key,
-            "queue": to_queue,
-            "not_before": not_before or now,
-            "attempts": 0,
-            "leased_by": "",
-            "last_error": "",
-            "created_at": now,
-        },
-    )
+    values = _values(kind, reference_id, dedupe_key, to_queue, now, organisation_id, not_before)
+    is_new = insert_ignoring_conflict(db.session(), OutboxMessage, values)
+    if is_new and values["not_before"] <= now:
+        _ring_at_commit(to_queue)
+    return is_new
+
+
+def add_at_commit(
+    *,
+    kind: str,
+    reference_id: int,
+    dedupe_key: str,
+    to_queue: str,
+    now: datetime,
+    organisation_id: int | None = None,
+    not_before: datetime | None = None,
+) -> None:
+    """As `add`, for whoever need not know whether it was there: all of a transaction are written by one statement."""
+    values = _values(kind, reference_id, dedupe_key, to_queue, now, organisation_id, not_before)
+    db.session.info.setdefault("outbox", []).append(values)
+    if values["not_before"] <= now:
+        _ring_at_commit(to_queue)
+
+
+def _values(
+    kind: str,
+    reference_id: int,
+    dedupe_key: str,
+    to_queue: str,
+    now: datetime,
+    organisation_id: int | None,
+    not_before: datetime | None,
+) -> dict[str, Any]:
+    return {
+        "organisation_id": organisation_id,
+        "kind": kind,
+        "reference_id": reference_id,
+        "dedupe_key": dedupe_key,
+        "queue": to_queue,
+        "not_before": not_before or now,
+        "attempts": 0,
+        "leased_by": "",
+        "last_error": "",
+        "created_at": now,
+    }
+
+
+def _write_collected(session: Session) -> None:
+    """Write what `add_at_commit` collected, as the last thing but the audit trail."""
+    rows = session.info.get("outbox") or []
+    session.info["outbox"] = []
+    if rows:
+        insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        session.execute(insert(OutboxMessage.__table__).on_conflict_do_nothing(), rows)
+
+
+before_commit_hooks.insert(0, _write_collected)
+
+
+def _ring_at_commit(to_queue: str) -> None:
     rung = db.session.info.setdefault("rung", set())
-    if is_new and (not_before is None or not_before <= now) and to_queue not in rung:
+    if to_queue not in rung:
         rung.add(to_queue)
         after_commit(db.session(), lambda: _ring(to_queue))
-    return is_new
 
 
 def ask_mail(
@@ -123,29 +168,46 @@ class Claimed:
 
 def claim_next(*, queue_name: str, worker: str, now: datetime) -> Claimed | None:
     """Take the oldest due message of a queue; None when there is none. Commit before working on it."""
-    query = (
-        select(OutboxMessage.id)
+    return next(iter(claim_some(queue_name=queue_name, worker=worker, now=now, sizes={})), None)
+
+
+def claim_some(*, queue_name: str, worker: str, now: datetime, sizes: Mapping[str, int]) -> Sequence[Claimed]:
+    """Take the oldest due message of a queue, and further ones of its kind up to `sizes` of it, oldest first.
+
+    Empty when nothing is due. A kind without a size is taken one by one. Commit before working on them.
+    """
+    due_here = (
+        select(OutboxMessage.id, OutboxMessage.kind)
         .where(_is_due(now), OutboxMessage.queue == queue_name)
         .order_by(OutboxMessage.not_before, OutboxMessage.id)
-        .limit(1)
         .with_for_update(skip_locked=True)
     )
-    message_id = db.session.scalar(query)
-    if message_id is None or not claim(message_id=message_id, worker=worker, now=now):
-        return None
-    row = db.session.execute(
-        select(OutboxMessage.kind, OutboxMessage.reference_id, OutboxMessage.attempts).where(
-            OutboxMessage.id == message_id
+    first = db.session.execute(due_here.limit(1)).first()
+    if first is None:
+        return []
+    ids = [first.id]
+    if (size := sizes.get(first.kind, 1)) > 1:
+        others = due_here.where(OutboxMessage.kind == first.kind, OutboxMessage.id != first.id)
+        ids += [row.id for row in db.session.execute(others.limit(size - 1))]
+    taken = db.session.execute(
+        _taking(OutboxMessage.id.in_(ids), worker, now).returning(
+            OutboxMessage.id, OutboxMessage.kind, OutboxMessage.reference_id, OutboxMessage.attempts
         )
-    ).one()
-    return Claimed(message_id, row.kind, row.reference_id, row.attempts, worker[:120])
+    )
+    found = {row.id: Claimed(row.id, row.kind, row.reference_id, row.attempts, worker[:120]) for row in taken}
+    return [found[i] for i in ids if i in found]
 
 
 def claim(*, message_id: int, worker: str, now: datetime) -> bool:
     """Take a message for this worker; False when another has it or it is done. Commit before working on it."""
-    result: Any = db.session.execute(
+    result: Any = db.session.execute(_taking(OutboxMessage.id == message_id, worker, now))
+    return bool(result.rowcount == 1)
+
+
+def _taking(which: ColumnElement[bool], worker: str, now: datetime) -> Any:
+    return (
         update(OutboxMessage)
-        .where(OutboxMessage.id == message_id, _is_due(now))
+        .where(which, _is_due(now))
         .values(
             lease_until=now + LEASE,
             leased_by=worker[:120],
@@ -153,12 +215,21 @@ def claim(*, message_id: int, worker: str, now: datetime) -> bool:
         )
         .execution_options(synchronize_session=False)
     )
-    return bool(result.rowcount == 1)
 
 
 def finish(*, message_id: int, now: datetime) -> None:
     """The effect has happened; the message is never looked at again."""
-    _set(message_id, None, {"done_at": now, "lease_until": None, "last_error": ""})
+    finish_all(message_ids=[message_id], now=now)
+
+
+def finish_all(*, message_ids: Collection[int], now: datetime) -> None:
+    """The same for several at once."""
+    db.session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(message_ids))
+        .values(done_at=now, lease_until=None, last_error="")
+        .execution_options(synchronize_session=False)
+    )
 
 
 def postpone(*, claimed: Claimed, later: Later) -> None:
@@ -192,11 +263,11 @@ def fail(*, claimed: Claimed, error: str, now: datetime) -> bool:
     return gives_up
 
 
-def _set(message_id: int, worker: str | None, values: dict[str, object]) -> None:
-    query = update(OutboxMessage).where(OutboxMessage.id == message_id)
-    if worker is not None:
-        # A worker that lost its lease must not take the message from the one that holds it now.
-        query = query.where(OutboxMessage.leased_by == worker, OutboxMessage.done_at.is_(None))
+def _set(message_id: int, worker: str, values: dict[str, object]) -> None:
+    # A worker that lost its lease must not take the message from the one that holds it now.
+    query = update(OutboxMessage).where(
+        OutboxMessage.id == message_id, OutboxMessage.leased_by == worker, OutboxMessage.done_at.is_(None)
+    )
     db.session.execute(query.values(**values).execution_options(synchronize_session=False))
 
 
