@@ -1,4 +1,4 @@
-"""What a run does with each of its payouts: approve, reject, pay, ask the bank. Registered at start-up."""
+"""What a run does with each of its payouts: approve, reject, pay, ask the bank, hold, release."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from webapp.runs.service import RowResult, register_handler
 
 APPROVE, REJECT, PAY = "payouts.approve", "payouts.reject", "payouts.pay"
 ASK = "payouts.ask"
+HOLD, RELEASE = "payouts.hold", "payouts.release"
 
 
 def _row_result(result: Result) -> RowResult:
@@ -75,7 +76,35 @@ def ask_row(run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult:
     return _row_result(result)
 
 
+def hold_row(run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult:
+    """Put one payout on hold with the run's one reason, whatever else changed about it: a hold is safe."""
+    return _row_result(
+        service.hold(
+            organisation_id=run.organisation_id,
+            reference=_reference(run, row),
+            reason=str(run.parameters.get("reason", "")),
+            actor=actor,
+            now=now,
+        )
+    )
+
+
+def release_row(run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult:
+    """Take one payout off hold, if it is still what the person saw."""
+    return _row_result(
+        service.release(
+            organisation_id=run.organisation_id,
+            reference=_reference(run, row),
+            expected_version=row.subject_version,
+            actor=actor,
+            now=now,
+        )
+    )
+
+
 register_handler(APPROVE, approve_row)
 register_handler(REJECT, reject_row)
 register_handler(PAY, pay_row)
 register_handler(ASK, ask_row)
+register_handler(HOLD, hold_row)
+register_handler(RELEASE, release_row)

@@ -13,7 +13,7 @@ from webapp.notices import digest
 from webapp.operations import upkeep
 from webapp.payouts import bulk, check, hooks, panels, policies, proof, stuck
 from webapp.payouts.models import Payout, PayoutLine
-from webapp.payouts.views import bulk as bulk_pages
+from webapp.payouts.views import check_step as bulk_pages
 from webapp.people import methods
 from webapp.people.views import users
 from webapp.portals import (

@@ -142,7 +142,7 @@ def test_ticks_of_the_list_to_pay_stay_too(place: Place) -> None:
     payouts = [place.approved(place.other, 1_000) for _ in range(30)]
     client = place.client(place.maker)
     html = client.get("/admin/payouts?status=approved&size=25").text
-    found = re.search(r'id="page-next" form="paying" formaction="([^"]+)"', html)
+    found = re.search(r'id="page-next" form="acting" formaction="([^"]+)"', html)
     assert found is not None
     answer = client.post(unescape(found[1]), data={"ids": payouts[29].id})
     second = client.get(answer.headers["Location"]).text

@@ -24,6 +24,7 @@ blueprint.add_url_rule(
     "/<reference>/<action>", view_func=actions.act, endpoint="act", methods=["GET", "POST"]
 )
 MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to")
+ACT_LABELS = {"pay": "Pay…", "ask": "Check the status…", "hold": "Hold…", "release": "Release…"}
 HEADERS = [
     "Reference", "Payee", "Program", "Period", "Status", {"label": "Net", "numeric": True}, "Pay to",
     "Payment reference", "Approved by", "Paid on", "Statement",
@@ -50,16 +51,14 @@ def _query(form: FilterForm) -> Select[Any]:
     )
 
 
-def _paying(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
-    """What the bar below the rows needs where the list is of payouts that can be sent, or asked about."""
-    act = bulk.ACT_OF_STATE.get(form["status"].data)
-    if "admin" not in g.roles or act is None:
-        return {"can_pay": False}
+def _acting(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
+    """What the bar below the rows needs where many payouts of the list can be acted on at once."""
+    acts = bulk.ACTS_OF_STATUS.get(form["status"].data, ())
+    if "admin" not in g.roles or not acts:
+        return {"acts": []}
     totals = lists.totals(_query(form))
     return {
-        "can_pay": True,
-        "act": act,
-        "act_label": "Pay…" if act == "pay" else "Check the status…",
+        "acts": [(act, ACT_LABELS[act]) for act in acts],
         "count": listing.count_of(totals),
         "total_said": listing.said_totals(totals),
         "expected": bulk.expectation(totals),
@@ -88,7 +87,7 @@ def index() -> ResponseReturnValue:
             documents=panels.document_hrefs("admin", ids),
         ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
-        **(_paying(form, page) if is_valid else {"can_pay": False}),
+        **(_acting(form, page) if is_valid else {"acts": []}),
         "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
@@ -104,7 +103,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("/turn")
 def turn() -> ResponseReturnValue:
-    """Another page of the payouts that can be paid, with what is ticked carried along."""
+    """Another page of the payouts that can be acted on, with what is ticked carried along."""
     return selecting.turn("admin.payouts.index", ("q", "status", *MORE))
 
 

@@ -15,9 +15,9 @@ from webapp.payouts import approval_queue, lists
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
-from webapp.payouts.views import bulk, listing, selecting, words
+from webapp.payouts.views import bulk, check_step, listing, selecting, words
 from webapp.payouts.views.admin import filter_form as payouts_filter
-from webapp.people.views.fresh import needs_fresh_sign_in
+from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
@@ -138,20 +138,22 @@ def turn() -> ResponseReturnValue:
 
 
 @blueprint.post("/check")
-@needs_fresh_sign_in
 def check() -> ResponseReturnValue:
-    """Make the draft of a bulk approval, rejection or payment from what was ticked, and show its check step."""
+    """Make the draft of an act on many payouts from what was ticked, and show its check step."""
+    if request.form.get("act") not in bulk.STOPPING and (question := require_fresh()) is not None:
+        return question
     now = utc_now()
     who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=now)
     act = request.form.get("act", "")
     if act not in bulk.ACTS:
-        return bulk.problem("Choose what to do", "Press Approve or Reject.", 422)
-    choice = bulk.choice(who, act, payouts_filter() if act in ("pay", "ask") else _form(), _view())
+        return check_step.problem("Choose what to do", "Press Approve or Reject.", 422)
+    form = _form() if bulk.ACTS[act].list_endpoint == "admin.approvals.index" else payouts_filter()
+    choice = bulk.choice(who, act, form, _view())
     if isinstance(choice, bulk.Problem):
-        return bulk.problem(choice.heading, choice.message, choice.code, act=act, again=choice.again)
+        return check_step.problem(choice.heading, choice.message, choice.code, act=act, again=choice.again)
     eligible, left_out = bulk.split(who, act, choice.payouts)
     if not eligible:
-        return bulk.problem(
+        return check_step.problem(
             f"Nothing to {bulk.said(act)}",
             f"You cannot {bulk.said(act)} any of these.",
             422,
@@ -161,7 +163,7 @@ def check() -> ResponseReturnValue:
     with transaction():
         reference = bulk.make_draft(who, act, eligible, left_out, actor()).reference
     if bulk.in_dialog():
-        return bulk.check_page(bulk.own_draft(reference), request.form.get("reason"))
+        return check_step.check_page(bulk.own_draft(reference), request.form.get("reason"))
     return see_other(url_for("admin.approvals.draft", reference=reference))
 
 
@@ -171,22 +173,23 @@ def draft(reference: str) -> ResponseReturnValue:
     run = bulk.own_draft(reference)
     if run.state != "draft":
         return redirect(url_for("admin.runs.show", reference=reference), 303)
-    return bulk.check_page(run)
+    return check_step.check_page(run)
 
 
 @blueprint.post("/check/<reference>")
-@needs_fresh_sign_in
 def confirm(reference: str) -> ResponseReturnValue:
     """Start the draft as a run. 409 when a payout changed since it was checked: check again."""
     run = bulk.own_draft(reference)
+    if bulk.act_of(run) not in bulk.STOPPING and (question := require_fresh()) is not None:
+        return question
     if run.state != "draft":
         return see_other(url_for("admin.runs.show", reference=reference))
     form = bulk.reason_form(run)
     if form is not None and not form.validate():
-        return bulk.check_page(run, form=form, code=422)
+        return check_step.check_page(run, form=form, code=422)
     who = approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
     if conflict := bulk.changed_since(run, who):
-        return bulk.check_page(run, form=form, conflict=conflict, code=409)
+        return check_step.check_page(run, form=form, conflict=conflict, code=409)
     with transaction():
         bulk.start(run, form.reason.data if form is not None else "", actor(), utc_now())
     return see_other(url_for("admin.runs.show", reference=reference))

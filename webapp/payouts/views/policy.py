@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import Blueprint, flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import breaker, policies, policy_changes, queries, service
+from webapp.payouts.brakes import lifting
 from webapp.payouts.forms import HaltForm
 from webapp.payouts.policy import RAILS
 from webapp.payouts.views import policy_editor, policy_words
@@ -37,6 +39,7 @@ def _page(
     halted = {switch.rail: switch for switch in policies.halts(g.organisation.id)}
     zone = g.organisation.timezone
     paused = {health.rail: breaker.sentence(health, zone) for health in breaker.paused(g.organisation.id)}
+    lifts, now = lifting.pending(g.organisation.id), utc_now()
     places = [(policies.EVERY_RAIL, "All payments"), *((r, RAIL_WORDS.get(r, r.capitalize())) for r in RAILS)]
     rails: list[dict[str, Any]] = [
         {
@@ -44,6 +47,10 @@ def _page(
             "label": label,
             "switch": halted.get(rail),
             "paused": paused.get(rail),
+            "lift": lifts.get(rail),
+            "not_mine": lifting.why_not_confirm(lifts[rail], rules, current_user.id, now)
+            if rail in lifts
+            else "",
             "is_on": rail == policies.EVERY_RAIL or rail in rules.rails,
             "problem": queries.rail_problem(g.organisation.id, rail) if rail in rules.rails else "",
             "form": form if form is not None and rail == refused else HaltForm(None, prefix=_prefix(rail)),
@@ -66,6 +73,7 @@ def _page(
         if rules.single_operator.daily_cap_minor is not None
         else None,
         can_change="admin" in g.roles,
+        me=current_user.id,
         has_errors=code == 422,
     ), code
 
@@ -76,14 +84,14 @@ def show() -> ResponseReturnValue:
     return _page()
 
 
-def _switch(change: Any, done: str) -> ResponseReturnValue:
+def _switch(change: Any, done: str, asked: str = "") -> ResponseReturnValue:
     rail = request.form.get("rail", "")
     form = HaltForm(prefix=_prefix(rail))
     if not form.validate():
         return _page(422, form, refused=rail)
     try:
         with transaction():
-            change(
+            wish = change(
                 organisation_id=g.organisation.id,
                 rail=rail,
                 reason=form.reason.data or "",
@@ -95,7 +103,7 @@ def _switch(change: Any, done: str) -> ResponseReturnValue:
         return _page(422, form, refused=rail)
     except Conflict as error:
         return _page(409, form, error.message, rail)
-    flash(done, "success")
+    flash(asked if asked and wish is not None else done, "success")
     return see_other(url_for("admin.policy.show"))
 
 
@@ -109,5 +117,26 @@ def halt() -> ResponseReturnValue:
 @blueprint.post("/resume")
 @needs_fresh_sign_in
 def resume() -> ResponseReturnValue:
-    """Let payments flow again."""
-    return _switch(service.lift_halt, "Payments flow again.")
+    """Let payments flow again, or ask for it where that takes two."""
+    return _switch(
+        lifting.resume,
+        "Payments flow again.",
+        "Payments stay halted until another admin confirms that they flow.",
+    )
+
+
+@blueprint.post("/lifts/<int:lift_id>")
+@needs_fresh_sign_in
+def decide_lift(lift_id: int) -> ResponseReturnValue:
+    """Another person's yes to letting payments flow again; or the wish is taken back."""
+    values: dict[str, Any] = {
+        "organisation_id": g.organisation.id, "lift_id": lift_id, "actor": actor(), "now": utc_now(),
+    }  # fmt: skip
+    is_yes = request.form.get("decision") == "confirm"
+    try:
+        with transaction():
+            (lifting.confirm if is_yes else lifting.withdraw)(**values)
+    except Conflict as error:
+        return _page(409, conflict=error.message)
+    flash("Payments flow again." if is_yes else "Payments stay halted.", "success")
+    return see_other(url_for("admin.policy.show"))

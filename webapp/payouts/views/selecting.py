@@ -11,7 +11,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.kernel.errors import Invalid
-from webapp.payouts.views import bulk
+from webapp.payouts.views import check_step
 from webapp.web import selection
 from webapp.web.htmx import see_other
 from webapp.web.pagination import Page
@@ -63,13 +63,13 @@ def turn(endpoint: str, names: Collection[str]) -> ResponseReturnValue:
     try:
         chosen = selection.of_form()
     except Invalid as error:
-        return bulk.problem("The page was not turned", error.message, 422)
+        return check_step.problem("The page was not turned", error.message, 422)
     if len(chosen) > selection.MAXIMUM:
         message = (
             f"{len(chosen):,} payouts are ticked; up to {selection.MAXIMUM} can be carried from page to page. "
             "Go on with these first, or filter the list and choose all that match."
         )
-        return bulk.problem("Too many are ticked", message, 422)
+        return check_step.problem("Too many are ticked", message, 422)
     values = {name: value for name, value in request.args.items() if name in {*names, *_TURNED} and value}
     if chosen:
         values[selection.PARAMETER] = selection.written(chosen)

@@ -61,6 +61,13 @@ def _payout_href(row: RunRow) -> str | None:
     return url_for("admin.payouts.show", reference=reference) if reference else None
 
 
+def _after(run: Run) -> dict[str, Any]:
+    """What a run that is over leads to, where its room has something to say."""
+    pages = pages_of(run.kind)
+    found = pages.after(run) if run.state in OVER and pages is not None and pages.after is not None else None
+    return {"after_template": None} if found is None else {"after_template": found[0], **found[1]}
+
+
 def _context(run: Run) -> dict[str, Any]:
     outcome = request.args.get("outcome", "")
     if outcome not in set(RowOutcome):
@@ -89,6 +96,7 @@ def _context(run: Run) -> dict[str, Any]:
         ],
         "tabs": tabs,
         "outcome": outcome,
+        **_after(run),
         "is_own_draft": run.state == RunState.DRAFT.value and run.created_by_id == current_user.id,
     }
 
