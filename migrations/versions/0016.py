@@ -15,6 +15,7 @@ depends_on = None
 
 STATES = "'pending', 'to_verify', 'completed', 'failed', 'cancelled', 'refunded'"
 SOURCES = "'phonepe', 'manual'"
+CHOICES = "'accept', 'refund_all', 'by_hand', 'as_said'"
 
 
 def upgrade() -> None:
@@ -24,6 +25,7 @@ def upgrade() -> None:
         batch_op.create_check_constraint(
             batch_op.f("ck_rent_payments_credit_not_negative"), "credit_minor >= 0"
         )
+    _choices(f"{CHOICES}, 'leave'")
     with op.batch_alter_table("rent_returns") as batch_op:
         batch_op.create_check_constraint(
             batch_op.f("ck_rent_returns_excess_at_most_the_amount"),
@@ -42,6 +44,7 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f("ck_rent_returns_excess_at_most_the_amount"), type_="check")
     with op.batch_alter_table("rent_payments") as batch_op:
         batch_op.drop_constraint(batch_op.f("ck_rent_payments_credit_not_negative"), type_="check")
+    _choices(CHOICES)
     _narrow(STATES, SOURCES)
 
 
@@ -54,4 +57,12 @@ def _narrow(states: str, sources: str) -> None:
         batch_op.drop_constraint(batch_op.f("ck_rent_payments_source_is_known"), type_="check")
         batch_op.create_check_constraint(
             batch_op.f("ck_rent_payments_source_is_known"), f"source IN ({sources})"
+        )
+
+
+def _choices(choices: str) -> None:
+    with op.batch_alter_table("rent_decisions") as batch_op:
+        batch_op.drop_constraint(batch_op.f("ck_rent_decisions_choice_is_known"), type_="check")
+        batch_op.create_check_constraint(
+            batch_op.f("ck_rent_decisions_choice_is_known"), f"choice IN ({choices})"
         )

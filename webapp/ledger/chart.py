@@ -56,6 +56,8 @@ ACCOUNTS = {
     "rent_received": Template("liability", "Rent received, to be shared out", minimum_minor=0),
     "reserve": Template("liability", "Reserve of", minimum_minor=0, takes_suffix=True),
     "bills_payable": Template("liability", "Bills of properties to pay"),
+    # What tenants paid beyond a month's rent; it pays their next ones.
+    "tenant_credit": Template("liability", "Credit of", minimum_minor=0, takes_suffix=True),
     "tax_on_fees": Template("liability", "Tax on fees"),
     "income": Template("income", "Income from", takes_suffix=True),
     "expense": Template("expense", "Expense of", takes_suffix=True),

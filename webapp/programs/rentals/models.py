@@ -94,6 +94,7 @@ class Choice(Label):
     REFUND_ALL = "refund_all", "Give all of it back"
     BY_HAND = "by_hand", "Settled by hand"
     AS_SAID = "as_said", "Book what the gateway says"
+    LEAVE = "leave", "Leave it: nothing goes back"
 
 
 class DecisionState(Label):
