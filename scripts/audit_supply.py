@@ -29,9 +29,9 @@ _NOT_READ = re.compile(
 _LONGEST = 600
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
+def _run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(TOOLS / command[0]), *command[1:]], cwd=ROOT, check=False, capture_output=True, text=True,
+        [str(TOOLS / command[0]), *command[1:]], cwd=cwd, check=False, capture_output=True, text=True,
         errors="replace", timeout=_LONGEST,
     )  # fmt: skip
 
@@ -81,7 +81,8 @@ def _sees() -> bool:
     with tempfile.TemporaryDirectory(prefix="paydesk-audit-") as folder:
         planted = Path(folder) / "planted.py"
         planted.write_text('key = "AKIA' + "Q3EGP7TXR5ZKLM2A" + '"\n-----BEGIN RSA ' + "PRIVATE KEY-----\n")
-        done = _run("detect-secrets", "scan", str(planted))
+        # It reads only what lies below the folder that it is started in.
+        done = _run("detect-secrets", "scan", "--all-files", planted.name, cwd=Path(folder))
     return done.returncode == 0 and done.stdout.count('"hashed_secret"') >= 2
 
 

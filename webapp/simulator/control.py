@@ -143,7 +143,7 @@ def clear_faults() -> Response:
 @blueprint.post("/rotate")
 def rotate() -> Response:
     """Give an account another secret: provider, client_id, secret, takes_old."""
-    given = _body("provider", "client_id", secret="", takes_old=False)
+    given = _body("provider", "client_id", secret="", takes_old=False)  # nosec B106 - none: make one
     new = the_simulator().rotate(
         given["provider"], given["client_id"], given["secret"], takes_old=given["takes_old"]
     )

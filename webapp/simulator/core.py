@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hmac import compare_digest
 from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
@@ -96,8 +97,10 @@ class ClientRow:
 
     def opens(self, secret: str) -> bool:
         """Whether a secret is taken at the door."""
-        return secret == self.secret or (
-            self.takes_old and bool(self.old_secret) and secret == self.old_secret
+        return compare_digest(secret.encode(), self.secret.encode()) or (
+            self.takes_old
+            and bool(self.old_secret)
+            and compare_digest(secret.encode(), self.old_secret.encode())
         )
 
 
@@ -145,7 +148,7 @@ class Simulator:
             row["balance_minor"], json.loads(row["data"]),
         )  # fmt: skip
 
-    def rotate(self, provider: str, client_id: str, secret: str = "", *, takes_old: bool = False) -> str:
+    def rotate(self, provider: str, client_id: str, secret: str = "", *, takes_old: bool = False) -> str:  # nosec B107
         """Give an account another secret; the old one goes on signing messages. Returns the new one."""
         client = self.client(provider, client_id)
         if client is None:
