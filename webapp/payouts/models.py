@@ -116,6 +116,14 @@ class Payout(Base):
         Index("ix_payouts_organisation_payee", "organisation_id", "payee_id", "id"),
         Index("ix_payouts_organisation_created", "organisation_id", "id"),
         Index("ix_payouts_organisation_program", "organisation_id", "program", "id"),
+        Index("ix_payouts_rail", "organisation_id", "rail", "id"),
+        # What one run created; most payouts come from no run.
+        Index(
+            "ix_payouts_run",
+            "run_id",
+            sqlite_where=text("run_id IS NOT NULL"),
+            postgresql_where=text("run_id IS NOT NULL"),
+        ),
         # What a payee is usually paid, and the twin of a payout.
         Index("ix_payouts_usual", "organisation_id", "payee_id", "currency", "amount_minor", "paid_at"),
         # Lists by period and by amount: counted and found without reading the rows themselves.
@@ -291,6 +299,8 @@ class Approval(Base):
             name="approver_is_not_maker",
         ),
         CheckConstraint("decision IN ('approved', 'rejected')", name="decision_is_known"),
+        # What one person approved, in the order of the payouts.
+        Index("ix_payout_approvals_approver", "approver_id", "payout_id"),
     )
 
     id: Mapped[PrimaryKey]
