@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import update
@@ -17,6 +18,9 @@ from webapp.payouts.policy import stoppable_until, why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
 from webapp.people.models import Organisation
+
+#: Rails that pay at approval, in its transaction: what is done instead of booking that the amount is owed.
+at_once: dict[str, Callable[[Payout, Actor, datetime], None]] = {}
 
 
 def need_reason(reason: str, example: str) -> str:
@@ -60,7 +64,8 @@ def approve(
     needed = 1 if policy.single_operator.is_on else max(1, payout.approvals_needed)
     if len(given) + 1 >= needed:
         finish(payout, version, actor=actor, now=now, note=note, is_single=policy.single_operator.is_on)
-        return Result(payout, False, f"{reference} is approved. It can be paid now.")
+        following = "It is paid." if payout.state == PayoutState.PAID else "It can be paid now."
+        return Result(payout, False, f"{reference} is approved. {following}")
     add_approval(payout, version, actor=actor, now=now, note=note)
     records.change(
         payout,
@@ -137,6 +142,9 @@ def finish(
         note=f"{note} (single operator)".strip() if is_single else note,
         changes={"fingerprint": [None, payout.fingerprint]},
     )
+    if payout.rail in at_once:
+        at_once[payout.rail](payout, actor, now)
+        return
     entries.approved(payout, records.today(payout, now), actor, now)
     records.notify("approved", payout, now)
     _pay_by_itself(payout, now)

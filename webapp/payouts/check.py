@@ -43,7 +43,7 @@ _POSITION = f"""
         FROM journal_entries e JOIN postings l ON l.entry_id = e.id JOIN accounts a ON a.id = l.account_id
         WHERE e.source_type = 'payout' GROUP BY e.source_id
     ) x ON x.source_id = p.id
-    WHERE (:organisation IS NULL OR p.organisation_id = :organisation) AND (
+    WHERE p.rail <> 'wallet' AND (:organisation IS NULL OR p.organisation_id = :organisation) AND (
         coalesce(x.owed, 0) <> {_case(0)} OR coalesce(x.under_way, 0) <> {_case(1)}
         OR coalesce(x.gone, 0) <> {_case(2)})
     ORDER BY p.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import delete, select
@@ -12,13 +12,13 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import POLICY, Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.kernel.ids import digest
 from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.payouts import approval, policies, queries, records
 from webapp.payouts.drafts import LINE_KINDS, ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
 from webapp.payouts.models import ApprovalExclusion, Payout, PayoutLine, SourceClaim
-from webapp.payouts.policy import approvals_needed, why_not_approve
+from webapp.payouts.policy import WALLET, approvals_needed, why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
 from webapp.people.models import Organisation, Payee
@@ -45,8 +45,13 @@ def create(
     note: str = "",
     run_id: int | None = None,
     idempotency_key: str | None = None,
+    rail: str = "",
+    before_approval: Callable[[Payout], None] | None = None,
 ) -> Payout:
     """Make a payout that waits for approval; the policy may approve it at once when a program made it.
+
+    `rail` is given where nobody chooses one later. `before_approval` is called with the new payout before anybody
+    can approve it: there a program writes its own record of it, and books what the cost account must hold.
 
     The same idempotency key returns the payout that is there. Raises Invalid, NotFound (payee), or Conflict
     that names the source records which are in another live payout.
@@ -58,7 +63,8 @@ def create(
     payee = _payee(organisation_id, payee_id)
     policy, _ = policies.current_policy(organisation_id)
     amount, gross = _check(list(lines), currency, period_start, period_end)
-    if is_automatic and currency == policy.currency and amount.amount < policy.minimum_minor:
+    is_below = currency == policy.currency and amount.amount < policy.minimum_minor
+    if is_automatic and rail != WALLET and is_below:
         least = Money(policy.minimum_minor, currency).format()
         raise Invalid("amount", f"{payee.name} has less than the smallest payout, {least}, so far.")
     _refuse_claimed(organisation_id, payee, lines, sources)
@@ -77,6 +83,7 @@ def create(
         period_start=period_start,
         period_end=period_end,
         is_automatic=is_automatic,
+        rail=rail,
         note=note,
         approvals_needed=approvals_needed(policy, amount, is_automatic),
         idempotency_key=idempotency_key,
@@ -94,6 +101,8 @@ def create(
     db.session.flush()
     _claim(payout, payee, sources)
     _record_creation(payout, actor, now)
+    if before_approval is not None:
+        before_approval(payout)
     if payout.approvals_needed == 0:
         approve_by_policy(payout, now)
     return payout
@@ -242,6 +251,8 @@ def edit(
     payout = records.lock(organisation_id, reference)
     records.check_version(payout, expected_version)
     state = next_state(payout.state, PayoutAction.EDIT)
+    if payout.rail == WALLET and lines is not None:
+        raise NotAllowed([f"What {reference} pays follows from its records. Cancel it and make a new one."])
     changes: dict[str, object] = {}
     if note is not None and note != payout.note:
         changes["note"] = [payout.note, note]

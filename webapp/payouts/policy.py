@@ -22,6 +22,8 @@ from webapp.payouts.states import PayoutState
 RAILS = ("manual", "cashfree", "sandbox", "bank_file")
 # What an organisation begins with; the other rails need settings of their own first.
 FIRST_RAILS = ("manual", "sandbox")
+# Into the payee's wallet here in the ledger: nobody chooses it, no payout method is needed, it is paid at approval.
+WALLET = "wallet"
 _CUT_OFF = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 

@@ -14,7 +14,7 @@ from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Approval, Payout, SourceClaim, Transfer
 from webapp.payouts.policies import halt_reasons
-from webapp.payouts.policy import ApprovalFacts, PaymentFacts, PersonFacts, Policy, fingerprint
+from webapp.payouts.policy import WALLET, ApprovalFacts, PaymentFacts, PersonFacts, Policy, fingerprint
 from webapp.payouts.states import TransferState
 from webapp.people.changes import models as changes  # noqa: F401 - what `pending_change` reads
 from webapp.people.models import Payee, PayoutMethod
@@ -68,7 +68,9 @@ def live_claims(
 
 
 def current_method(payout: Payout) -> PayoutMethod | None:
-    """Where the payee's money goes now; read afresh, because people change it."""
+    """Where the payee's money goes now, read afresh, because people change it; None where it goes into a wallet."""
+    if payout.rail == WALLET:
+        return None
     return db.session.scalar(
         select(PayoutMethod).where(
             PayoutMethod.payee_id == payout.payee_id, PayoutMethod.is_current.is_(True)
@@ -113,7 +115,8 @@ def _person(payout: Payout, user_id: int | None, method: PayoutMethod | None) ->
 
 def approval_facts(payout: Payout, user_id: int | None, policy: Policy, now: datetime) -> ApprovalFacts:
     """What decides whether a user can approve the payout now."""
-    method = payout.payee.current_method
+    is_wallet = payout.rail == WALLET
+    method = None if is_wallet else payout.payee.current_method
     present = fingerprint_of(payout, method)
     approvals = [a for a in payout.approvals if a.round == payout.round and a.decision == "approved"]
     approvals = [a for a in approvals if a.fingerprint == present]
@@ -123,7 +126,7 @@ def approval_facts(payout: Payout, user_id: int | None, policy: Policy, now: dat
         state=payout.state,
         amount=amount_of(payout),
         payee_name=payout.payee.name,
-        has_method=method is not None,
+        has_method=is_wallet or method is not None,
         is_payee_active=payout.payee.is_active,
         now=now,
         timezone=payout.organisation.timezone,

@@ -6,6 +6,7 @@ policy, writes trail, ledger and outbox with the caller's transaction, and answe
 
 from __future__ import annotations
 
+from webapp.payouts import wallet as wallet
 from webapp.payouts.approval import approve, cancel, hold, hold_also, reject, release
 from webapp.payouts.creation import create, edit
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
