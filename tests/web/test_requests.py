@@ -25,6 +25,8 @@ PUBLIC = {
     "public.second_factor.prove",
     "public.passkeys.challenge_to_sign_in",
     "demo.people.switch",
+    # Whoever cannot sign in reads how to.
+    "public.help.show",
     # Say that the process lives, that it is ready, and (with a token of its own) how it does.
     "public.health.ready",
     "public.metrics.show",

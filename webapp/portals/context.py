@@ -132,8 +132,10 @@ def _variables() -> dict[str, Any]:
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",
         "demo_switch_url": addresses.fixed("demo.people.switch") if settings.is_demo else None,
         "demo_links": _demo_links() if settings.is_demo and has_demo_pages and signed_in else [],
+        "help_url": addresses.fixed("public.help.show"),
         "sign_out_url": addresses.fixed("public.people.sign_out") if signed_in else None,
         "account_url": addresses.fixed("public.people.account") if signed_in else None,
+        "mail_url": addresses.fixed("public.notices.preferences_page") if signed_in else None,
         "organisations_url": addresses.fixed("public.people.organisations") if signed_in else None,
     }
 
