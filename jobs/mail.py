@@ -11,7 +11,7 @@ from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
-from webapp.notices import accounts, details, sending, service, wanted, work
+from webapp.notices import accounts, details, sending, service, stops, wanted, work
 from webapp.notices import digest as digests
 from webapp.notices.service import Desk
 from webapp.outbox.service import Later
@@ -167,6 +167,24 @@ def policy_proposed(reference_id: int) -> None:
     """Tell the other admins that changed approval rules `reference_id` wait for one of them."""
     with transaction():
         work.policy_proposed(reference_id, desk=_desk())
+
+
+def payments_stopped(reference_id: int) -> None:
+    """Tell the admins about cause `reference_id`: payments stand still, or transfers have no answer."""
+    with transaction():
+        stops.stopped(reference_id, desk=_desk())
+
+
+def payments_resumed(reference_id: int) -> None:
+    """Tell the admins that cause `reference_id` is gone and payments go on."""
+    with transaction():
+        stops.resumed(reference_id, desk=_desk())
+
+
+def lift_asked(reference_id: int) -> None:
+    """Tell the other admins that wish `reference_id` to lift a halt waits for one of them."""
+    with transaction():
+        stops.lift_asked(reference_id, desk=_desk())
 
 
 def bulk_result(reference_id: int) -> None:

@@ -28,6 +28,7 @@ from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies, policy_changes
+from webapp.payouts.brakes import lifting
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import sessions, users
@@ -439,6 +440,21 @@ def policy_proposal(house: House, kind: str) -> list[Arguments]:
         now=WHEN,
     )
     return [{"proposal_id": row.id}]
+
+
+@example("admin.policy.decide_lift")
+def halt_lift(house: House, kind: str) -> list[Arguments]:
+    """A wish to lift the halt of a restored database."""
+    organisation_id = house.organisation.id
+    policies.halt(
+        organisation_id=organisation_id, rail="*", reason="Restored.", actor=FACTORY, now=WHEN, takes_two=True
+    )
+    row = lifting.resume(
+        organisation_id=organisation_id, rail="*", reason="The bank was asked.",
+        actor=actor_of(house.users["admin"]), now=WHEN,
+    )  # fmt: skip
+    assert row is not None
+    return [{"lift_id": row.id}]
 
 
 @example("admin.connections")

@@ -58,6 +58,7 @@ KINDS = {
 }
 TASKS = {
     "payouts.recover": "Finds transfers that a stopped worker left behind",
+    "payouts.unanswered": "Tells the admins of transfers that have had no answer for a day",
     "runs.recover": "Finds runs that nobody works on",
     "webhooks.recover": "Finds messages of providers that nobody looked at",
     "imports.recover": "Finds imports that nobody works on",

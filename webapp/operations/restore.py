@@ -28,6 +28,7 @@ from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite
 from webapp.operations.facts import OPEN_TRANSFERS
 from webapp.operations.manifest import Facts, Manifest
 from webapp.payouts import policies, recovery
+from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import Transfer
 from webapp.people import sessions
 from webapp.people.access.models import ApiToken
@@ -187,8 +188,9 @@ def _make_safe(described: Manifest, actor: Actor, now: datetime) -> int:
         organisations = list(db.session.scalars(select(Organisation.id).order_by(Organisation.id)))
         for organisation_id in organisations:
             policies.halt(
-                organisation_id=organisation_id, rail=policies.EVERY_RAIL, reason=reason, actor=actor, now=now
-            )
+                organisation_id=organisation_id, rail=policies.EVERY_RAIL, reason=reason, actor=actor, now=now,
+                kind=AlertKind.RESTORED, takes_two=True,
+            )  # fmt: skip
         recovery.ask_after_restore(now)
         recovery.hold_after_restore(
             now,

@@ -18,6 +18,8 @@ from webapp.database import db, insert_ignoring_conflict
 from webapp.kernel.actor import WORKER
 from webapp.kernel.clock import instant_text
 from webapp.outbox import service as outbox
+from webapp.payouts.brakes import alerts
+from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import RailHealth
 from webapp.providers.ports import Answer, Outcome
 
@@ -83,15 +85,20 @@ def _open(health: RailHealth, now: datetime) -> None:
         "rail.paused", organisation_id=health.organisation_id, rail=health.rail, until=health.open_until
     )
     if health.times_opened == 1:
-        _record("paused", health, f"{health.failures_in_row} calls in a row: {health.last_problem}", now)
+        said = f"{health.failures_in_row} calls in a row got no answer: {health.last_problem}"
+        _record("paused", health, said, now)
+        alerts.raise_alert(
+            organisation_id=health.organisation_id,
+            kind=AlertKind.BREAKER,
+            rail=health.rail,
+            reason=said,
+            now=now,
+        )
 
 
 def _close(organisation_id: int, rail: str, now: datetime) -> None:
     # Nearly always there is nothing to close; then no row is locked.
-    query = select(RailHealth.failures_in_row).where(
-        RailHealth.organisation_id == organisation_id, RailHealth.rail == rail
-    )
-    if not db.session.scalar(query):
+    if not failures_in_row(organisation_id, rail):
         return
     health = _locked(organisation_id, rail)
     if health is None:
@@ -102,7 +109,16 @@ def _close(organisation_id: int, rail: str, now: datetime) -> None:
     db.session.flush()
     if was_open:
         _record("resumed", health, "It answers again.", now)
+        alerts.end_alerts(organisation_id=organisation_id, kinds=[AlertKind.BREAKER], rail=rail, now=now)
         outbox.hasten(kind="transfer.send", organisation_id=organisation_id, now=now)
+
+
+def failures_in_row(organisation_id: int, rail: str) -> int:
+    """Calls that did not get an answer, one after the other, up to now."""
+    query = select(RailHealth.failures_in_row).where(
+        RailHealth.organisation_id == organisation_id, RailHealth.rail == rail
+    )
+    return db.session.scalar(query) or 0
 
 
 def paused(organisation_id: int) -> list[RailHealth]:

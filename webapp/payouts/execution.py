@@ -1,102 +1,185 @@
 """Moving the money exactly once: claim, commit, ask the provider once, record; and asking what became of it.
 
 The functions here open their own transactions, because no transaction may be open while a provider thinks;
-jobs call them, views never do. The provider is asked to send in one line of this file and nowhere else. What is
-not known is asked for, never sent again.
+jobs call them, views never do. Transfers leave together, one alone is a batch of one. The provider is asked to send in
+one line of this file and nowhere else. What is not known is asked for, never sent again.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from webapp.database import db, transaction
 from webapp.kernel.actor import POLICY, WORKER
-from webapp.kernel.clock import instant_text, utc_now
+from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import NotFound
 from webapp.outbox.service import Later
-from webapp.payouts import balance, breaker, payment, policies, queries, records, settlement
-from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.policy import cool_off_wait, details_wait, why_not_paid
+from webapp.payouts import payment, policies, queries, records, settlement
+from webapp.payouts.histories import EventDraft
+from webapp.payouts.models import Transfer
+from webapp.payouts.policy import why_not_paid
+from webapp.payouts.sending import claims, watch
+from webapp.payouts.sending.claims import LEASE, Claim, Claimed
+from webapp.payouts.sending.flight import Flight, Flown
+from webapp.payouts.sending.gate import Gate, Mark
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
-from webapp.people.queries import details_of
-from webapp.providers import registry
-from webapp.providers.ports import Answer, Outcome, Rail, TransferOrder
+from webapp.providers import accounts, registry
+from webapp.providers.ports import CREDENTIALS, Answer, Outcome
 
 log = structlog.get_logger()
 
-# Longer than the time limit of a provider call, so that a living worker never loses its claim.
-LEASE = timedelta(seconds=120)
 # With less than this left of its claim a worker does not begin to send any more.
 LEAST_LEFT = timedelta(seconds=60)
 _WAIT = timedelta(minutes=5)
 _NOT_SENT_BASE, _NOT_SENT_CAP = 2.0, 300.0
+# A worker does not go on asking about the rest of a batch for longer.
+_ASKING = 60.0
+
+Clock = Callable[[], datetime]
+# What a message of the outbox that asked for it is answered: look again, or what went wrong with this one alone.
+Replies = dict[int, Later | Exception]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What a worker holds between its two transactions; plain values, so that nothing is read meanwhile."""
+class _Said:
+    """What was answered, and how long it took."""
 
-    transfer_row_id: int
-    rail: str
-    order: TransferOrder
-    # Which sending of the transfer this is; another worker's is another.
-    sends: int
-    lease_until: datetime
+    answer: Answer
+    duration_ms: int
 
 
-def send(
-    *, transfer_row_id: int, worker: str = "worker", clock: Callable[[], datetime] = utc_now
-) -> Later | None:
-    """Send a queued transfer, at most once, then ask the bank about it.
+def send(*, transfer_row_id: int, worker: str = "worker", clock: Clock = utc_now) -> Later | None:
+    """Send a queued transfer, at most once, then ask the bank about it: a batch of one. Raises NotFound.
 
     Later: it has to wait (halt, empty account, nothing reached the provider). None: done, or not ours to do.
     """
+    return _alone(send_many(transfer_row_ids=[transfer_row_id], worker=worker, clock=clock), transfer_row_id)
+
+
+def _alone(replies: Replies, transfer_row_id: int) -> Later | None:
+    reply = replies.get(transfer_row_id)
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def send_many(*, transfer_row_ids: Sequence[int], worker: str = "worker", clock: Clock = utc_now) -> Replies:
+    """Send queued transfers, each at most once, then ask the bank about those that it gave a definite answer to.
+
+    Nothing leaves that would not have left had they been sent one by one: a halt, a breaker that opens, too many
+    failures put the rest back into the queue. Replies are for those that have to wait or went wrong.
+    """
     began = time.monotonic()
-    claimed = _claim(transfer_row_id, worker, clock())
-    if claimed is None or isinstance(claimed, Later):
-        return claimed
-    rail = registry.rail(claimed.rail)
+    ids = sorted(set(transfer_row_ids))
+    claimed, replies = _claim_each(ids, worker, clock())
+    if not claimed.claims:
+        return replies
     _refuse_open_transaction()
-    started = time.monotonic()
-    if _was_held_up(claimed, started - began, clock()):
-        answer = Answer(Outcome.NOT_SENT, message="The worker was held up before it sent; nothing was sent.")
-    else:
-        answer = _post(rail, claimed.order)
-    duration = int((time.monotonic() - started) * 1000)
+    flight = _send_claimed(claimed, began, clock)
     now = clock()
-    wait = random.uniform(0.5, min(_NOT_SENT_CAP, _NOT_SENT_BASE * 2 ** min(claimed.sends, 10)))
-    with transaction():
-        payout, transfer = settlement.lock_transfer(transfer_row_id)
-        before = transfer.state
-        settlement.apply_send(payout, transfer, claimed.sends, answer, now, now + timedelta(seconds=wait))
-        settlement.keep_event(
-            transfer, "send", before, now,
-            request=claimed.order.masked(), answer=settlement.describe(answer), duration_ms=duration,
-        )  # fmt: skip
-        # A definite answer, or "I have it already", is confirmed at once by our own question.
-        ask_now = answer.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) or bool(answer.code)
-        ask_now = ask_now and transfer.state in (TransferState.ACCEPTED, TransferState.UNKNOWN)
-    return check(transfer_row_id=transfer_row_id, clock=clock) if ask_now else None
+    replies |= {c.transfer_row_id: Later(now, reason) for c, reason in flight.left}
+    ask_now = _record_each(flight, now)
+    if ask_now:
+        check_many(transfer_row_ids=ask_now, clock=clock)
+    return replies
 
 
-def _post(rail: Rail, order: TransferOrder) -> Answer:
+def _claim_each(ids: Sequence[int], worker: str, now: datetime) -> tuple[Claimed, Replies]:
+    """Claim all at once; when one of them cannot be looked at, each on its own, so that it stops nobody else."""
     try:
-        return rail.send(order)  # the one place where money is asked to move
+        claimed = _claim(ids, worker, now)
+        return claimed, dict(claimed.later)
+    except Exception as error:
+        db.session.rollback()
+        if len(ids) == 1:
+            return Claimed(), {ids[0]: error}
+        log.warning("transfers.claimed_one_by_one", count=len(ids), error=type(error).__name__)
+    found, replies = Claimed(), {}
+    for row_id in ids:
+        one, reply = _claim_each([row_id], worker, now)
+        found.claims += one.claims
+        found.gates = one.gates | found.gates
+        replies |= reply
+    return found, replies
+
+
+def _claim(ids: Sequence[int], worker: str, now: datetime) -> Claimed:
+    """Commits before it answers."""
+    _refuse_open_transaction()
+    return claims.claim(ids, worker, now)
+
+
+def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim, _Said]:
+    """Ask the bank to send what was claimed, as far as the gates let it go."""
+    switches = watch.Switches(claimed.gates)
+
+    def why_not(claim: Claim) -> str:
+        if _was_held_up(claim, time.monotonic() - began, clock()):
+            return "The worker was held up before it sent."
+        return switches.why_not(claim.lane)
+
+    def hear(claim: Claim, number: int, said: _Said) -> None:
+        gate = claimed.gates[claim.lane]
+        gate.end(number, _mark(said.answer))
+        gate.stop(_why_it_was_the_last(claim, said.answer))
+
+    lanes = defaultdict(list)
+    for claim in claimed.claims:
+        lanes[claim.lane].append(claim)
+    flight: Flight[Claim, _Said] = Flight(make=_timed_post, why_not=why_not, hear=hear)
+    with accounts.remembered(), switches:
+        for (organisation_id, rail), those in lanes.items():
+            registry.expect(rail, organisation_id, [claim.order for claim in those])
+        flight.fly(lanes, claimed.gates)
+    return flight
+
+
+def _timed_post(claim: Claim) -> _Said:
+    started = time.monotonic()
+    answer = _post(claim)
+    return _Said(answer, int((time.monotonic() - started) * 1000))
+
+
+def _post(claim: Claim) -> Answer:
+    try:
+        return registry.rail(claim.rail).send(claim.order)  # the one place where money is asked to move
     except Exception as error:
         # An adapter that broke may have sent before: nothing is known but the bank knows.
-        log.exception("rail.broke", rail=rail.name, transfer_id=order.transfer_id)
+        log.exception("rail.broke", rail=claim.rail, transfer_id=claim.order.transfer_id)
         return Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
 
 
 def _was_held_up(claimed: Claim, seconds: float, now: datetime) -> bool:
     """Whether so much of the claim is gone, by either clock, that another worker might hold it before the answer."""
     return now > claimed.lease_until - LEAST_LEFT or timedelta(seconds=seconds) > LEASE - LEAST_LEFT
+
+
+def _mark(answer: Answer) -> Mark:
+    """What an answer to a POST means for those that follow."""
+    if answer.outcome in (Outcome.ACCEPTED, Outcome.SUCCEEDED):
+        return Mark.TAKEN
+    if answer.outcome is Outcome.NOT_SENT:
+        return Mark.PUT_OFF if answer.code else Mark.AWAY
+    return Mark.SILENT if answer.outcome is Outcome.UNKNOWN and not answer.code else Mark.REFUSED
+
+
+def _why_it_was_the_last(claim: Claim, answer: Answer) -> str:
+    """Answers after which a rail halts: nothing else leaves before they are written down."""
+    if answer.outcome is Outcome.NOT_SENT and answer.code == CREDENTIALS:
+        return "The bank does not let Paydesk in."
+    if answer.code == "INSUFFICIENT_BALANCE":
+        return "The account may be empty."
+    order = claim.order
+    destination = {order.beneficiary_key, order.account_masked} - {""}
+    return settlement.difference(order.amount_minor, order.currency, destination, answer)
 
 
 def _refuse_open_transaction() -> None:
@@ -106,126 +189,77 @@ def _refuse_open_transaction() -> None:
     session.rollback()
 
 
-def _claim(transfer_row_id: int, worker: str, now: datetime) -> Claim | Later | None:
-    """Take the transfer by one conditional UPDATE, after a last look at what could stop it, and commit."""
-    is_too_low = _is_balance_too_low(transfer_row_id, now)
+def _record_each(flight: Flight[Claim, _Said], now: datetime) -> list[int]:
+    """Write down what was answered and put back what never left, all at once, or one by one where that fails.
+
+    What cannot be written stays as it was sent: its claim runs out, and the bank is asked. Answers whom to ask about.
+    """
+    flown = sorted(flight.flown, key=lambda f: f.call.transfer_row_id)
+    if len(flown) + len(flight.left) == 1:
+        return _record(flight.flown, flight.left, now)
+    try:
+        return _record(flight.flown, flight.left, now)
+    except Exception:
+        log.exception("transfers.recorded_one_by_one", count=len(flown))
+        db.session.rollback()
+    ask_now: list[int] = []
+    for one, left in [*(([f], []) for f in flown), *(([], [pair]) for pair in flight.left)]:
+        try:
+            ask_now += _record(one, left, now)
+        except Exception:
+            log.exception("transfer.not_recorded")
+            db.session.rollback()
+    return ask_now
+
+
+def _record(
+    flown: Sequence[Flown[Claim, _Said]], left: Sequence[tuple[Claim, str]], now: datetime
+) -> list[int]:
+    """One transaction; `flown` in the order of the answers. Answers the transfers to ask about at once."""
+    sent = {f.call.transfer_row_id: f for f in flown}
+    kept = {claim.transfer_row_id: (claim, reason) for claim, reason in left}
     with transaction():
-        payout, transfer = settlement.lock_transfer(transfer_row_id)
-        if transfer.state != TransferState.QUEUED or registry.leaves_in_files(transfer.rail):
-            return None
-        if reasons := policies.halt_reasons(transfer.organisation_id, transfer.rail):
-            return Later(now + _WAIT, f"Payments are halted: {' '.join(reasons)}")
-        if reason := settlement.why_try_waits(payout):
-            return Later(now + _WAIT, reason)
-        if is_too_low:
-            settlement.halt_rail(transfer, balance.TOO_LOW, now)
-            return Later(now + _WAIT, balance.TOO_LOW)
-        if (pending := queries.details_pending(payout.payee)) is not None:
-            zone = payout.organisation.timezone
-            return Later(now + _WAIT, details_wait(payout.payee.name, pending, zone))
-        if (cool_off := _cool_off(payout, now)) is not None:
-            return cool_off
-        if payout.method is not None and not payout.method.is_current:
-            changed = "The payment details changed before it was sent; nothing was sent."
-            settlement.apply(
-                payout, transfer, Answer(Outcome.FAILED, code="METHOD_CHANGED", message=changed), now
-            )
-            settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
-            return None
-        if not _is_as_approved(payout, transfer):
-            settlement.review(payout, transfer, "What is to be sent is not what was approved.", now)
-            settlement.keep_event(transfer, "worker", TransferState.QUEUED, now)
-            return None
-        if (until := breaker.wait_until(transfer.organisation_id, transfer.rail, now)) is not None:
-            when = instant_text(until, payout.organisation.timezone)
-            return Later(until, f"{transfer.rail} does not answer. It is tried again from {when}.")
-        taken = db.session.execute(
-            update(Transfer)
-            .where(Transfer.id == transfer.id, Transfer.state == TransferState.QUEUED.value)
-            .values(
-                state=TransferState.SUBMITTING.value,
-                lease_until=now + LEASE,
-                leased_by=worker[:120],
-                sends=Transfer.sends + 1,
-                next_check_at=None,
-            )
-            .execution_options(synchronize_session=False)
+        payouts, transfers = settlement.lock_transfers([*sent, *kept])
+        # First of all: whether others wait decides whether a rail halts.
+        settlement.put_back(
+            [t for t in transfers if t.id in kept],
+            {i: claim.sends for i, (claim, _) in kept.items()},
+            {i: reason for i, (_, reason) in kept.items()},
+            now,
         )
-        if taken.rowcount != 1:  # type: ignore[attr-defined]
-            return None
-        db.session.refresh(transfer)
-        settlement.keep_event(transfer, "worker", TransferState.QUEUED, now, request={"worker": worker})
-        balance.take(
-            organisation_id=transfer.organisation_id,
-            rail=transfer.rail,
-            currency=transfer.currency,
-            amount_minor=transfer.amount_minor,
-        )
-        return Claim(transfer.id, transfer.rail, _order(payout, transfer), transfer.sends, now + LEASE)
+        settlement.count_answers([(*f.call.lane, f.said.answer) for f in flown], now)
+        settlement.read_methods(transfers)
+        drafts, ask_now = [], []
+        for transfer in transfers:
+            if (found := sent.get(transfer.id)) is None:
+                continue
+            answer, before = found.said.answer, transfer.state
+            wait = random.uniform(0.5, min(_NOT_SENT_CAP, _NOT_SENT_BASE * 2 ** min(found.call.sends, 10)))
+            settlement.apply_send(
+                payouts[transfer.payout_id], transfer, found.call.sends, answer, now, now + timedelta(seconds=wait)
+            )  # fmt: skip
+            drafts.append(
+                EventDraft(transfer.id, "send", before, transfer.state, found.call.order.masked(),
+                           settlement.describe(answer), found.said.duration_ms)
+            )  # fmt: skip
+            # A definite answer, or "I have it already", is confirmed at once by our own question.
+            is_definite = answer.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) or bool(answer.code)
+            if is_definite and transfer.state in (TransferState.ACCEPTED, TransferState.UNKNOWN):
+                ask_now.append(transfer.id)
+        settlement.keep_events(drafts, now)
+    return ask_now
 
 
-def _cool_off(payout: Payout, now: datetime) -> Later | None:
-    """The wait that a changed e-mail address or phone began after the transfer was queued."""
-    method = payout.method
-    if method is None or not method.is_current:
-        return None
-    until = method.cool_off_until
-    if until is None or until <= now:
-        return None
-    # It may be released early, so it is looked at again before.
-    zone = payout.organisation.timezone
-    return Later(min(until, now + _WAIT), cool_off_wait(payout.payee.name, until, zone))
+@dataclass(frozen=True)
+class _Question:
+    """A transfer that the bank is asked about, as it was just before."""
 
-
-def _is_as_approved(payout: Payout, transfer: Transfer) -> bool:
-    """The last gate: the stored fingerprints agree, and both describe what would be sent."""
-    present = queries.fingerprint_of(payout, payout.method)
-    return (
-        payout.state == PayoutState.PROCESSING
-        and payout.fingerprint == transfer.fingerprint == present
-        and (transfer.amount_minor, transfer.currency, transfer.method_id)
-        == (payout.amount_minor, payout.currency, payout.method_id)
-    )
-
-
-def _order(payout: Payout, transfer: Transfer) -> TransferOrder:
-    method = payout.method
-    needs_details = registry.rail(transfer.rail).needs_details
-    clear = dict(details_of(method).reveal()) if method is not None and needs_details else {}
-    return TransferOrder(
-        organisation_id=transfer.organisation_id,
-        transfer_id=transfer.transfer_id,
-        amount_minor=transfer.amount_minor,
-        currency=transfer.currency,
-        beneficiary=(method.name_at_bank if method else "") or payout.payee.name,
-        account_masked=method.masked if method else "",
-        remarks=payout.reference,
-        beneficiary_key=method.uid if method else "",
-        details=clear,
-    )
-
-
-def _is_balance_too_low(transfer_row_id: int, now: datetime) -> bool:
-    """Whether the account cannot cover the transfer; payouts then wait instead of failing."""
-    row = db.session.execute(
-        select(
-            Transfer.rail,
-            Transfer.organisation_id,
-            Transfer.currency,
-            Transfer.amount_minor,
-            Transfer.state,
-        ).where(Transfer.id == transfer_row_id)
-    ).one_or_none()
-    _refuse_open_transaction()
-    if row is None or row.state != TransferState.QUEUED or registry.leaves_in_files(row.rail):
-        return False
-    return balance.is_too_low(
-        organisation_id=row.organisation_id,
-        rail=row.rail,
-        currency=row.currency,
-        amount_minor=row.amount_minor,
-        now=now,
-    )
+    transfer_row_id: int
+    organisation_id: int
+    rail: str
+    transfer_id: str
+    sends: int
+    heard: int
 
 
 def check(
@@ -233,16 +267,54 @@ def check(
     transfer_row_id: int,
     source: str = "status",
     is_scheduled: bool = False,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Clock = utc_now,
 ) -> Later | None:
     """Ask the bank what became of a transfer and let the answer take effect. Safe to repeat at any time.
 
     `is_scheduled`: only when the plan still says so; a question asked meanwhile has moved the plan on.
     """
+    replies = check_many(
+        transfer_row_ids=[transfer_row_id], source=source, is_scheduled=is_scheduled, clock=clock
+    )
+    return _alone(replies, transfer_row_id)
+
+
+def check_many(
+    *,
+    transfer_row_ids: Sequence[int],
+    source: str = "status",
+    is_scheduled: bool = False,
+    clock: Clock = utc_now,
+) -> Replies:
+    """The same for several: asked a few at once, what was answered written down together."""
+    questions, replies = _questions(sorted(set(transfer_row_ids)), is_scheduled, clock())
+    if not questions:
+        return replies
+    _refuse_open_transaction()
+    began = time.monotonic()
+    flight: Flight[_Question, _Said] = Flight(
+        make=_timed_question,
+        why_not=lambda _: "The bank is slow." if time.monotonic() - began > _ASKING else "",
+        hear=lambda *_: None,
+    )
+    lanes = defaultdict(list)
+    for question in questions:
+        lanes[question.organisation_id, question.rail].append(question)
+    with accounts.remembered():
+        flight.fly(lanes, {lane: watch.Unlimited(registry.at_once(lane[1])) for lane in lanes})
     now = clock()
+    replies |= {q.transfer_row_id: Later(now, f"{reason} It is asked about next.") for q, reason in flight.left}
+    return replies | _hear_each(flight.flown, source, now)
+
+
+def _questions(
+    ids: Sequence[int], is_scheduled: bool, now: datetime
+) -> tuple[list[_Question], Replies]:
+    """What there is to ask, and what somebody else is doing just now."""
     with transaction():
-        row = db.session.execute(
+        rows = db.session.execute(
             select(
+                Transfer.id,
                 Transfer.organisation_id,
                 Transfer.rail,
                 Transfer.transfer_id,
@@ -251,37 +323,80 @@ def check(
                 Transfer.lease_until,
                 Transfer.next_check_at,
                 settlement.last_event(Transfer.id).label("heard"),
-            ).where(Transfer.id == transfer_row_id)
-        ).one_or_none()
-    if row is None or row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):
-        return None
-    if row.state == TransferState.SUBMITTING:
-        # Somebody is talking to the bank now; the reaper sees to it if they are not.
-        return Later((row.lease_until or now) + timedelta(seconds=1), "A worker is sending it.")
-    if is_scheduled and (row.next_check_at is None or row.next_check_at > now + timedelta(seconds=1)):
-        return None
-    _refuse_open_transaction()
+            )
+            .where(Transfer.id.in_(ids))
+            .order_by(Transfer.id)
+        ).all()
+    questions: list[_Question] = []
+    replies: Replies = {}
+    for row in rows:
+        if row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):
+            continue
+        if row.state == TransferState.SUBMITTING:
+            # Somebody is talking to the bank now; the reaper sees to it if they are not.
+            replies[row.id] = Later((row.lease_until or now) + timedelta(seconds=1), "A worker is sending it.")
+        elif not is_scheduled or (
+            row.next_check_at is not None and row.next_check_at <= now + timedelta(seconds=1)
+        ):
+            questions.append(
+                _Question(row.id, row.organisation_id, row.rail, row.transfer_id, row.sends, row.heard)
+            )
+    return questions, replies
+
+
+def _timed_question(question: _Question) -> _Said:
     started = time.monotonic()
     try:
-        answer = registry.rail(row.rail).status(row.organisation_id, row.transfer_id)
+        answer = registry.rail(question.rail).status(question.organisation_id, question.transfer_id)
     except Exception as error:
-        log.exception("rail.broke", rail=row.rail, transfer_id=row.transfer_id)
+        log.exception("rail.broke", rail=question.rail, transfer_id=question.transfer_id)
         answer = Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
-    duration = int((time.monotonic() - started) * 1000)
-    now = clock()
+    return _Said(answer, int((time.monotonic() - started) * 1000))
+
+
+def _hear_each(flown: Sequence[Flown[_Question, _Said]], source: str, now: datetime) -> Replies:
+    """Let all answers take effect at once; one by one where that fails, so that one stops nobody else."""
+    try:
+        return _hear(flown, source, now)
+    except Exception as error:
+        db.session.rollback()
+        if len(flown) == 1:
+            return {flown[0].call.transfer_row_id: error}
+        log.warning("answers.heard_one_by_one", count=len(flown), error=type(error).__name__)
+    replies: Replies = {}
+    for one in flown:
+        replies |= _hear_each([one], source, now)
+    return replies
+
+
+def _hear(flown: Sequence[Flown[_Question, _Said]], source: str, now: datetime) -> Replies:
+    asked = {f.call.transfer_row_id: f for f in flown}
+    replies: Replies = {}
     with transaction():
-        payout, transfer = settlement.lock_transfer(transfer_row_id)
-        before = transfer.state
-        if before in (TransferState.QUEUED, TransferState.SUBMITTING) or transfer.sends != row.sends:
-            return None  # it is being sent again since we asked; what we heard is of the past
-        if answer.outcome is Outcome.NOT_FOUND and settlement.heard(transfer) != row.heard:
-            return Later(now + timedelta(seconds=2), "Something else was heard meanwhile; it is asked again.")
-        transfer.checks += 1
-        settlement.apply(payout, transfer, answer, now)
-        settlement.keep_event(
-            transfer, source, before, now, answer=settlement.describe(answer), duration_ms=duration
-        )
-    return None
+        payouts, transfers = settlement.lock_transfers(list(asked), options=claims.DESCRIBED)
+        settlement.read_methods(transfers)
+        heard = []
+        for transfer in transfers:
+            question, said = asked[transfer.id].call, asked[transfer.id].said
+            if transfer.state in (TransferState.QUEUED, TransferState.SUBMITTING) or transfer.sends != question.sends:
+                continue  # it is being sent again since we asked; what we heard is of the past
+            if said.answer.outcome is Outcome.NOT_FOUND and settlement.heard(transfer) != question.heard:
+                replies[transfer.id] = Later(
+                    now + timedelta(seconds=2), "Something else was heard meanwhile; it is asked again."
+                )
+                continue
+            transfer.checks += 1
+            heard.append((payouts[transfer.payout_id], transfer, said, transfer.state))
+        settlement.apply_many([(payout, transfer, said.answer) for payout, transfer, said, _ in heard], now)
+        settlement.keep_events(
+            [
+                EventDraft(transfer.id, source, before, transfer.state,
+                           answer=settlement.describe(said.answer), duration_ms=said.duration_ms)
+                for _, transfer, said, before in heard
+            ],
+            now,
+        )  # fmt: skip
+    return replies
 
 
 def retry_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
@@ -13,11 +13,14 @@ from webapp.database import db, insert_ignoring_conflict
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.outbox import service as outbox
+from webapp.payouts.brakes import alerts
+from webapp.payouts.brakes.alerts import AlertKind
+from webapp.payouts.brakes.models import HaltLift
 from webapp.payouts.models import ApprovalPolicy, RailSwitch
 from webapp.payouts.policy import RAILS, Policy, default_rules, from_rules
 from webapp.people.models import Organisation
 
-EVERY_RAIL = "*"
+EVERY_RAIL = alerts.EVERY_RAIL
 
 
 def stored_policy(organisation_id: int) -> ApprovalPolicy | None:
@@ -141,8 +144,20 @@ def _switch(organisation_id: int, rail: str) -> RailSwitch | None:
     )
 
 
-def halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: datetime) -> bool:
-    """Stop sending over a rail ("*": all payments); False when it is halted already. Raises Invalid."""
+def halt(
+    *,
+    organisation_id: int,
+    rail: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    kind: AlertKind = AlertKind.HALTED,
+    takes_two: bool = False,
+) -> bool:
+    """Stop sending over a rail ("*": all payments) and tell the admins; False when it is halted already.
+
+    `takes_two`: only two people lift it, also where it was halted before. Raises Invalid.
+    """
     _check_rail(rail)
     if not reason.strip():
         raise Invalid("reason", "Say why payments stop.", "The bank reports a wrong balance.")
@@ -156,23 +171,59 @@ def halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: dat
     }
     insert_ignoring_conflict(db.session(), RailSwitch, first)
     switch = _switch(organisation_id, rail)
-    if switch is None or switch.is_halted:
+    if switch is None or (switch.is_halted and not takes_two):
         return False
-    switch.is_halted, switch.reason, switch.changed_at = True, reason.strip(), now
+    if takes_two:
+        # Who asked to lift an earlier halt did not speak of this one.
+        _withdraw_lifts(organisation_id, rail, actor, now)
+    before = f" Before: {switch.reason}" if switch.is_halted else ""
+    reason = f"{reason.strip()}{before}"[:2000]
+    switch.is_halted, switch.reason, switch.changed_at = True, reason, now
+    switch.takes_two = takes_two
     db.session.flush()
+    alerts.raise_alert(organisation_id=organisation_id, kind=kind, rail=rail, reason=reason, now=now)
     _record("halted", organisation_id, rail, reason, actor, now)
     return True
 
 
+def _withdraw_lifts(organisation_id: int, rail: str, actor: Actor, now: datetime) -> None:
+    db.session.execute(
+        update(HaltLift)
+        .where(
+            HaltLift.organisation_id == organisation_id, HaltLift.rail == rail, HaltLift.state == "pending"
+        )
+        .values(state="withdrawn", decided_by_label=actor.label[:254], decided_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def lift_halt(*, organisation_id: int, rail: str, reason: str, actor: Actor, now: datetime) -> None:
-    """Let payments flow again. Raises Conflict when the rail is not halted, Invalid without a reason."""
+    """Let payments flow again.
+
+    Raises Conflict when the rail is not halted or the halt takes two people, Invalid without a reason.
+    """
+    switch = halted_switch(organisation_id, rail, reason)
+    if switch.takes_two:
+        raise Conflict("Two people lift this halt: one asks for it, another one confirms.")
+    lift(switch, reason, actor, now)
+
+
+def halted_switch(organisation_id: int, rail: str, reason: str) -> RailSwitch:
+    """The switch of a halted rail, locked. Raises Conflict when it is not halted, Invalid without a reason."""
     _check_rail(rail)
     if not reason.strip():
         raise Invalid("reason", "Say what was found and settled.", "The account is funded again.")
     switch = _switch(organisation_id, rail)
     if switch is None or not switch.is_halted:
         raise Conflict("Payments are not halted; somebody else may have lifted the halt.")
-    switch.is_halted, switch.reason, switch.changed_at = False, "", now
+    return switch
+
+
+def lift(switch: RailSwitch, reason: str, actor: Actor, now: datetime) -> None:
+    """Let payments flow again over the rail of a locked switch; whoever calls has seen who may."""
+    organisation_id, rail = switch.organisation_id, switch.rail
+    switch.is_halted, switch.reason, switch.changed_at, switch.takes_two = False, "", now, False
+    alerts.end_alerts(organisation_id=organisation_id, kinds=alerts.HALTS, rail=rail, now=now)
     outbox.hasten(kind="transfer.send", organisation_id=organisation_id, now=now)
     _record("halt_lifted", organisation_id, rail, reason, actor, now)
 

@@ -17,6 +17,7 @@ from webapp.database import db
 from webapp.kernel.actor import WORKER
 from webapp.outbox import service as outbox
 from webapp.payouts import balance, breaker, payment, policies, records, stoploss
+from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import OPEN_TRANSFER_STATES, TransferState
 from webapp.people.models import PayoutMethod
@@ -289,11 +290,11 @@ def review(payout: Payout, transfer: Transfer, reason: str, now: datetime) -> No
     halt_rail(transfer, f"{payout.reference}: {reason} Two people must settle it.", now)
 
 
-def halt_rail(transfer: Transfer, reason: str, now: datetime) -> None:
-    """Stop sending over the transfer's rail in its organisation; once."""
+def halt_rail(transfer: Transfer, reason: str, now: datetime, kind: AlertKind = AlertKind.HALTED) -> None:
+    """Stop sending over the transfer's rail in its organisation, and tell the admins; once."""
     policies.halt(
-        organisation_id=transfer.organisation_id, rail=transfer.rail, reason=reason, actor=WORKER, now=now
-    )
+        organisation_id=transfer.organisation_id, rail=transfer.rail, reason=reason, actor=WORKER, now=now, kind=kind
+    )  # fmt: skip
 
 
 def apply_send(

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from webapp.database import db
 from webapp.kernel.actor import WORKER
 from webapp.payouts import policies
+from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import RailSwitch, Transfer, TransferEvent
 from webapp.payouts.states import TransferState
 
@@ -47,10 +48,24 @@ def look(transfer: Transfer, now: datetime) -> bool:
         "looked. Lift the halt then.",
         actor=WORKER,
         now=now,
+        kind=AlertKind.STOP_LOSS,
     )
 
 
-def _recent(transfer: Transfer, now: datetime) -> list[tuple[int, str]]:
+def last_ones(transfer: Transfer, now: datetime) -> list[bool]:
+    """Of the last transfers of its rail whose end is known, whether each failed or got no answer; oldest first."""
+    return [state in _BAD for _, state in reversed(_recent(transfer, now))]
+
+
+def failures_in_row(transfer: Transfer, now: datetime) -> int:
+    """How many of its rail failed or got no answer one after the other, up to now; what the bank took ends a row."""
+    row = _recent(transfer, now, also=(_S.ACCEPTED,), limit=IN_A_ROW)
+    return next((n for n, (_, state) in enumerate(row) if state not in _BAD), len(row))
+
+
+def _recent(
+    transfer: Transfer, now: datetime, *, also: Sequence[TransferState] = (), limit: int = OF
+) -> list[tuple[int, str]]:
     """Id and state of the newest transfers that were sent and answered, since the last halt was lifted."""
     lifted = db.session.scalar(
         select(func.max(RailSwitch.changed_at)).where(
@@ -59,7 +74,7 @@ def _recent(transfer: Transfer, now: datetime) -> list[tuple[int, str]]:
         )
     )
     since = max(lifted, now - LATELY) if lifted else now - LATELY
-    states = [s.value for s in (_S.FAILED, _S.UNKNOWN, _S.SUCCEEDED)]
+    states = [s.value for s in (_S.FAILED, _S.UNKNOWN, _S.SUCCEEDED, *also)]
     # What got no answer has no end: it counts from when it was last taken to the bank, having waited before.
     taken = (
         select(func.max(TransferEvent.at))
@@ -76,7 +91,7 @@ def _recent(transfer: Transfer, now: datetime) -> list[tuple[int, str]]:
             func.coalesce(Transfer.finished_at, taken, Transfer.created_at) > since,
         )
         .order_by(Transfer.id.desc())
-        .limit(OF)
+        .limit(limit)
     )
     return [(row.id, row.state) for row in rows]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -19,6 +20,9 @@ from webapp.notices import catalogue
 from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.payouts import policies, policy
+from webapp.payouts.brakes import alerts
+from webapp.payouts.brakes.alerts import AlertKind
+from webapp.payouts.brakes.models import HaltLift
 from webapp.payouts.models import PolicyProposal
 from webapp.people import service as people_service
 from webapp.people import sessions
@@ -140,6 +144,7 @@ def _work(world: World) -> None:
         note=_or(world, "We grew."), proposed_by_id=ana.id, proposed_by_label=ana.email, proposed_at=now,
     )  # fmt: skip
     world.ids["policy_proposed"] = _added(proposal)
+    _stops(world)
     run = Run(
         organisation_id=organisation.id, reference="BA-0192", kind="payouts.approve",
         title=_or(world, "Approve 47 payouts", 200), state="finished", parameters={}, total=47, done=44,
@@ -158,6 +163,24 @@ def _work(world: World) -> None:
     made = factory.payout(organisation, world.payee)
     for event in ("approved", "rejected", "paid", "failed", "reversed"):
         world.ids[f"payout_{event}"] = made.id
+
+
+def _stops(world: World) -> None:
+    """A halt, one that was lifted, transfers without an answer, and a wish to lift a halt that takes two."""
+    common = {"organisation_id": world.organisation.id, "now": world.now - timedelta(minutes=5)}
+    reason = _or(world, "The bank reports a wrong balance.")
+    raised = partial(alerts.raise_alert, **common)
+    world.ids["payments_stopped"] = raised(kind=AlertKind.HALTED, rail="cashfree", reason=reason).id
+    world.ids["transfers_unknown"] = raised(kind=AlertKind.UNKNOWN, rail="*", reason=reason).id
+    gone = raised(kind=AlertKind.LOW_BALANCE, rail="sandbox", reason=reason)
+    alerts.end_alerts(
+        organisation_id=world.organisation.id, kinds=alerts.HALTS, rail="sandbox", now=world.now
+    )
+    world.ids["payments_resumed"] = gone.id
+    world.ids["lift_asked"] = _added(
+        HaltLift(organisation_id=world.organisation.id, rail="*", reason=reason, asked_by_id=world.ana.id,
+                 asked_by_label=_or(world, world.ana.email, 254), asked_at=world.now)
+    )  # fmt: skip
 
 
 def _rents(world: World) -> None:
@@ -210,7 +233,19 @@ def _message(world: World, kind: str, reference_id: int) -> None:
 
 def kind_of(name: str) -> str:
     """The kind of the message that asks for a mail."""
-    for area in ("payout", "security", "details", "contact", "cool_off", "admin", "policy", "rent"):
+    for area in (
+        "payout",
+        "security",
+        "details",
+        "contact",
+        "cool_off",
+        "admin",
+        "policy",
+        "rent",
+        "payments",
+        "transfers",
+        "lift",
+    ):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"
     return f"notice.{name}"
