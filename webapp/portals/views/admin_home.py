@@ -20,7 +20,7 @@ from webapp.payouts.states import PayoutState
 from webapp.payouts.views.words import wording
 from webapp.people import members
 from webapp.portals.context import standing
-from webapp.portals.views import tour
+from webapp.portals.views import stops, tour
 from webapp.programs.installations import creation, work
 from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.programs.rentals.drafts import PROGRAM as RENTALS
@@ -136,11 +136,7 @@ def _tasks(now: datetime) -> list[Task]:
         tasks.append(Task("A change of the approval rules waits for an admin",
                           "The one who asked for it cannot accept it.",
                           url_for("admin.policy.proposal"), "1", "todo"))  # fmt: skip
-    tasks += [
-        Task(f"Payments are halted: {'all' if rail == policies.EVERY_RAIL else rail}",
-             reason, url_for("admin.policy.show"), None, "failed")
-        for rail, reason in standing()[1]
-    ]  # fmt: skip
+    tasks += [Task(**vars(stop)) for stop in stops.stops(organisation.id, standing()[1], now)]
     return tasks
 
 
