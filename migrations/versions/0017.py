@@ -584,7 +584,7 @@ def upgrade() -> None:
             name=op.f("ck_clinic_transactions_has_its_invoice"),
         ),
         sa.CheckConstraint(
-            "method IN ('gateway', 'pos', 'cash', 'manual', 'internal')",
+            "method IN ('gateway', 'pos', 'cash', 'manual', 'internal', 'bank')",
             name=op.f("ck_clinic_transactions_method_is_known"),
         ),
         sa.CheckConstraint(

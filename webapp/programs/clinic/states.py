@@ -67,6 +67,7 @@ class Method(Label):
     CASH = "cash", "Cash"
     MANUAL = "manual", "By hand"
     INTERNAL = "internal", "Between wallets"
+    BANK = "bank", "To the bank"
 
 
 #: Methods of a customer's payment, and those of them that a person vouches for.
