@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,11 +28,16 @@ from webapp.audit import queries as audit
 from webapp.audit.models import AuditEvent
 from webapp.config import Settings
 from webapp.database import db, transaction
+from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import NotAllowed
 from webapp.ledger import check
 from webapp.operations import commands, manifest, postgres_dump
+from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies, service
+from webapp.payouts.brakes import alerts, lifting
 from webapp.payouts.models import Payout, Transfer
+from webapp.people import members
 from webapp.people.models import PayoutMethod, UserSession
 from webapp.providers import sandbox, storage
 
@@ -145,6 +151,35 @@ def made(town: Town, tmp_path: Path, pg_arguments: list[str]) -> Path:
     return folder
 
 
+def _lift_by_two(organisation_id: int) -> None:
+    """One admin asks that payments flow again; alone nobody can let them; another admin confirms."""
+    admins = members.active_admins(organisation_id)[:2]
+    first, second = (Actor(admin.id, admin.email) for admin in admins)
+    db.session.rollback()
+    with transaction():
+        row = lifting.resume(
+            organisation_id=organisation_id,
+            rail="*",
+            reason="The bank was asked.",
+            actor=first,
+            now=utc_now(),
+        )
+        assert row is not None
+        lift_id = row.id
+    confirm = partial(lifting.confirm, organisation_id=organisation_id, lift_id=lift_id, now=utc_now())
+    with pytest.raises(NotAllowed), transaction():
+        confirm(actor=first)
+    assert policies.halt_reasons(organisation_id, "sandbox")
+    db.session.rollback()
+    with transaction():
+        assert confirm(actor=second)
+    told = db.session.query(OutboxMessage.kind).filter(
+        OutboxMessage.kind.in_([alerts.STOPPED, lifting.ASKED])
+    )
+    assert {kind for (kind,) in told} == {alerts.STOPPED, lifting.ASKED}
+    db.session.rollback()
+
+
 def test_the_drill(
     request: pytest.FixtureRequest, town: Town, made: Path, tmp_path: Path, pg_arguments: list[str]
 ) -> None:
@@ -181,11 +216,8 @@ def test_the_drill(
         assert (restored.state, restored.not_found_count > 0) == ("unknown", True)
         assert sandbox.posts(transfer_id) == 0
         db.session.rollback()
+        _lift_by_two(town.organisation_id)
         with transaction():
-            policies.lift_halt(
-                organisation_id=town.organisation_id, rail="*", reason="The bank was asked.",
-                actor=factories.FACTORY, now=utc_now(),
-            )  # fmt: skip
             # Somebody has looked for its reference at the bank.
             service.release(
                 organisation_id=town.organisation_id,
