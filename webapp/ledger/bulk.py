@@ -1,15 +1,17 @@
 """Set-based writing for the ledger's one door: a few statements for any number of entries, on both engines.
 
-PostgreSQL takes the rows as arrays, one statement for a chunk; SQLite takes them one by one in C, which is
-faster there. `webapp.ledger.service` is the only caller.
+PostgreSQL takes the rows as arrays, SQLite as a list of values: one statement for a chunk on both, because the
+journal's triggers cost a statement much more than a row. `webapp.ledger.service` is the only caller.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import Connection, Table, TypeDecorator
@@ -25,8 +27,9 @@ POSTING_COLUMNS = ("entry_id", "account_id", "currency", "amount_minor", "balanc
 _ARRAYS = {int: "bigint[]", str: "text[]", date: "date[]", datetime: "timestamptz[]"}
 _ENTRIES: Table = JournalEntry.__table__  # type: ignore[assignment]
 _POSTINGS: Table = Posting.__table__  # type: ignore[assignment]
-# Postings of one statement.
+# Rows of one statement, on PostgreSQL and on SQLite: fewer there, because a statement takes 32,766 values.
 CHUNK = 10_000
+ROWS = 500
 _ON_CONFLICT = "ON CONFLICT (organisation_id, idempotency_key) DO NOTHING"
 
 
@@ -47,23 +50,80 @@ def _array(table: Table, name: str) -> str:
     return _ARRAYS[kind.impl_instance.python_type if isinstance(kind, TypeDecorator) else kind.python_type]
 
 
+def _literal(column: Iterable[Any]) -> str:
+    """A column of plain values as PostgreSQL writes an array: the driver takes much longer over a list."""
+    return "{" + ",".join(map(_element, column)) + "}"
+
+
+def _element(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
+    if value is None:
+        return "NULL"
+    text = str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]],
             suffix: str = "") -> list[Any]:  # fmt: skip
     """Insert rows of plain values; on PostgreSQL returns what `suffix` asks for."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    insert, size = (_insert_arrays, CHUNK) if is_postgresql else (_insert_values, ROWS)
+    found: list[Any] = []
+    for start in range(0, len(rows), size):
+        by_column = list(zip(*rows[start : start + size], strict=True))
+        found += insert(connection, table, columns, by_column, suffix)
+    return found
+
+
+def _is_same(column: Sequence[Any]) -> bool:
+    """Whether a column holds one value: it is then sent once."""
+    return column.count(column[0]) == len(column)
+
+
+def _insert_arrays(connection: Connection, table: Table, columns: Sequence[str], chunk: Sequence[Sequence[Any]],
+                   suffix: str) -> list[Any]:  # fmt: skip
     names = ", ".join(columns)
-    if connection.dialect.name == "postgresql":
-        arrays = ", ".join(f"CAST(%s AS {_array(table, c)})" for c in columns)
-        # Table and column names are constants of this module; every value is a parameter.
-        statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {suffix}"  # noqa: S608
-        result = connection.exec_driver_sql(
-            statement, tuple(list(column) for column in zip(*rows, strict=True))
-        )
-        return list(result) if result.returns_rows else []
-    marks = ", ".join("?" * len(columns))
+    kinds = [_array(table, name) for name in columns]
+    many = [n for n, column in enumerate(chunk) if not _is_same(column)] or [0]
+    marks = [f"c{n}" if n in many else f"CAST(%s AS {kinds[n][:-2]})" for n in range(len(columns))]
+    arrays = ", ".join(f"CAST(%s AS {kinds[n]})" for n in many)
+    aliases = ", ".join(f"c{n}" for n in many)
+    values = [column[0] for n, column in enumerate(chunk) if n not in many] + [
+        _literal(chunk[n]) for n in many
+    ]
+    # Table and column names are constants of this module; every value is a parameter.
+    statement = (
+        f"INSERT INTO {table.name} ({names}) SELECT {', '.join(marks)} "  # noqa: S608
+        f"FROM unnest({arrays}) AS u({aliases}) {suffix}"
+    )
+    result = connection.exec_driver_sql(statement, tuple(values))
+    return list(result) if result.returns_rows else []
+
+
+def _insert_values(connection: Connection, table: Table, columns: Sequence[str], chunk: Sequence[Sequence[Any]],
+                   suffix: str) -> list[Any]:  # fmt: skip
+    """SQLite notes for each statement how to take it back where a table has triggers: so a statement has many rows."""
+    is_same = tuple(map(_is_same, chunk))
+    values = [column[0] for column, same in zip(chunk, is_same, strict=True) if same]
+    many = [column for column, same in zip(chunk, is_same, strict=True) if not same]
+    values += chain.from_iterable(zip(*many, strict=True))
     ignoring = suffix.partition("RETURNING")[0]
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {ignoring}"  # noqa: S608
-    connection.exec_driver_sql(statement, rows if len(rows) > 1 else rows[0])
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {_marks(is_same, len(chunk[0]))} {ignoring}"  # noqa: S608
+    )
+    connection.exec_driver_sql(statement, tuple(values))
     return []
+
+
+@lru_cache(maxsize=64)
+def _marks(is_same: tuple[bool, ...], rows: int) -> str:
+    """The places of the values of so many rows; what is the same in all of them has one place."""
+    same = sum(is_same)
+    places = iter(range(1, same + 1))
+    fixed = [f"?{next(places)}" if is_one else "" for is_one in is_same]
+    numbers = count(same + 1)
+    return ", ".join(f"({', '.join(place or f'?{next(numbers)}' for place in fixed)})" for _ in range(rows))
 
 
 def stored_day(connection: Connection, day: date) -> Any:
@@ -172,7 +232,9 @@ def _move_at_once(
 
 def _move_together(connection: Connection, ids: list[int], changes: dict[int, int]) -> dict[int, int]:
     """Balances after the move, of the accounts that allow it."""
-    found = connection.exec_driver_sql(_MOVE_ALONE, (ids, ids, [changes[i] for i in ids]))
+    found = connection.exec_driver_sql(
+        _MOVE_ALONE, (_literal(ids), _literal(ids), _literal(changes[i] for i in ids))
+    )
     return dict(map(tuple, found))
 
 
@@ -193,5 +255,4 @@ def _write_after(connection: Connection, running: dict[int, int], legs: Sequence
     for entry_id, account_id, currency, amount, change in legs:
         balance = running[account_id] = running[account_id] + change
         rows.append((entry_id, account_id, currency, amount, balance))
-    for start in range(0, len(rows), CHUNK):
-        _insert(connection, _POSTINGS, POSTING_COLUMNS, rows[start : start + CHUNK])
+    _insert(connection, _POSTINGS, POSTING_COLUMNS, rows)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from json.encoder import encode_basestring_ascii as _quoted
 
 MAXIMUM_AMOUNT = 2**62
 # Longer descriptions are cut, in the row and in the digest.
@@ -77,17 +77,13 @@ def content_digest(
     legs: Sequence[tuple[str, int]],
 ) -> str:
     """SHA-256 over all that an entry says; `legs` are (account code, signed amount) in the order of posting."""
-    content = [
-        kind,
-        currency,
-        effective_on.isoformat(),
-        description,
-        source_type,
-        source_id,
-        reverses_id,
-        legs,
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    written = ", ".join([f"[{_quoted(code)}, {amount}]" for code, amount in legs])
+    # What json.dumps would write; asking it takes twice as long, and this is asked for every entry.
+    content = (
+        f'[{_quoted(kind)}, {_quoted(currency)}, "{effective_on.isoformat()}", {_quoted(description)}, '
+        f"{_quoted(source_type)}, {source_id}, {'null' if reverses_id is None else reverses_id}, [{written}]]"
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def digest_of(draft: EntryDraft) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date
 
 import pytest
@@ -69,6 +71,20 @@ def test_the_digest_tells_everything_apart() -> None:
     ]
     assert len({digest_of(d) for d in drafts}) == len(drafts)
     assert digest_of(draft("another key", *legs)) == digest_of(drafts[0])
+
+
+@given(st.text(max_size=40), st.text(max_size=10), AMOUNTS, st.none() | st.integers(1, 9))
+def test_the_digest_is_of_the_content_as_json(
+    text: str, kind: str, amount: int, reverses: int | None
+) -> None:
+    day = date(2026, 10, 31)
+    made = draft(
+        "k", leg("bank", amount), leg(f"wallet:{text}", -amount), kind=kind, description=text, effective_on=day,
+        reverses_id=reverses,
+    )  # fmt: skip
+    legs = [["bank", amount], [f"wallet:{text}", -amount]]
+    content = [kind, "USD", "2026-10-31", text, made.source_type, made.source_id, reverses, legs]
+    assert digest_of(made) == hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 @pytest.mark.parametrize("prefix", sorted(ACCOUNTS))

@@ -191,6 +191,37 @@ def test_many_entries_again_write_only_what_is_new(organisation_id: int) -> None
     assert count(JournalEntry) == 8
 
 
+def test_many_entries_keep_every_sign_of_their_texts(organisation_id: int) -> None:
+    texts = [
+        'a "quoted" text',
+        "back\\slash",
+        "{1,2}",
+        "NULL",
+        "",
+        " , ",
+        "it's",
+        "किराया",
+        "line\nbreak",
+        "%s ?1",
+    ]
+    drafts = [
+        draft(f"k{i} {texts[i % 10]}", leg("bank", 5), leg("income:x", -5), description=texts[i % 10])
+        for i in range(1_010)
+    ]
+    with transaction():
+        assert (
+            service.post_many(organisation_id=organisation_id, entries=drafts, actor=ACTOR, now=NOW) == 1_010
+        )
+    written = db.session.execute(
+        select(JournalEntry.idempotency_key, JournalEntry.description).order_by(JournalEntry.id)
+    ).all()
+    assert [tuple(row) for row in written] == [(d.idempotency_key, d.description) for d in drafts]
+    assert balances(organisation_id) == {"bank": 5_050, "income:x": 5_050}
+    assert (
+        db.session.scalars(select(Posting.balance_after_minor).order_by(Posting.id.desc())).first() == 5_050
+    )
+
+
 def test_one_breach_stops_all_of_many(organisation_id: int) -> None:
     drafts = [
         draft("a", leg("bank", 5), leg("wallet:a", -5)),
