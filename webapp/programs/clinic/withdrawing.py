@@ -1,0 +1,142 @@
+"""Wallet money that a practitioner wants in the bank: an ordinary payout over any rail, paid from what is held."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.money import Money
+from webapp.notices import wanted
+from webapp.payouts import service as payouts
+from webapp.payouts.drafts import ExclusionDraft, LineDraft
+from webapp.payouts.models import Payout
+from webapp.people.models import Organisation, Payee
+from webapp.programs.clinic import entries, trail, wallets
+from webapp.programs.clinic.drafts import PROGRAM, check_amount
+from webapp.programs.clinic.models import ClinicTransaction
+from webapp.programs.clinic.settings import settings_of
+from webapp.programs.clinic.states import Method, TransactionKind, TransactionState
+
+#: Who adjusted a wallet does not approve what is withdrawn from it so long afterwards.
+ADJUSTERS_OF = timedelta(days=90)
+SOURCE = "clinic_withdrawal"
+
+
+def request_withdrawal(
+    *,
+    organisation_id: int,
+    payee_id: int,
+    amount_minor: int,
+    actor: Actor,
+    now: datetime,
+    currency: str = "",
+    is_automatic: bool = False,
+    idempotency_key: str | None = None,
+) -> Payout:
+    """Take money out of a practitioner's wallet at once, and make the payout that brings it to the bank.
+
+    The same key gets the payout that is there. Without payment details the payout waits for them; they are asked for.
+    Raises NotFound, Invalid (more than the wallet holds, less than the smallest withdrawal), Conflict.
+    """
+    payee = wallets.get_practitioner(organisation_id, payee_id)
+    currency = currency or db.session.get_one(Organisation, organisation_id).currency
+    # Before the wallet is looked at, which the first request has emptied.
+    if idempotency_key is not None and (existing := _find(organisation_id, idempotency_key)):
+        return _same(existing, payee, amount_minor)
+    _check(payee, amount_minor, currency)
+    amount = Money(amount_minor, currency)
+    today = trail.today(organisation_id, now)
+    payout = payouts.create(
+        organisation_id=organisation_id,
+        program=PROGRAM,
+        payee_id=payee.id,
+        currency=currency,
+        lines=[LineDraft("earning", "Withdrawal from the wallet", amount_minor, today, source_type=SOURCE)],
+        sources=[],
+        period_start=today,
+        period_end=today,
+        cost_account=entries.held(payee).code,
+        exclusions=_exclusions(payee, now),
+        is_automatic=is_automatic,
+        idempotency_key=idempotency_key,
+        before_approval=partial(_hold, payee, amount, actor, now),
+        actor=actor,
+        now=now,
+    )
+    wanted.ask(payee, now)
+    return payout
+
+
+def _find(organisation_id: int, key: str) -> Payout | None:
+    return db.session.scalar(
+        select(Payout).where(Payout.organisation_id == organisation_id, Payout.idempotency_key == key)
+    )
+
+
+def _same(existing: Payout, payee: Payee, amount_minor: int) -> Payout:
+    if (existing.payee_id, existing.amount_minor) != (payee.id, amount_minor):
+        raise Conflict(
+            f"{existing.reference} was made with the same key for something else. Nothing was done."
+        )
+    return existing
+
+
+def _check(payee: Payee, amount_minor: int, currency: str) -> None:
+    there = Money(wallets.balance(payee.organisation_id, wallets.code_of(payee), currency), currency)
+    check_amount("amount", amount_minor, there.plain)
+    if amount_minor > there.amount:
+        raise Invalid("amount", f"The wallet holds {there.format()}; not more can be withdrawn.", there.plain)
+    least = Money(settings_of(payee.organisation_id).withdrawal_minimum_minor, currency)
+    if amount_minor < least.amount:
+        raise Invalid("amount", f"The smallest withdrawal is {least.format()}.", least.plain)
+
+
+def _exclusions(payee: Payee, now: datetime) -> list[ExclusionDraft]:
+    """Who put money into the wallet, or took it out, by hand does not approve what is then withdrawn."""
+    people = db.session.scalars(
+        select(ClinicTransaction.created_by_id)
+        .where(
+            ClinicTransaction.payee_id == payee.id,
+            ClinicTransaction.kind == TransactionKind.ADJUSTMENT.value,
+            ClinicTransaction.created_at > now - ADJUSTERS_OF,
+            ClinicTransaction.created_by_id.is_not(None),
+        )
+        .distinct()
+    )
+    return [ExclusionDraft(user_id, "adjusted this wallet") for user_id in people if user_id is not None]
+
+
+def _hold(payee: Payee, amount: Money, actor: Actor, now: datetime, payout: Payout) -> None:
+    """Out of the wallet before anybody can approve the payout: the money cannot be spent twice."""
+    row = wallets.new_transaction(
+        organisation_id=payout.organisation_id,
+        kind=TransactionKind.WITHDRAWAL,
+        method=Method.BANK.value,
+        state=TransactionState.PENDING,
+        currency=amount.currency,
+        amount_minor=amount.amount,
+        happened_on=trail.today(payout.organisation_id, now),
+        payee_id=payee.id,
+        payout_id=payout.id,
+        from_wallet=wallets.code_of(payee),
+        actor=actor,
+        now=now,
+    )
+    _lock_held(row, payee)
+    entries.asked_for(row, payee, actor, now)
+
+
+def give_back(row: ClinicTransaction, payout: Payout, actor: Actor, now: datetime) -> None:
+    """A withdrawal was rejected or cancelled: its money is in the wallet again."""
+    _lock_held(row, payout.payee)
+    entries.given_back(row, payout.payee, trail.today(row.organisation_id, now), actor, now)
+
+
+def _lock_held(row: ClinicTransaction, payee: Payee) -> None:
+    """What is held is locked before the wallet: a cancellation has it in its hands already."""
+    wallets.lock_balances(row.organisation_id, row.currency, [entries.held(payee).code])
