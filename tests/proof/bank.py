@@ -39,7 +39,7 @@ class FileBank:
 
     # ------------------------------------------------------------ the books
 
-    def _write(self, what: str, transfer_id: str) -> None:
+    def note(self, what: str, transfer_id: str) -> None:
         line = json.dumps([what, transfer_id]) + "\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -48,7 +48,7 @@ class FileBank:
             os.close(handle)
 
     def entries(self) -> list[tuple[str, str]]:
-        """Everything that happened, in order: (taken, met, asked, late, refused; transfer id)."""
+        """Everything that happened, in order: (taken, met, asked, late, told; transfer id)."""
         if not self.path.exists():
             return []
         return [tuple(json.loads(line)) for line in self.path.read_text().splitlines()]
@@ -84,7 +84,7 @@ class FileBank:
     def _send(self, transfer_id: str, order: TransferOrder) -> Answer | Exception:
         fault = self.fault if not self._count("met", transfer_id) else ""
         if fault:
-            self._write("met", transfer_id)
+            self.note("met", transfer_id)
         before: dict[str, Answer] = {
             "lost": _TIME_OUT,
             "5xx before": Answer(Outcome.UNKNOWN, message="HTTP 500."),
@@ -95,11 +95,11 @@ class FileBank:
         if fault in before:
             return before[fault]
         if fault == "late":
-            self._write("late", transfer_id)
+            self.note("late", transfer_id)
             return _TIME_OUT
         if self.knows_ids and self._count("taken", transfer_id):
             return Answer(Outcome.UNKNOWN, code=DUPLICATE, message="This transfer id is known already.")
-        self._write("taken", transfer_id)
+        self.note("taken", transfer_id)
         after: dict[str, Answer | Exception] = {
             "time-out": _TIME_OUT,
             "accepted then 404": _TIME_OUT,
@@ -118,7 +118,7 @@ class FileBank:
     def status(self, organisation_id: int, transfer_id: str) -> Answer:
         """The truth, unless the fault is one of questions."""
         point("bank: before the question")
-        self._write("asked", transfer_id)
+        self.note("asked", transfer_id)
         answer = self._status(transfer_id, self._count("asked", transfer_id))
         point("bank: after the word")
         if isinstance(answer, Exception):
@@ -129,7 +129,7 @@ class FileBank:
         if self.fault == "status away" and times <= 3:
             return TimeoutError("no answer") if times % 2 else Answer(Outcome.UNKNOWN, message="HTTP 503.")
         if self._count("late", transfer_id) and times > 2 and not self._count("taken", transfer_id):
-            self._write("taken", transfer_id)
+            self.note("taken", transfer_id)
         if not self._count("taken", transfer_id):
             return Answer(Outcome.NOT_FOUND)
         if self.fault == "accepted then 404" and times <= 2:

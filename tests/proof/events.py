@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -47,10 +48,12 @@ def watched(files: frozenset[str], watcher: _Watcher, engine: Engine) -> Iterato
         event.listen(engine, name, hook)
     _watcher, before = watcher, sys.gettrace()
     sys.settrace(begin)
+    threading.settrace(begin)  # calls of a bank may be made side by side
     try:
         yield
     finally:
         sys.settrace(before)
+        threading.settrace(None)  # type: ignore[arg-type]
         _watcher = None
         for name, hook in hooks:
             event.remove(engine, name, hook)
@@ -61,11 +64,13 @@ class Counter:
 
     def __init__(self, exit_at: int = 0) -> None:
         self.count, self.exit_at = 0, exit_at
+        self._lock = threading.Lock()
 
     def __call__(self, name: str) -> None:
-        self.count += 1
-        if self.count == self.exit_at:
-            os._exit(DEAD)
+        with self._lock:
+            self.count += 1
+            if self.count == self.exit_at:
+                os._exit(DEAD)
 
 
 def in_a_child(action: Callable[[], int]) -> tuple[int, int]:

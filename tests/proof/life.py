@@ -16,7 +16,7 @@ from sqlalchemy import select
 from tests import factories
 from tests.factories.payouts import payout
 from tests.factories.people import actor_of
-from tests.proof.trials import START, drain, lift_halts, work
+from tests.proof.rounds import START, drain, lift_halts, work
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError

@@ -12,7 +12,7 @@ from tests import factories
 from tests.factories import connections
 from tests.factories.payouts import payout_ready
 from tests.proof.life import LivingBank
-from tests.proof.trials import START, drain, lift_halts
+from tests.proof.rounds import START, drain, lift_halts
 from webapp.database import db, transaction
 from webapp.inbox import service as inbox
 from webapp.inbox.models import WebhookMessage

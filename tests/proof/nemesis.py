@@ -16,7 +16,8 @@ from sqlalchemy import select
 from tests import factories
 from tests.factories import connections
 from tests.factories.payouts import payout_ready
-from tests.proof.trials import START, Figures, lift_halts, next_instant, work
+from tests.proof.figures import Figures
+from tests.proof.rounds import START, lift_halts, next_instant, work
 from webapp.connections import service as accounts_at_providers
 from webapp.connections import simulated
 from webapp.database import db, transaction

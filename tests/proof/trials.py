@@ -1,187 +1,61 @@
-"""One trial: a payout, a bank with a fault, a step in which the process dies at an event, and others who carry on.
+"""One trial: payouts, a bank with a fault, a step in which the process dies at an event, and others who carry on.
 
-Afterwards the bank's books, the payout, its transfers and the ledger must tell the same story.
+Afterwards the bank's books, the payouts, their transfers and the ledger must tell the same story.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter as Count
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import time_machine
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 import jobs.base
 import jobs.payouts
-from tests import factories
-from tests.factories.payouts import payout, payout_ready, payout_sent
-from tests.factories.people import actor_of
-from tests.proof.bank import FileBank
-from tests.proof.events import Counter, in_a_child, watched
-from webapp import database
-from webapp.database import db, transaction
+import webapp
+from tests.proof.events import DEAD, Counter, in_a_child, watched
+from tests.proof.figures import Case, Figures
+from tests.proof.images import Camera, State, developed
+from tests.proof.rounds import lift_halts, next_instant, work
+from tests.proof.steps import ROUNDS, STAGES, Scene, under_review, waiting_messages
+from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import PaydeskError
 from webapp.ledger import check
-from webapp.outbox import service as outbox
-from webapp.outbox.models import OutboxMessage
-from webapp.payouts import (
-    approval,
-    balance,
-    breaker,
-    entries,
-    execution,
-    payment,
-    policies,
-    records,
-    recovery,
-    service,
-    settlement,
-)
 from webapp.payouts.models import Payout, Transfer, TransferEvent
-from webapp.payouts.states import OPEN_TRANSFER_STATES
-from webapp.people.models import Organisation, User
-from webapp.providers import registry
 
-START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-_MODULES = (
-    jobs.base, jobs.payouts, outbox, approval, balance, breaker, entries, execution, payment, records, recovery,
-    settlement, database,
+__all__ = ["FILES", "STAGES", "Case", "Figures", "Stage"]
+
+_WEBAPP = Path(webapp.__file__).parent
+#: The code that moves money: a process dies before any of its lines.
+FILES = frozenset(
+    str(path)
+    for path in (
+        *(_WEBAPP / "payouts").rglob("*.py"), *(_WEBAPP / "inbox").rglob("*.py"), _WEBAPP / "outbox" / "service.py",
+        _WEBAPP / "database.py", Path(jobs.base.__file__), Path(jobs.payouts.__file__),
+    )
 )  # fmt: skip
-FILES = frozenset(str(module.__file__) for module in _MODULES)
-#: The step in which the process dies.
-STAGES = ("approve", "submit", "send", "answer", "sweep", "retry")
-_ROUNDS = 60
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is tried: the step, the bank's fault, what becomes of the transfer."""
-
-    stage: str
-    fault: str
-    outcome: str
-
-    def __str__(self) -> str:
-        return f"{self.stage} / {self.fault or 'no fault'} / {self.outcome}"
-
-
-@dataclass
-class Figures:
-    """What was tried and what was found."""
-
-    runs: int = 0
-    deaths: int = 0
-    events: int = 0
-    doubles: int = 0
-    lost: int = 0
-    ledger_checks: int = 0
-    problems: list[str] = field(default_factory=list)
-    faults: Count[str] = field(default_factory=Count)
-
-    def add(self, other: Figures) -> None:
-        """Count another's trials here."""
-        for name in ("runs", "deaths", "events", "doubles", "lost", "ledger_checks"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.problems += other.problems
-        self.faults += other.faults
+_ENDS = {"fails": {"failed"}, "returns": {"reversed"}}
 
 
 class Stage:
     """A prepared database and bank, put back before every trial."""
 
     def __init__(self, app: Flask, store: Any, folder: Path, case: Case) -> None:
-        self.app, self.store, self.case = app, store, case
-        self.bank = FileBank(folder / "bank", case.fault, case.outcome)
-        self.bank.path.unlink(missing_ok=True)
+        self.app, self.store, self.folder, self.case = app, store, folder, case
+        bank = folder / "bank"
+        bank.unlink(missing_ok=True)
         self._bank_before = folder / "bank-before"
         store.reset()
-        with self._there(START) as clock:
-            self.organisation_id = factories.organisation().id
-            self.payout_id = self._prepare(clock)
-            self.at = utc_now()
-        db.session.remove()
+        self.scene = Scene(case, bank)
+        self.bank = self.scene.bank
         self._kept = store.keep()
         self._bank_before.unlink(missing_ok=True)
-        if self.bank.path.exists():
-            shutil.copy(self.bank.path, self._bank_before)
-
-    @contextmanager
-    def _there(self, at: datetime) -> Iterator[Any]:
-        with time_machine.travel(at, tick=False) as clock, registry.using("sandbox", self.bank):
-            yield clock
-
-    # ------------------------------------------------------------ up to the step
-
-    def _prepare(self, clock: Any) -> int:
-        organisation = db.session.get_one(Organisation, self.organisation_id)
-        stage = self.case.stage
-        if stage == "approve":
-            payee = factories.payee(organisation)
-            factories.method(payee)
-            factories.user(organisation=organisation, role="admin")
-            return payout(organisation, payee, now=START).id
-        if stage == "submit":
-            return payout_ready(organisation, now=START).id
-        payout_id = payout_sent(organisation, now=START).id
-        if stage == "send":
-            return payout_id
-        if stage == "sweep":
-            self._die_with_the_answer(payout_id)
-            clock.shift(timedelta(minutes=5))
-            return payout_id
-        drain()
-        for _ in range(_ROUNDS if stage == "retry" else 1):
-            if stage == "retry" and _state(payout_id) == "retry_scheduled":
-                break
-            clock.move_to(next_instant(utc_now()) or utc_now())
-            if stage == "retry":
-                work()
-        if stage == "retry":
-            clock.move_to(next_instant(utc_now()) or utc_now())
-        return payout_id
-
-    def _die_with_the_answer(self, payout_id: int) -> None:
-        """A worker that dies between the POST and the transaction after it, and an outbox that forgot everything."""
-        row_id = db.session.scalar(select(Transfer.id).where(Transfer.payout_id == payout_id))
-        db.session.rollback()
-        send = self.bank.send
-
-        class Died(BaseException):
-            """Nothing may catch it."""
-
-        def die(order: Any) -> Any:
-            with_suppressed(lambda: send(order))
-            raise Died
-
-        self.bank.send = die  # type: ignore[method-assign]
-        try:
-            execution.send(transfer_row_id=row_id or 0)
-        except Died:
-            db.session.rollback()
-        del self.bank.send  # type: ignore[method-assign]
-        with transaction() as session:
-            session.query(OutboxMessage).delete()
-
-    # ------------------------------------------------------------ the step, and what follows
-
-    def step(self) -> None:
-        """What the process does that dies."""
-        if self.case.stage in ("approve", "submit"):
-            _press(self.case.stage, self.payout_id)
-        elif self.case.stage == "sweep":
-            recovery.reap_leases()
-            recovery.sweep()
-            drain()
-        else:
-            drain()
+        if bank.exists():
+            shutil.copy(bank, self._bank_before)
 
     def put_back(self) -> None:
         """As it was just before the step."""
@@ -191,6 +65,8 @@ class Stage:
         if self._bank_before.exists():
             shutil.copy(self._bank_before, self.bank.path)
 
+    # ------------------------------------------------------------ deaths
+
     def die_at(self, k: int) -> tuple[int, int]:
         """Do the step in a child that dies at its k-th event; k=0: it lives, and the events are counted."""
         db.session.remove()
@@ -198,57 +74,101 @@ class Stage:
 
         def child() -> int:
             counter = Counter(k)
-            with self._there(self.at):
-                engine = db.engine
-                with watched(FILES, counter, engine):
-                    self.step()
+            with self.scene.there(self.scene.at), watched(FILES, counter, db.engine):
+                self.scene.step()
             return counter.count
 
         return in_a_child(child)
 
+    def count(self) -> int:
+        """How many events the step has. Raises AssertionError when it does not live through them."""
+        self.put_back()
+        code, events = self.die_at(0)
+        assert code == 0, f"{self.case}: the step itself failed"
+        return events
+
+    def left_behind(self, wanted: Iterable[int] | None = None) -> tuple[int, list[State]]:
+        """How many events the step has, and what deaths at them (all, or those wanted) leave behind; SQLite only."""
+        folder = self.folder / "images"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self.put_back()
+        db.session.remove()
+        db.engine.dispose()
+        events = None if wanted is None else frozenset(wanted)
+
+        def child() -> int:
+            camera = Camera(self.store.path, self.bank.path, folder, events)
+            with self.scene.there(self.scene.at), watched(FILES, camera, db.engine):
+                self.scene.step()
+            camera.finish()
+            return 0
+
+        code, _ = in_a_child(child)
+        assert code == DEAD, f"{self.case}: the step itself failed"
+        return developed(folder)
+
+    # ------------------------------------------------------------ what follows
+
     def carry_on(self) -> None:
         """Others do what is left, as time passes, until nothing moves any more."""
-        with self._there(self.at + timedelta(seconds=1)) as clock:
-            for _ in range(_ROUNDS):
-                if self.case.stage in ("approve", "submit"):
-                    _press(self.case.stage, self.payout_id)
-                if self.case.stage == "approve" and _state(self.payout_id) == "approved":
-                    _press("submit", self.payout_id)
-                lift_halts(self.organisation_id)
+        with self.scene.there(self.scene.at + timedelta(seconds=1)) as clock:
+            for _ in range(ROUNDS * len(self.scene.payout_ids)):
+                self.scene.people()
+                lift_halts(self.scene.organisation_id)
                 work()
                 following = next_instant(utc_now())
                 if following is None or self._is_over():
                     return
                 clock.move_to(following)
 
+    def _unfinished(self) -> list[tuple[int, str]]:
+        """The payouts of which the bank has not said its last word, with their states."""
+        wanted = _ENDS.get(self.case.outcome, {"paid"})
+        found = db.session.execute(select(Payout.id, Payout.state).order_by(Payout.id)).all()
+        reviewed = under_review()
+        return [(row.id, row.state) for row in found if row.state not in wanted and row.id not in reviewed]
+
     def _is_over(self) -> bool:
-        """Whether what the bank says about it has come to its end."""
-        state = _state(self.payout_id)
-        wanted = {"fails": {"failed"}, "returns": {"reversed"}}.get(self.case.outcome, {"paid"})
-        return state in wanted or _is_under_review(self.payout_id)
+        return not self._unfinished() and not waiting_messages()
 
     # ------------------------------------------------------------ what must be true
 
-    def verify(self, figures: Figures, k: int) -> None:
-        """Compare the bank's books, the payout, its transfers, its events and the ledger."""
-        where = f"{self.case}, event {k}"
+    def verify(self, figures: Figures, where: str) -> None:
+        """Compare the bank's books, the payouts, their transfers, their events, the inbox and the ledger."""
         db.session.rollback()
-        found = db.session.get_one(Payout, self.payout_id, populate_existing=True)
-        moved = sum(self.bank.debits().values())
-        if moved > 1:
+        reviewed, unfinished = under_review(), dict(self._unfinished())
+        debits = self.bank.debits()
+        for found in db.session.scalars(
+            select(Payout).order_by(Payout.id).execution_options(populate_existing=True)
+        ):
+            moved = sum(debits[t.transfer_id] for t in found.transfers)
+            if moved > 1:
+                figures.doubles += 1
+                figures.problems.append(f"{where}: the bank moved money {moved} times for {found.reference}")
+            if found.id in unfinished:
+                figures.lost += 1
+                figures.problems.append(f"{where}: {found.reference} ended as {found.state}")
+            due = 0 if found.state in ("failed", "approved", "pending_approval") else 1
+            if moved <= 1 and moved != due and found.id not in reviewed:
+                figures.problems.append(
+                    f"{where}: {found.reference} is {found.state}, the bank moved money {moved} times"
+                )
+        self._verify_books(figures, where, debits)
+
+    def _verify_books(self, figures: Figures, where: str, debits: dict[str, int]) -> None:
+        ours = set(db.session.scalars(select(Transfer.transfer_id)))
+        strangers = sum(n for i, n in debits.items() if i not in ours)
+        if strangers:
             figures.doubles += 1
-            figures.problems.append(f"{where}: the bank moved money {moved} times")
-        if not self._is_over():
-            figures.lost += 1
-            figures.problems.append(f"{where}: it ended as {found.state}")
-        due = 0 if found.state in ("failed", "approved", "pending_approval") else 1
-        if moved <= 1 and moved != due and not _is_under_review(self.payout_id):
-            figures.problems.append(f"{where}: it is {found.state}, and the bank moved money {moved} times")
-        figures.problems += [f"{where}: {text}" for text in _broken_history(self.payout_id)]
-        findings = check.run(self.organisation_id).findings
+            figures.problems.append(f"{where}: the bank moved money {strangers} times for nobody we know")
+        figures.problems += [f"{where}: {text}" for text in (*_broken_history(), *self.scene.messages_lost())]
+        findings = check.run(self.scene.organisation_id).findings
         figures.ledger_checks += 1
         figures.problems += [f"{where}: ledger: {f.subject}: {f.message}" for f in findings]
         db.session.remove()
+
+    # ------------------------------------------------------------ trials
 
     def trial(self, k: int, figures: Figures) -> None:
         """Put everything back, die at event k, let others carry on, look."""
@@ -258,100 +178,25 @@ class Stage:
         figures.deaths += code != 0
         figures.faults[self.case.fault or "none"] += 1
         self.carry_on()
-        self.verify(figures, k)
+        self.verify(figures, f"{self.case}, event {k}")
 
-    def count(self) -> int:
-        """How many events the step has. Raises AssertionError when it does not live through them."""
-        self.put_back()
-        code, events = self.die_at(0)
-        assert code == 0, f"{self.case}: the step itself failed"
-        return events
-
-
-def drain() -> None:
-    """One round of a worker of the queue for money."""
-    jobs.base.drain_here("money")
-
-
-def work() -> None:
-    """What scheduler and workers do every minute."""
-    recovery.reap_leases()
-    recovery.sweep()
-    drain()
+    def carry_on_from(self, state: State, figures: Figures) -> None:
+        """The same from what deaths have left behind."""
+        db.session.remove()
+        self.store.take_over(state.folder)
+        self.bank.path.unlink(missing_ok=True)
+        if (state.folder / self.bank.path.name).exists():
+            shutil.copy(state.folder / self.bank.path.name, self.bank.path)
+        figures.runs += 1
+        figures.deaths += state.deaths
+        figures.faults[self.case.fault or "none"] += 1
+        self.carry_on()
+        self.verify(figures, f"{self.case}, event {state.event} and {state.deaths - 1} more")
 
 
-def lift_halts(organisation_id: int) -> None:
-    """A person has entered the right keys, or funded the account, and lets payments flow again."""
-    halted = [switch.rail for switch in policies.halts(organisation_id)]
-    db.session.rollback()
-    for rail in halted:
-        with transaction():
-            policies.lift_halt(
-                organisation_id=organisation_id, rail=rail, reason="Looked at.", actor=factories.FACTORY,
-                now=utc_now(),
-            )  # fmt: skip
-
-
-def with_suppressed(call: Callable[[], object]) -> None:
-    """Call it, whatever it raises."""
-    try:
-        call()
-    except Exception:
-        db.session.rollback()
-
-
-def _state(payout_id: int) -> str:
-    state = db.session.scalar(select(Payout.state).where(Payout.id == payout_id))
-    db.session.rollback()
-    return state or ""
-
-
-def _is_under_review(payout_id: int) -> bool:
-    query = select(func.count()).select_from(Transfer)
-    found = db.session.scalar(query.where(Transfer.payout_id == payout_id, Transfer.state == "review"))
-    db.session.rollback()
-    return bool(found)
-
-
-def next_instant(now: datetime) -> datetime | None:
-    """When something about money is due next: a message, the end of a lease; None when nothing is."""
-    instants = [
-        db.session.scalar(select(func.min(column)).where(*conditions))
-        for column, conditions in (
-            (OutboxMessage.not_before,
-             (outbox.is_open(), OutboxMessage.queue == "money", OutboxMessage.lease_until.is_(None))),
-            (OutboxMessage.lease_until, (outbox.is_open(), OutboxMessage.queue == "money")),
-            (Transfer.lease_until, (Transfer.state == "submitting",)),
-            (Transfer.created_at, (Transfer.state.in_(OPEN_TRANSFER_STATES),
-                                   ~select(OutboxMessage.id).where(outbox.is_open()).exists())),
-        )
-    ]  # fmt: skip
-    db.session.rollback()
-    known = [instant for instant in instants if instant is not None]
-    return max(min(known), now) + timedelta(seconds=1) if known else None
-
-
-def _press(what: str, payout_id: int) -> None:
-    """A person presses a button, again when they are not sure that it went through."""
-    found = db.session.get_one(Payout, payout_id)
-    organisation_id, reference, state = found.organisation_id, found.reference, found.state
-    approver = db.session.scalars(select(User).order_by(User.id.desc())).first()
-    assert approver is not None
-    actor = actor_of(approver)
-    db.session.rollback()
-    if {"approve": "pending_approval", "submit": "approved"}[what] != state:
-        return
-    common = {"organisation_id": organisation_id, "reference": reference, "actor": actor, "now": utc_now()}
-    try:
-        with transaction():
-            (service.approve if what == "approve" else service.submit)(**common)  # type: ignore[operator]
-    except PaydeskError:
-        db.session.rollback()
-
-
-def _broken_history(payout_id: int) -> Iterator[str]:
+def _broken_history() -> Iterator[str]:
     """Gaps in the events of a transfer, and a last event that does not lead where the transfer is."""
-    for transfer in db.session.scalars(select(Transfer).where(Transfer.payout_id == payout_id)):
+    for transfer in db.session.scalars(select(Transfer)):
         events = db.session.scalars(
             select(TransferEvent).where(TransferEvent.transfer_id == transfer.id).order_by(TransferEvent.seq)
         ).all()

@@ -17,7 +17,7 @@ import jobs.base
 from tests import factories
 from tests.factories.payouts import payout_sent
 from tests.proof.bank import FileBank
-from tests.proof.trials import lift_halts, next_instant, work
+from tests.proof.rounds import lift_halts, next_instant, work
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.ledger import check
