@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Sequence
 from functools import cache
 
 import structlog
@@ -49,43 +50,80 @@ def drain_here(queue_name: str) -> int:
     """The same inside the present application context."""
     worker = f"{socket.gethostname()}:{os.getpid()}"
     until = time.monotonic() + LONGEST_DRAIN
+    pace = _Pace()
     count = 0
     while time.monotonic() < until:
         with transaction():
-            claimed = outbox.claim_next(queue_name=queue_name, worker=worker, now=utc_now())
-        if claimed is None:
+            claimed = outbox.claim_some(queue_name=queue_name, worker=worker, now=utc_now(), sizes=pace.sizes)
+        if not claimed:
             return count
+        began = time.monotonic()
         _carry_out(claimed)
+        pace.took(claimed[0].kind, len(claimed), time.monotonic() - began)
         db.session.remove()
-        count += 1
+        count += len(claimed)
     return count
 
 
-def _carry_out(claimed: Claimed) -> None:
-    """Run the handler outside any transaction, then write down how it went; its log lines name the message."""
-    with structlog.contextvars.bound_contextvars(outbox_id=claimed.id, kind=claimed.kind):
-        _run(claimed)
+class _Pace:
+    """How many messages of a kind are taken at once: few at first, more while they are soon done.
+
+    What a worker that dies has taken waits until its claim is over; so it takes what it does within seconds.
+    """
+
+    FIRST, LONGEST = 10, 3.0
+
+    def __init__(self) -> None:
+        self.sizes = {kind: min(self.FIRST, most) for kind, most in registry.BATCHES.items()}
+
+    def took(self, kind: str, count: int, seconds: float) -> None:
+        """A batch is done."""
+        if kind in self.sizes and count >= self.sizes[kind]:
+            fitting = int(count * self.LONGEST / max(seconds, 0.001))
+            self.sizes[kind] = max(1, min(registry.BATCHES[kind], 2 * count, fitting))
 
 
-def _run(claimed: Claimed) -> None:
+def _carry_out(claimed: Sequence[Claimed]) -> None:
+    """Run the handler outside any transaction, then write down how it went; its log lines name the messages."""
+    ids = [message.id for message in claimed]
+    with structlog.contextvars.bound_contextvars(
+        outbox_id=ids[0] if len(ids) == 1 else ids, kind=claimed[0].kind
+    ):
+        replies = _run(claimed)
+        with transaction():
+            done = [message.id for message, reply in zip(claimed, replies, strict=True) if reply is None]
+            if done:
+                outbox.finish_all(message_ids=done, now=utc_now())
+            for message, reply in zip(claimed, replies, strict=True):
+                if isinstance(reply, Later):
+                    outbox.postpone(claimed=message, later=reply)
+                elif reply is not None:
+                    _fail(message, reply)
+
+
+def _run(claimed: Sequence[Claimed]) -> list[Later | Exception | None]:
+    """What each message is answered."""
+    kind = claimed[0].kind
     try:
-        result = registry.handler(claimed.kind)(claimed.reference_id)
+        carry_out = registry.handler(kind)
+        if kind in registry.BATCHES:
+            replies = carry_out([message.reference_id for message in claimed])
+            return [replies.get(message.reference_id) for message in claimed]
+        reply = carry_out(claimed[0].reference_id)
+        return [reply if isinstance(reply, Later) else None]
     except Exception as error:
         db.session.rollback()
-        with transaction():
-            gave_up = outbox.fail(
-                claimed=claimed, error=scrub_text(f"{type(error).__name__}: {error}"), now=utc_now()
-            )
-        say = log.error if gave_up else log.warning
-        say(
-            "outbox.gave_up" if gave_up else "outbox.failed",
-            reference_id=claimed.reference_id,
-            attempts=claimed.attempts,
-            exc_info=True,
-        )
-        return
-    with transaction():
-        if isinstance(result, Later):
-            outbox.postpone(claimed=claimed, later=result)
-        else:
-            outbox.finish(message_id=claimed.id, now=utc_now())
+        return [error] * len(claimed)
+
+
+def _fail(message: Claimed, error: Exception) -> None:
+    gave_up = outbox.fail(
+        claimed=message, error=scrub_text(f"{type(error).__name__}: {error}"), now=utc_now()
+    )
+    say = log.error if gave_up else log.warning
+    say(
+        "outbox.gave_up" if gave_up else "outbox.failed",
+        reference_id=message.reference_id,
+        attempts=message.attempts,
+        exc_info=error,
+    )

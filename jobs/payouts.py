@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from webapp.outbox.service import Later
 from webapp.payouts import execution, recovery
 
 
-def send_transfer(reference_id: int) -> Later | None:
-    """Send transfer `reference_id`, once."""
-    return execution.send(transfer_row_id=reference_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+def send_transfers(reference_ids: Sequence[int]) -> Mapping[int, Later | Exception]:
+    """Send transfers, each once."""
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return execution.send_many(transfer_row_ids=reference_ids, worker=worker)
 
 
-def check_transfer(reference_id: int) -> Later | None:
-    """Ask the bank about transfer `reference_id`, as planned."""
-    return execution.check(transfer_row_id=reference_id, is_scheduled=True)
+def check_transfers(reference_ids: Sequence[int]) -> Mapping[int, Later | Exception]:
+    """Ask the bank about transfers, as planned."""
+    return execution.check_many(transfer_row_ids=reference_ids, is_scheduled=True)
 
 
 def ask_transfer(reference_id: int) -> Later | None:

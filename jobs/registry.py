@@ -1,17 +1,19 @@
 """Which function carries out which effect: outbox kind → dotted name, called with the id of its row.
 
-A function may answer `webapp.outbox.service.Later`; what it raises is tried again with a growing delay.
+A function may answer `webapp.outbox.service.Later`; what it raises is tried again with a growing delay. Those of
+BATCHES are called with the ids of several rows, and answer by row: later, what went wrong, or nothing when it is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 HANDLERS: dict[str, str] = {
     # money
-    "transfer.send": "jobs.payouts.send_transfer",
-    "transfer.check": "jobs.payouts.check_transfer",
+    "transfer.send": "jobs.payouts.send_transfers",
+    "transfer.check": "jobs.payouts.check_transfers",
     "transfer.ask": "jobs.payouts.ask_transfer",
     "payout.retry": "jobs.payouts.retry_payout",
     "payout.pay": "jobs.payouts.pay_payout",
@@ -38,6 +40,10 @@ HANDLERS: dict[str, str] = {
     "notice.details.wanted": "jobs.mail.details_wanted",
     "notice.rent.due": "jobs.mail.rent_due",
     "notice.rent.received": "jobs.mail.rent_received",
+    "notice.rent.reminder": "jobs.rentals.mail_reminder",
+    "notice.rent.refunded": "jobs.rentals.mail_refunded",
+    "notice.owner.rent_went_back": "jobs.rentals.mail_went_back",
+    "notice.owner.shares_changed": "jobs.rentals.mail_shares_changed",
     "notice.details.asked": "jobs.mail.details_asked",
     "notice.details.verified": "jobs.mail.details_verified",
     "notice.details.refused": "jobs.mail.details_refused",
@@ -63,11 +69,15 @@ HANDLERS: dict[str, str] = {
 }
 
 
-def handler(kind: str) -> Callable[[int], object]:
+# How many of a kind are carried out together, at most.
+BATCHES: dict[str, int] = {"transfer.send": 100, "transfer.check": 100}
+
+
+def handler(kind: str) -> Callable[[Any], Any]:
     """The function of a kind. Raises LookupError for a kind that nobody carries out."""
     try:
         module, _, name = HANDLERS[kind].rpartition(".")
     except KeyError:
         raise LookupError(f"nobody carries out {kind!r}") from None
-    found: Callable[[int], object] = getattr(import_module(module), name)
+    found: Callable[[Any], Any] = getattr(import_module(module), name)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +12,10 @@ from sqlalchemy import insert, select
 
 from webapp.database import db, transaction
 from webapp.kernel.ids import new_transfer_id
-from webapp.outbox.service import Later
 from webapp.payouts import execution, settlement
 from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.sending import claims
+from webapp.payouts.sending.gate import Gate
 from webapp.payouts.states import TransferState
 from webapp.providers.ports import Answer, Outcome
 
@@ -23,14 +24,22 @@ from webapp.providers.ports import Answer, Outcome
 def naive_claim() -> Iterator[None]:
     """Read the state, and write the new one later: two workers read the same."""
 
-    def claim(row_id: int, worker: str, now: datetime) -> execution.Claim | Later | None:
+    def claim(row_ids: Sequence[int], worker: str, now: datetime) -> claims.Claimed:
+        found = claims.Claimed()
+        for row_id in row_ids:
+            if (made := take(row_id, now)) is not None:
+                found.claims.append(made)
+                found.gates[made.lane] = Gate()
+        return found
+
+    def take(row_id: int, now: datetime) -> claims.Claim | None:
         with transaction():
             transfer = db.session.scalars(select(Transfer).where(Transfer.id == row_id)).one()
             if transfer.state != TransferState.QUEUED:
                 return None
             payout = db.session.get_one(Payout, transfer.payout_id)
-            order = execution._order(payout, transfer)
-            made = execution.Claim(
+            order = claims.order_of(payout, transfer)
+            made = claims.Claim(
                 row_id, transfer.rail, order, transfer.sends + 1, now + timedelta(seconds=120)
             )
         with transaction():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -10,7 +12,7 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.ledger import service as ledger
 from webapp.ledger.models import JournalEntry
-from webapp.ledger.service import AccountKey, Leg
+from webapp.ledger.service import AccountKey, EntryDraft, Leg
 from webapp.payouts.models import Payout, Transfer
 
 BANK, IN_TRANSIT = AccountKey("bank"), AccountKey("in_transit")
@@ -19,6 +21,21 @@ BANK, IN_TRANSIT = AccountKey("bank"), AccountKey("in_transit")
 def payable(payout: Payout) -> AccountKey:
     """The account of what is approved and not yet paid, per payee."""
     return AccountKey(f"payable:{payout.payee.reference}", payout.payee_id)
+
+
+def _draft(
+    payout: Payout, kind: str, key: str, debit: AccountKey, credit: AccountKey, on: date
+) -> EntryDraft:
+    return EntryDraft(
+        kind=f"payout.{kind}",
+        currency=payout.currency,
+        effective_on=on,
+        description=f"{payout.reference} {payout.payee.name}: {kind.replace('_', ' ')}",
+        source_type="payout",
+        source_id=payout.id,
+        idempotency_key=key,
+        legs=(Leg(debit, payout.amount_minor), Leg(credit, -payout.amount_minor)),
+    )
 
 
 def _post(
@@ -31,19 +48,8 @@ def _post(
     actor: Actor,
     now: datetime,
 ) -> None:
-    ledger.post(
-        organisation_id=payout.organisation_id,
-        kind=f"payout.{kind}",
-        currency=payout.currency,
-        effective_on=on,
-        description=f"{payout.reference} {payout.payee.name}: {kind.replace('_', ' ')}",
-        source_type="payout",
-        source_id=payout.id,
-        idempotency_key=key,
-        legs=[Leg(debit, payout.amount_minor), Leg(credit, -payout.amount_minor)],
-        actor=actor,
-        now=now,
-    )
+    draft = _draft(payout, kind, key, debit, credit, on)
+    ledger.post_many(organisation_id=payout.organisation_id, entries=[draft], actor=actor, now=now)
 
 
 def approved(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
@@ -72,9 +78,16 @@ def submitted(
     _post(payout, word, f"transfer:{transfer.id}:{word}", payable(payout), IN_TRANSIT, on, actor, now)
 
 
-def succeeded(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
-    """What was on its way has left the bank."""
-    _post(payout, "paid", f"transfer:{transfer.id}:succeeded", IN_TRANSIT, BANK, on, actor, now)
+def succeeded(paid: Sequence[tuple[Payout, Transfer, date]], actor: Actor, now: datetime) -> None:
+    """What was on its way has left the bank, on the day given; of an organisation all at once."""
+    drafts = defaultdict(list)
+    for payout, transfer, on in paid:
+        key = f"transfer:{transfer.id}:succeeded"
+        drafts[payout.organisation_id].append(_draft(payout, "paid", key, IN_TRANSIT, BANK, on))
+    for organisation_id in sorted(drafts):
+        ledger.post_many(
+            organisation_id=organisation_id, entries=drafts[organisation_id], actor=actor, now=now
+        )
 
 
 def failed(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:

@@ -11,28 +11,31 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from webapp.database import db, transaction
 from webapp.kernel.actor import POLICY, WORKER
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import NotFound
 from webapp.outbox.service import Later
 from webapp.payouts import payment, policies, queries, records, settlement
 from webapp.payouts.histories import EventDraft
-from webapp.payouts.models import Transfer
+from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
-from webapp.payouts.sending import claims, watch
+from webapp.payouts.sending import claims
+from webapp.payouts.sending.asking import check, check_many
 from webapp.payouts.sending.claims import LEASE, Claim, Claimed
-from webapp.payouts.sending.flight import Flight, Flown
-from webapp.payouts.sending.gate import Gate, Mark
+from webapp.payouts.sending.flight import Flight, Flown, Said
+from webapp.payouts.sending.gate import Mark
+from webapp.payouts.sending.replies import Replies, alone, is_worth_another_try, refuse_open_transaction
+from webapp.payouts.sending.watch import Switches
 from webapp.payouts.states import PayoutAction, PayoutState, TransferState, next_state
 from webapp.providers import accounts, registry
 from webapp.providers.ports import CREDENTIALS, Answer, Outcome
+
+__all__ = ["check", "check_many", "pay_due", "retry_due", "send", "send_many"]
 
 log = structlog.get_logger()
 
@@ -40,20 +43,7 @@ log = structlog.get_logger()
 LEAST_LEFT = timedelta(seconds=60)
 _WAIT = timedelta(minutes=5)
 _NOT_SENT_BASE, _NOT_SENT_CAP = 2.0, 300.0
-# A worker does not go on asking about the rest of a batch for longer.
-_ASKING = 60.0
-
 Clock = Callable[[], datetime]
-# What a message of the outbox that asked for it is answered: look again, or what went wrong with this one alone.
-Replies = dict[int, Later | Exception]
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What was answered, and how long it took."""
-
-    answer: Answer
-    duration_ms: int
 
 
 def send(*, transfer_row_id: int, worker: str = "worker", clock: Clock = utc_now) -> Later | None:
@@ -61,14 +51,7 @@ def send(*, transfer_row_id: int, worker: str = "worker", clock: Clock = utc_now
 
     Later: it has to wait (halt, empty account, nothing reached the provider). None: done, or not ours to do.
     """
-    return _alone(send_many(transfer_row_ids=[transfer_row_id], worker=worker, clock=clock), transfer_row_id)
-
-
-def _alone(replies: Replies, transfer_row_id: int) -> Later | None:
-    reply = replies.get(transfer_row_id)
-    if isinstance(reply, Exception):
-        raise reply
-    return reply
+    return alone(send_many(transfer_row_ids=[transfer_row_id], worker=worker, clock=clock), transfer_row_id)
 
 
 def send_many(*, transfer_row_ids: Sequence[int], worker: str = "worker", clock: Clock = utc_now) -> Replies:
@@ -82,7 +65,7 @@ def send_many(*, transfer_row_ids: Sequence[int], worker: str = "worker", clock:
     claimed, replies = _claim_each(ids, worker, clock())
     if not claimed.claims:
         return replies
-    _refuse_open_transaction()
+    refuse_open_transaction()
     flight = _send_claimed(claimed, began, clock)
     now = clock()
     replies |= {c.transfer_row_id: Later(now, reason) for c, reason in flight.left}
@@ -101,8 +84,11 @@ def _claim_each(ids: Sequence[int], worker: str, now: datetime) -> tuple[Claimed
         db.session.rollback()
         if len(ids) == 1:
             return Claimed(), {ids[0]: error}
+        if not is_worth_another_try(error):
+            raise
         log.warning("transfers.claimed_one_by_one", count=len(ids), error=type(error).__name__)
-    found, replies = Claimed(), {}
+    found = Claimed()
+    replies: Replies = {}
     for row_id in ids:
         one, reply = _claim_each([row_id], worker, now)
         found.claims += one.claims
@@ -113,39 +99,39 @@ def _claim_each(ids: Sequence[int], worker: str, now: datetime) -> tuple[Claimed
 
 def _claim(ids: Sequence[int], worker: str, now: datetime) -> Claimed:
     """Commits before it answers."""
-    _refuse_open_transaction()
+    refuse_open_transaction()
     return claims.claim(ids, worker, now)
 
 
-def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim, _Said]:
+def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim]:
     """Ask the bank to send what was claimed, as far as the gates let it go."""
-    switches = watch.Switches(claimed.gates)
+    lanes = defaultdict(list)
+    for claim in claimed.claims:
+        lanes[claim.lane].append(claim)
+    switches = Switches({lane: len(those) for lane, those in lanes.items()})
 
     def why_not(claim: Claim) -> str:
         if _was_held_up(claim, time.monotonic() - began, clock()):
             return "The worker was held up before it sent."
         return switches.why_not(claim.lane)
 
-    def hear(claim: Claim, number: int, said: _Said) -> None:
+    def hear(claim: Claim, number: int, said: Said) -> None:
         gate = claimed.gates[claim.lane]
         gate.end(number, _mark(said.answer))
         gate.stop(_why_it_was_the_last(claim, said.answer))
 
-    lanes = defaultdict(list)
-    for claim in claimed.claims:
-        lanes[claim.lane].append(claim)
-    flight: Flight[Claim, _Said] = Flight(make=_timed_post, why_not=why_not, hear=hear)
+    flight: Flight[Claim] = Flight(make=_timed_post, why_not=why_not, hear=hear)
     with accounts.remembered(), switches:
         for (organisation_id, rail), those in lanes.items():
-            registry.expect(rail, organisation_id, [claim.order for claim in those])
+            registry.expect(rail, organisation_id, [claim.order.beneficiary_key for claim in those])
         flight.fly(lanes, claimed.gates)
     return flight
 
 
-def _timed_post(claim: Claim) -> _Said:
+def _timed_post(claim: Claim) -> Said:
     started = time.monotonic()
     answer = _post(claim)
-    return _Said(answer, int((time.monotonic() - started) * 1000))
+    return Said(answer, int((time.monotonic() - started) * 1000))
 
 
 def _post(claim: Claim) -> Answer:
@@ -182,14 +168,7 @@ def _why_it_was_the_last(claim: Claim, answer: Answer) -> str:
     return settlement.difference(order.amount_minor, order.currency, destination, answer)
 
 
-def _refuse_open_transaction() -> None:
-    session = db.session()
-    if session.info.get("is_writing"):
-        raise RuntimeError("a transaction is open; a provider is called outside of one")
-    session.rollback()
-
-
-def _record_each(flight: Flight[Claim, _Said], now: datetime) -> list[int]:
+def _record_each(flight: Flight[Claim], now: datetime) -> list[int]:
     """Write down what was answered and put back what never left, all at once, or one by one where that fails.
 
     What cannot be written stays as it was sent: its claim runs out, and the bank is asked. Answers whom to ask about.
@@ -199,7 +178,9 @@ def _record_each(flight: Flight[Claim, _Said], now: datetime) -> list[int]:
         return _record(flight.flown, flight.left, now)
     try:
         return _record(flight.flown, flight.left, now)
-    except Exception:
+    except Exception as error:
+        if not is_worth_another_try(error):
+            raise
         log.exception("transfers.recorded_one_by_one", count=len(flown))
         db.session.rollback()
     ask_now: list[int] = []
@@ -212,14 +193,12 @@ def _record_each(flight: Flight[Claim, _Said], now: datetime) -> list[int]:
     return ask_now
 
 
-def _record(
-    flown: Sequence[Flown[Claim, _Said]], left: Sequence[tuple[Claim, str]], now: datetime
-) -> list[int]:
+def _record(flown: Sequence[Flown[Claim]], left: Sequence[tuple[Claim, str]], now: datetime) -> list[int]:
     """One transaction; `flown` in the order of the answers. Answers the transfers to ask about at once."""
     sent = {f.call.transfer_row_id: f for f in flown}
     kept = {claim.transfer_row_id: (claim, reason) for claim, reason in left}
     with transaction():
-        payouts, transfers = settlement.lock_transfers([*sent, *kept])
+        payouts, transfers = settlement.lock_transfers([*sent, *kept], options=[joinedload(Payout.method)])
         # First of all: whether others wait decides whether a rail halts.
         settlement.put_back(
             [t for t in transfers if t.id in kept],
@@ -228,7 +207,6 @@ def _record(
             now,
         )
         settlement.count_answers([(*f.call.lane, f.said.answer) for f in flown], now)
-        settlement.read_methods(transfers)
         drafts, ask_now = [], []
         for transfer in transfers:
             if (found := sent.get(transfer.id)) is None:
@@ -248,155 +226,6 @@ def _record(
                 ask_now.append(transfer.id)
         settlement.keep_events(drafts, now)
     return ask_now
-
-
-@dataclass(frozen=True)
-class _Question:
-    """A transfer that the bank is asked about, as it was just before."""
-
-    transfer_row_id: int
-    organisation_id: int
-    rail: str
-    transfer_id: str
-    sends: int
-    heard: int
-
-
-def check(
-    *,
-    transfer_row_id: int,
-    source: str = "status",
-    is_scheduled: bool = False,
-    clock: Clock = utc_now,
-) -> Later | None:
-    """Ask the bank what became of a transfer and let the answer take effect. Safe to repeat at any time.
-
-    `is_scheduled`: only when the plan still says so; a question asked meanwhile has moved the plan on.
-    """
-    replies = check_many(
-        transfer_row_ids=[transfer_row_id], source=source, is_scheduled=is_scheduled, clock=clock
-    )
-    return _alone(replies, transfer_row_id)
-
-
-def check_many(
-    *,
-    transfer_row_ids: Sequence[int],
-    source: str = "status",
-    is_scheduled: bool = False,
-    clock: Clock = utc_now,
-) -> Replies:
-    """The same for several: asked a few at once, what was answered written down together."""
-    questions, replies = _questions(sorted(set(transfer_row_ids)), is_scheduled, clock())
-    if not questions:
-        return replies
-    _refuse_open_transaction()
-    began = time.monotonic()
-    flight: Flight[_Question, _Said] = Flight(
-        make=_timed_question,
-        why_not=lambda _: "The bank is slow." if time.monotonic() - began > _ASKING else "",
-        hear=lambda *_: None,
-    )
-    lanes = defaultdict(list)
-    for question in questions:
-        lanes[question.organisation_id, question.rail].append(question)
-    with accounts.remembered():
-        flight.fly(lanes, {lane: watch.Unlimited(registry.at_once(lane[1])) for lane in lanes})
-    now = clock()
-    replies |= {q.transfer_row_id: Later(now, f"{reason} It is asked about next.") for q, reason in flight.left}
-    return replies | _hear_each(flight.flown, source, now)
-
-
-def _questions(
-    ids: Sequence[int], is_scheduled: bool, now: datetime
-) -> tuple[list[_Question], Replies]:
-    """What there is to ask, and what somebody else is doing just now."""
-    with transaction():
-        rows = db.session.execute(
-            select(
-                Transfer.id,
-                Transfer.organisation_id,
-                Transfer.rail,
-                Transfer.transfer_id,
-                Transfer.state,
-                Transfer.sends,
-                Transfer.lease_until,
-                Transfer.next_check_at,
-                settlement.last_event(Transfer.id).label("heard"),
-            )
-            .where(Transfer.id.in_(ids))
-            .order_by(Transfer.id)
-        ).all()
-    questions: list[_Question] = []
-    replies: Replies = {}
-    for row in rows:
-        if row.state in (TransferState.QUEUED, TransferState.REVIEW, TransferState.REVERSED):
-            continue
-        if row.state == TransferState.SUBMITTING:
-            # Somebody is talking to the bank now; the reaper sees to it if they are not.
-            replies[row.id] = Later((row.lease_until or now) + timedelta(seconds=1), "A worker is sending it.")
-        elif not is_scheduled or (
-            row.next_check_at is not None and row.next_check_at <= now + timedelta(seconds=1)
-        ):
-            questions.append(
-                _Question(row.id, row.organisation_id, row.rail, row.transfer_id, row.sends, row.heard)
-            )
-    return questions, replies
-
-
-def _timed_question(question: _Question) -> _Said:
-    started = time.monotonic()
-    try:
-        answer = registry.rail(question.rail).status(question.organisation_id, question.transfer_id)
-    except Exception as error:
-        log.exception("rail.broke", rail=question.rail, transfer_id=question.transfer_id)
-        answer = Answer(Outcome.UNKNOWN, message=f"The connection broke ({type(error).__name__}).")
-    return _Said(answer, int((time.monotonic() - started) * 1000))
-
-
-def _hear_each(flown: Sequence[Flown[_Question, _Said]], source: str, now: datetime) -> Replies:
-    """Let all answers take effect at once; one by one where that fails, so that one stops nobody else."""
-    try:
-        return _hear(flown, source, now)
-    except Exception as error:
-        db.session.rollback()
-        if len(flown) == 1:
-            return {flown[0].call.transfer_row_id: error}
-        log.warning("answers.heard_one_by_one", count=len(flown), error=type(error).__name__)
-    replies: Replies = {}
-    for one in flown:
-        replies |= _hear_each([one], source, now)
-    return replies
-
-
-def _hear(flown: Sequence[Flown[_Question, _Said]], source: str, now: datetime) -> Replies:
-    asked = {f.call.transfer_row_id: f for f in flown}
-    replies: Replies = {}
-    with transaction():
-        payouts, transfers = settlement.lock_transfers(list(asked), options=claims.DESCRIBED)
-        settlement.read_methods(transfers)
-        heard = []
-        for transfer in transfers:
-            question, said = asked[transfer.id].call, asked[transfer.id].said
-            if transfer.state in (TransferState.QUEUED, TransferState.SUBMITTING) or transfer.sends != question.sends:
-                continue  # it is being sent again since we asked; what we heard is of the past
-            if said.answer.outcome is Outcome.NOT_FOUND and settlement.heard(transfer) != question.heard:
-                replies[transfer.id] = Later(
-                    now + timedelta(seconds=2), "Something else was heard meanwhile; it is asked again."
-                )
-                continue
-            transfer.checks += 1
-            heard.append((payouts[transfer.payout_id], transfer, said, transfer.state))
-        settlement.apply_many([(payout, transfer, said.answer) for payout, transfer, said, _ in heard], now)
-        settlement.keep_events(
-            [
-                EventDraft(transfer.id, source, before, transfer.state,
-                           answer=settlement.describe(said.answer), duration_ms=said.duration_ms)
-                for _, transfer, said, before in heard
-            ],
-            now,
-        )  # fmt: skip
-    return replies
 
 
 def retry_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later | None:

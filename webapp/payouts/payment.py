@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -225,12 +226,42 @@ def _after_paid(payout: Payout, now: datetime) -> None:
     records.tell("paid", payout, now)
 
 
-def record_success(payout: Payout, transfer: Transfer, actor: Actor, now: datetime) -> None:
-    """The bank's own word: the money has left."""
+def record_successes(paid: Sequence[tuple[Payout, Transfer]], actor: Actor, now: datetime) -> None:
+    """The bank's own word: the money has left. Booked together, in one transaction with what the bank said."""
+    if not paid:
+        return
+    taken = _references_in_use(paid)
+    booked = [(p, transfer, _record_success(p, transfer, taken, actor, now)) for p, transfer in paid]
+    entries.succeeded(booked, actor, now)
+    for payout, _ in paid:
+        _after_paid(payout, now)
+
+
+def _references_in_use(paid: Sequence[tuple[Payout, Transfer]]) -> set[tuple[int, str]]:
+    """(organisation, payment reference) of the payouts that have one of the transfers' references already."""
+    wanted = {transfer.utr for _, transfer in paid if transfer.utr}
+    if not wanted:
+        return set()
+    rows = db.session.execute(
+        select(Payout.organisation_id, Payout.payment_reference).where(
+            Payout.organisation_id.in_({payout.organisation_id for payout, _ in paid}),
+            Payout.payment_reference.in_(wanted),
+        )
+    )
+    return {(row[0], row[1] or "") for row in rows}
+
+
+def _record_success(
+    payout: Payout, transfer: Transfer, taken: set[tuple[int, str]], actor: Actor, now: datetime
+) -> date:
+    """Answers the day on which it was paid."""
     state = next_state(payout.state, PayoutAction.SUCCEED)
-    payout.paid_on, payout.paid_at = records.today(payout, now), now
+    day: date = records.today(payout, now)
+    payout.paid_on, payout.paid_at = day, now
     # A reference that another payout holds stays with the transfer only: money is not held up by a label.
-    if transfer.utr and payout_with_reference(payout.organisation_id, transfer.utr) is None:
+    label = (payout.organisation_id, transfer.utr)
+    if transfer.utr and label not in taken:
+        taken.add(label)
         payout.payment_reference = transfer.utr
     changes: dict[str, Any] = {"payment reference": [None, transfer.utr]}
     if payout.is_held:
@@ -238,8 +269,7 @@ def record_success(payout: Payout, transfer: Transfer, actor: Actor, now: dateti
         changes |= {"held": [True, False], "hold reason": [payout.hold_reason, ""]}
         payout.is_held, payout.hold_reason = False, ""
     records.change(payout, PayoutAction.SUCCEED, state, actor=actor, now=now, changes=changes)
-    entries.succeeded(payout, transfer, payout.paid_on, actor, now)
-    _after_paid(payout, now)
+    return day
 
 
 def record_failure(payout: Payout, transfer: Transfer, actor: Actor, now: datetime) -> None:

@@ -174,7 +174,7 @@ def change(
 
 def notify(event: str, payout: Payout, now: datetime, part: str = "") -> None:
     """Ask for the e-mail of an event; once per round (and `part`)."""
-    outbox.add(
+    outbox.add_at_commit(
         kind=f"notice.payout.{event}",
         reference_id=payout.id,
         dedupe_key=f"notice:{event}:{payout.id}:{payout.round}{part}",
@@ -186,7 +186,7 @@ def notify(event: str, payout: Payout, now: datetime, part: str = "") -> None:
 
 def ask_remittance(payout: Payout, now: datetime) -> None:
     """Ask for the remittance advice of a paid payout; once per round."""
-    outbox.add(
+    outbox.add_at_commit(
         kind="document.remittance",
         reference_id=payout.id,
         dedupe_key=f"document.remittance:{payout.id}:{payout.round}",

@@ -211,7 +211,7 @@ def _book_moved(payout: Payout, transfer: Transfer, before: str, actor: Actor, n
     if before == TransferState.FAILED and payout.state in _UNDER_WAY:
         _put_under_way(payout, transfer, actor, now)
     if payout.state == PayoutState.PROCESSING:
-        payment.record_success(payout, transfer, actor, now)
+        payment.record_successes([(payout, transfer)], actor, now)
     payout.version += 1
     # What left may come back, as after any other success.
     settlement.schedule_check(transfer, now)

@@ -5,11 +5,10 @@ Everything here runs inside the caller's transaction, with the payout's row lock
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
 from webapp import queue
 from webapp.audit import service as audit
@@ -18,11 +17,46 @@ from webapp.kernel.actor import WORKER
 from webapp.outbox import service as outbox
 from webapp.payouts import balance, breaker, payment, policies, records, stoploss
 from webapp.payouts.brakes.alerts import AlertKind
+from webapp.payouts.histories import (
+    EventDraft,
+    describe,
+    heard,
+    keep_event,
+    keep_events,
+    last_event,
+    lock_transfer,
+    lock_transfers,
+    under_review,
+    why_try_waits,
+)
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import OPEN_TRANSFER_STATES, TransferState
 from webapp.people.models import PayoutMethod
 from webapp.providers import registry
-from webapp.providers.ports import CREDENTIALS, CREDITED, Answer, Outcome, mask
+from webapp.providers.ports import CREDENTIALS, CREDITED, Answer, Outcome
+
+__all__ = [
+    "EventDraft",
+    "apply",
+    "apply_many",
+    "apply_send",
+    "count_answers",
+    "describe",
+    "difference",
+    "halt_rail",
+    "heard",
+    "keep_event",
+    "keep_events",
+    "last_event",
+    "lock_transfer",
+    "lock_transfers",
+    "put_back",
+    "requeue",
+    "review",
+    "schedule_check",
+    "under_review",
+    "why_try_waits",
+]
 
 _T, _O = TransferState, Outcome
 
@@ -37,92 +71,32 @@ _FAILED_LATER = "The bank said succeeded first, and failed later."
 _NOT_KNOWN = "The bank does not know a transfer any more that it had confirmed."
 
 
-def lock_transfer(transfer_row_id: int) -> tuple[Payout, Transfer]:
-    """The payout and the transfer, both locked, in the order that everybody keeps. Raises NotFound."""
-    payout_id = db.session.scalar(select(Transfer.payout_id).where(Transfer.id == transfer_row_id))
-    payout = records.lock_by_id(payout_id or 0)
-    transfer = db.session.scalars(
-        select(Transfer)
-        .where(Transfer.id == transfer_row_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
-    return payout, transfer
-
-
-def why_try_waits(payout: Payout) -> str:
-    """Why a queued try of the payout may not leave, whatever the rail: a sentence, empty when it may.
-
-    What another try did is not known, or a restored database does not know of what was sent since.
-    """
-    if any(t.state == _T.REVIEW for t in payout.transfers):
-        return "A transfer of this payout is under review; two people must settle it first."
-    return f"It is on hold: {payout.hold_reason} Somebody must release it." if payout.is_held else ""
-
-
-def last_event(transfer_row_id: Any) -> ColumnElement[int]:
-    """The number of a transfer's newest event, as a part of a query; 0 without one."""
-    newest = select(func.coalesce(func.max(TransferEvent.seq), 0))
-    return newest.where(TransferEvent.transfer_id == transfer_row_id).scalar_subquery()
-
-
-def heard(transfer: Transfer) -> int:
-    """The same, now."""
-    return int(db.session.scalar(select(last_event(transfer.id))) or 0)
-
-
-def keep_event(
-    transfer: Transfer,
-    source: str,
-    before: str,
-    now: datetime,
-    *,
-    request: Mapping[str, Any] | None = None,
-    answer: Mapping[str, Any] | None = None,
-    duration_ms: int = 0,
-) -> None:
-    """Append to the transfer's history; source is send, status, worker or operator."""
-    db.session.add(
-        TransferEvent(
-            transfer_id=transfer.id,
-            seq=heard(transfer) + 1,
-            source=source,
-            from_state=before,
-            to_state=transfer.state,
-            request=dict(request or {}),
-            answer=dict(answer or {}),
-            duration_ms=duration_ms,
-            at=now,
-        )
-    )
-    db.session.flush()
-
-
-def describe(answer: Answer) -> dict[str, Any]:
-    """What is kept of an answer, masked."""
-    kept = {
-        "outcome": answer.outcome.value,
-        "code": answer.code,
-        "message": answer.message,
-        "provider_reference": answer.provider_reference,
-        "utr": answer.utr,
-        "amount_minor": answer.amount_minor,
-        "currency": answer.currency,
-        "raw": mask(answer.raw),
-    }
-    return {k: v for k, v in kept.items() if v not in ("", None, {})}
-
-
 def apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
     """Let a status answer take effect. Repeated, late and reordered answers change nothing."""
+    apply_many([(payout, transfer, answer)], now)
+
+
+def apply_many(heard: Sequence[tuple[Payout, Transfer, Answer]], now: datetime) -> None:
+    """The same for the answers about several transfers of as many payouts; those that were paid are booked together."""
+    paid: list[tuple[Payout, Transfer]] = []
+    for payout, transfer, answer in heard:
+        _apply(payout, transfer, answer, now, paid)
+    payment.record_successes(paid, WORKER, now)
+
+
+_Paid = list[tuple[Payout, Transfer]]
+
+
+def _apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, paid: _Paid) -> None:
     if difference := _difference(transfer, answer):
         if answer.outcome is _O.REVERSED or not _is_settled(transfer, difference):
             review(payout, transfer, difference, now)
         schedule_check(transfer, now)
         return
     _take_references(transfer, answer)
+    if answer.outcome is _O.SUCCEEDED:
+        _succeeded(payout, transfer, answer, now, paid)
     handlers = {
-        _O.SUCCEEDED: _succeeded,
         _O.FAILED: _failed,
         _O.REVERSED: _reversed,
         _O.ACCEPTED: _accepted,
@@ -138,13 +112,19 @@ def _difference(transfer: Transfer, answer: Answer) -> str:
     """A sentence when the bank has booked something else than was ordered; empty when not."""
     if transfer.state == _T.REVIEW:
         return ""
-    amount = answer.amount_minor is not None and answer.amount_minor != transfer.amount_minor
-    if amount or (answer.currency is not None and answer.currency != transfer.currency):
+    destination: set[str] = set()
+    if answer.booked_to is not None and transfer.method_id is not None:
+        method = db.session.get_one(PayoutMethod, transfer.method_id)
+        destination = {method.uid, method.masked}
+    return difference(transfer.amount_minor, transfer.currency, destination, answer)
+
+
+def difference(amount_minor: int, currency: str, destination: Collection[str], answer: Answer) -> str:
+    """The same for what was ordered; `destination`: what names the account, empty where there is nothing to compare."""
+    amount = answer.amount_minor is not None and answer.amount_minor != amount_minor
+    if amount or (answer.currency is not None and answer.currency != currency):
         return "The bank has booked another amount or currency than was ordered."
-    if answer.booked_to is None or transfer.method_id is None:
-        return ""
-    method = db.session.get_one(PayoutMethod, transfer.method_id)
-    if {method.uid, method.masked}.isdisjoint(answer.booked_to):
+    if answer.booked_to is not None and destination and set(destination).isdisjoint(answer.booked_to):
         return "The bank has booked it to another account than was ordered."
     return ""
 
@@ -169,15 +149,14 @@ def _end(transfer: Transfer, state: TransferState, now: datetime) -> None:
     transfer.state = state.value
     transfer.lease_until, transfer.leased_by = None, ""
     transfer.finished_at = now
-    db.session.flush()
 
 
-def _succeeded(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+def _succeeded(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, paid: _Paid) -> None:
     transfer.not_found_count, transfer.not_found_since = 0, None
     if _is_open(transfer):
         transfer.error_code = transfer.error_message = ""
         _end(transfer, _T.SUCCEEDED, now)
-        payment.record_success(payout, transfer, WORKER, now)
+        paid.append((payout, transfer))
     elif transfer.state == _T.FAILED:
         review(payout, transfer, "The bank said failed first, and succeeded later.", now)
     if answer.code == CREDITED and transfer.state == _T.SUCCEEDED and transfer.credited_at is None:
@@ -189,6 +168,7 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
         transfer.error_code = answer.code[:120]
         transfer.error_message = (answer.message or "The bank refused the transfer.")[:500]
         _end(transfer, _T.FAILED, now)
+        db.session.flush()
         _halt_without_money(transfer, now)
         stoploss.look(transfer, now)
         payment.record_failure(payout, transfer, WORKER, now)
@@ -199,13 +179,15 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
 def _halt_without_money(transfer: Transfer, now: datetime) -> None:
     """An empty account halts the rail once: what waits then waits, instead of failing one by one."""
     if transfer.error_code == "INSUFFICIENT_BALANCE":
-        halt_rail(transfer, balance.TOO_LOW, now)
+        halt_rail(transfer, balance.TOO_LOW, now, AlertKind.LOW_BALANCE)
 
 
 def _reversed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
     if _is_open(transfer):
         # It succeeded and came back between two looks: both are booked.
-        _succeeded(payout, transfer, answer, now)
+        left: _Paid = []
+        _succeeded(payout, transfer, answer, now, left)
+        payment.record_successes(left, WORKER, now)
     if transfer.state == _T.SUCCEEDED:
         transfer.error_code = answer.code[:120]
         transfer.error_message = (answer.message or "The bank returned the money.")[:500]
@@ -297,6 +279,40 @@ def halt_rail(transfer: Transfer, reason: str, now: datetime, kind: AlertKind = 
     )  # fmt: skip
 
 
+def count_answers(answers: Sequence[tuple[int, str, Answer]], now: datetime) -> None:
+    """Have the breakers of the rails count what calls that sent were answered: organisation, rail, answer, in turn."""
+    lanes: dict[tuple[int, str], list[Answer]] = {}
+    for organisation_id, rail, answer in answers:
+        lanes.setdefault((organisation_id, rail), []).append(answer)
+    for lane in sorted(lanes):
+        was_heard = False
+        for answer in lanes[lane]:
+            is_heard = not breaker.is_problem(answer)
+            # One answer closes it; those that follow have nothing to add.
+            if not (is_heard and was_heard):
+                breaker.record(*lane, answer, now)
+            was_heard = is_heard
+
+
+def put_back(
+    transfers: Sequence[Transfer], sends: Mapping[int, int], why: Mapping[int, str], now: datetime
+) -> None:
+    """Back into the queue with what was taken and never left: the message that had it taken is looked at again.
+
+    `sends` says which sending each was taken for; one that is another's by now is left alone.
+    """
+    drafts = []
+    for transfer in transfers:
+        if transfer.state == _T.SUBMITTING and transfer.sends == sends[transfer.id]:
+            transfer.state = _T.QUEUED.value
+            transfer.lease_until, transfer.leased_by = None, ""
+            drafts.append(
+                EventDraft(transfer.id, "worker", _T.SUBMITTING.value, _T.QUEUED.value,
+                           answer={"message": f"Nothing was sent. {why[transfer.id]}"})
+            )  # fmt: skip
+    keep_events(drafts, now)
+
+
 def apply_send(
     payout: Payout, transfer: Transfer, sends: int, answer: Answer, now: datetime, not_sent_at: datetime
 ) -> None:
@@ -305,7 +321,6 @@ def apply_send(
     `sends` is which sending of the transfer it was.
     """
     outcome = answer.outcome
-    breaker.record(transfer.organisation_id, transfer.rail, answer, now)
     if transfer.state != _T.SUBMITTING or transfer.sends != sends:
         # The lease ended meanwhile: somebody asked the bank, or is sending it again. What they learn stands.
         return
@@ -330,16 +345,16 @@ def apply_send(
     transfer.checks = 0
     schedule_check(transfer, now)
     if transfer.state == _T.UNKNOWN and breaker.is_problem(answer):
+        db.session.flush()
         stoploss.look(transfer, now)
 
 
 def schedule_check(transfer: Transfer, now: datetime, at: datetime | None = None) -> None:
     """Plan the next question to the bank, as the transfer's state asks for it."""
     transfer.next_check_at = at or _next_check(transfer, now)
-    db.session.flush()
     if transfer.next_check_at is None:
         return
-    outbox.add(
+    outbox.add_at_commit(
         kind="transfer.check",
         reference_id=transfer.id,
         dedupe_key=f"transfer.check:{transfer.id}:{transfer.state}:{int(transfer.next_check_at.timestamp())}",

@@ -5,9 +5,14 @@ Reads on its own and ends its reading at once, because adapters run outside any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, select, update
 
@@ -19,6 +24,8 @@ from webapp.providers.models import ProviderAccount, ProviderToken
 CREDENTIALS_OF = "provider_accounts.credentials"
 _TOKEN_OF = "provider_tokens.token"  # noqa: S105 - the name of a column
 RENEWAL = timedelta(seconds=30)
+# How long the calls of a batch believe what they read of an account.
+BELIEVED_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,48 @@ class Token:
     expires_at: datetime
 
 
+@dataclass
+class _Memory:
+    """What calls of one batch need not read again; lives as long as its block, in no store."""
+
+    accounts: dict[tuple[int, str], tuple[float, Access | None]] = field(default_factory=dict, repr=False)
+    # For adapters: what they have read beforehand.
+    notes: dict[Hashable, Any] = field(default_factory=dict)
+
+
+_memory: ContextVar[_Memory | None] = ContextVar("provider_memory", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Within the block an account that was read is believed for a second, so that many calls read it once."""
+    token = _memory.set(_Memory())
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def notes() -> dict[Hashable, Any]:
+    """Where an adapter keeps what it read beforehand; outside a batch kept for nobody."""
+    memory = _memory.get()
+    return {} if memory is None else memory.notes
+
+
 def find_access(organisation_id: int, provider: str) -> Access | None:
     """The organisation's account, or None when there is none or it is switched off."""
     _refuse_open_transaction()
+    memory = _memory.get()
+    if memory is None:
+        return _read_access(organisation_id, provider)
+    at, access = memory.accounts.get((organisation_id, provider), (-math.inf, None))
+    if time.monotonic() - at > BELIEVED_SECONDS:
+        access = _read_access(organisation_id, provider)
+        memory.accounts[organisation_id, provider] = (time.monotonic(), access)
+    return access
+
+
+def _read_access(organisation_id: int, provider: str) -> Access | None:
     row = db.session.execute(
         select(
             ProviderAccount.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from webapp.providers.cashfree.rail import Cashfree
@@ -30,6 +30,18 @@ def file_rails() -> frozenset[str]:
 def leaves_in_files(name: str) -> bool:
     """Whether a rail's transfers wait for a file instead of a worker."""
     return name in _in_files
+
+
+def at_once(name: str) -> int:
+    """How many calls of a rail its client can carry at once; 1 where it does not say."""
+    return int(getattr(_rails[name], "at_once", 1))
+
+
+def expect(name: str, organisation_id: int, beneficiary_keys: Collection[str]) -> None:
+    """Let an adapter that wants to read beforehand what calls about these payment details will need."""
+    prepare: Callable[[int, Collection[str]], None] | None = getattr(_rails[name], "expect", None)
+    if prepare is not None:
+        prepare(organisation_id, beneficiary_keys)
 
 
 def rail(name: str) -> Rail:

@@ -6,7 +6,7 @@ transfer is unknown, and is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +46,14 @@ class Cashfree:
 
     name = "cashfree"
     needs_details = True
+    # Its client is one pool of connections that threads may share.
+    at_once = 4
+
+    def expect(self, organisation_id: int, beneficiary_keys: Collection[str]) -> None:
+        """Read at once which of these payment details Cashfree knows."""
+        access = accounts.find_access(organisation_id, client.PROVIDER)
+        if access is not None:
+            _read_known(access, beneficiary_keys)
 
     def send(self, order: TransferOrder) -> Answer:
         """Ask for the transfer, once; the beneficiary is made first where Cashfree does not know it."""
@@ -155,12 +163,15 @@ def _booked_to(access: Access, details: Any) -> tuple[str, ...] | None:
     said = str(details.get("beneficiary_id") or "") if isinstance(details, Mapping) else ""
     if not said:
         return None
-    keys = db.session.scalars(
-        select(ProviderBeneficiary.beneficiary_key).where(
-            ProviderBeneficiary.account_id == access.account_id, ProviderBeneficiary.beneficiary_id == said
-        )
-    ).all()
-    db.session.rollback()
+    keys = accounts.notes().get(_named(access, said))
+    if keys is None:
+        keys = db.session.scalars(
+            select(ProviderBeneficiary.beneficiary_key).where(
+                ProviderBeneficiary.account_id == access.account_id,
+                ProviderBeneficiary.beneficiary_id == said,
+            )
+        ).all()
+        db.session.rollback()
     # Made by us, it carries the key in its name; any other that is not remembered is nobody's key.
     return (*keys, said.removeprefix(_OURS))
 
@@ -188,6 +199,7 @@ def _says_duplicate(reply: Reply) -> bool:
 
 def _gone(access: Access, order: TransferOrder, reply: Reply) -> Answer:
     """The beneficiary was removed at Cashfree: forgotten here too, so that the next try makes it anew."""
+    accounts.notes().pop(_of_key(access, order.beneficiary_key), None)
     with transaction() as session:
         session.execute(
             delete(ProviderBeneficiary).where(
@@ -262,7 +274,35 @@ def _existing(access: Access, order: TransferOrder, wanted: str) -> str | Answer
     )
 
 
+def _of_key(access: Access, key: str) -> tuple[str, int, str]:
+    return "beneficiary of", access.account_id, key
+
+
+def _named(access: Access, beneficiary_id: str) -> tuple[str, int, str]:
+    return "keys of", access.account_id, beneficiary_id
+
+
+def _read_known(access: Access, keys: Collection[str]) -> None:
+    """Note the beneficiaries of these payment details, and what else each of them stands for."""
+    account = ProviderBeneficiary.account_id == access.account_id
+    wanted = select(ProviderBeneficiary.beneficiary_id).where(
+        account, ProviderBeneficiary.beneficiary_key.in_(keys)
+    )
+    rows = db.session.execute(
+        select(ProviderBeneficiary.beneficiary_key, ProviderBeneficiary.beneficiary_id).where(
+            account, ProviderBeneficiary.beneficiary_id.in_(wanted)
+        )
+    ).all()
+    db.session.rollback()
+    notes = accounts.notes()
+    for key, beneficiary_id in rows:
+        notes[_of_key(access, key)] = beneficiary_id
+        notes[_named(access, beneficiary_id)] = (*notes.get(_named(access, beneficiary_id), ()), key)
+
+
 def _known(access: Access, key: str) -> str | None:
+    if noted := accounts.notes().get(_of_key(access, key)):
+        return str(noted)
     db.session.rollback()
     found = (
         db.session.query(ProviderBeneficiary.beneficiary_id)
@@ -285,6 +325,8 @@ def _remember(access: Access, key: str, beneficiary_id: str) -> str:
                 "created_at": utc_now(),
             },
         )
+    # Read again by whoever asks next: it may stand for several versions of payment details.
+    accounts.notes().pop(_named(access, beneficiary_id[:50]), None)
     return beneficiary_id
 
 

@@ -1,0 +1,1 @@
+"""Transfers that leave together: claimed in one transaction, sent with none open, answered in one."""
