@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -22,9 +23,18 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import parse_money
+from webapp.payouts import list_filters
 from webapp.payouts.lists import Flag, PayoutFilter, Standing
 from webapp.payouts.states import PayoutState
+from webapp.people.models import MethodKind
 from webapp.web.fields import all_optional, options, strip
+
+RAIL_WORDS = {
+    "cashfree": "Cashfree",
+    "sandbox": "Sandbox bank",
+    "manual": "By hand",
+    "bank_file": "Bank file",
+}
 
 
 class MoneyField(StringField):
@@ -58,11 +68,18 @@ class FilterForm(Form):
     period_to = DateField("Period to", validators=[Optional()])
     amount_from = MoneyField("Amount from", filters=[strip], validators=[Optional(), Length(max=40)])
     amount_to = MoneyField("Amount to", filters=[strip], validators=[Optional(), Length(max=40)])
+    rail = SelectField(
+        "Sent over", choices=options(RAIL_WORDS.items(), "Any rail, or not sent"), validators=[Optional()]
+    )
+    # Whoever approved once may be no admin any more; only their number is checked.
+    approver = SelectField("Approved by", validators=[Optional()], validate_choice=False)
+    run = StringField("Run", filters=[strip], validators=[Optional(), Length(max=40)])
 
     def __init__(
         self,
         *args: Any,
         programs: Sequence[str] = (),
+        approvers: Sequence[tuple[str, str]] = (),
         currency: str = "USD",
         locale: str = "en_US",
         **kwargs: Any,
@@ -74,10 +91,13 @@ class FilterForm(Form):
         program = self._fields.get("program")
         if isinstance(program, SelectField):
             program.choices = options([(p, p.capitalize()) for p in programs], "All programs")
+        if "approver" in self:
+            by_rules = (list_filters.BY_RULES, "The rules, without a person")
+            self["approver"].choices = options([*approvers, by_rules], "Anybody")  # type: ignore[attr-defined]
         for name in ("period_from", "period_to"):
             if name in self and self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
-        for name in ("program", "status", "flag"):
+        for name in ("program", "status", "flag", "rail", "method", "approver"):
             # An address without the parameter means "all", not "none of the choices".
             if name in self and self[name].data is None:
                 self[name].data = ""
@@ -96,6 +116,11 @@ class FilterForm(Form):
         low = self["amount_from"].minor  # type: ignore[attr-defined]
         if field.minor is not None and low is not None and field.minor < low:
             raise ValidationError("The upper amount is below the lower one.")
+
+    def validate_approver(self, field: SelectField) -> None:
+        """A person's number, or the rules."""
+        if field.data != list_filters.BY_RULES and not re.fullmatch(r"[0-9]{1,18}", field.data):
+            raise ValidationError("Choose one of the approvers.")
 
     def validate_period_to(self, field: DateField) -> None:
         """The period does not end before it begins."""
@@ -117,13 +142,23 @@ class FilterForm(Form):
             amount_to=self["amount_to"].minor if "amount_to" in self else None,  # type: ignore[attr-defined]
             waiting_days=data.get("age"),
             flag=data.get("flag") or "",
+            rail=data.get("rail") or "",
+            method=data.get("method") or "",
+            approver=data.get("approver") or "",
+            run=data.get("run") or "",
         )
 
 
 class QueueFilterForm(FilterForm):
-    """The filter of the approvals queue: also by waiting time and flag, never by status."""
+    """The filter of the approvals queue: also by waiting time, flag and payment details, never by status."""
 
     status = None  # type: ignore[assignment]
+    rail = None  # type: ignore[assignment]
+    method = SelectField(
+        "Paid to",
+        choices=options([*MethodKind.choices(), (list_filters.NO_METHOD, "No payment details yet")], "Any"),
+        validators=[Optional()],
+    )
     age = IntegerField(
         "Waiting for at least (days)",
         validators=[Optional(), NumberRange(min=1, max=3650, message="Enter whole days, from 1 to 3650.")],
@@ -143,6 +178,9 @@ class PayeeFilterForm(FilterForm):
     payee = None  # type: ignore[assignment]
     amount_from = None  # type: ignore[assignment]
     amount_to = None  # type: ignore[assignment]
+    rail = None  # type: ignore[assignment]
+    approver = None  # type: ignore[assignment]
+    run = None  # type: ignore[assignment]
     status = SelectField(
         "Status", choices=options(PayoutState.choices(), "Every status"), validators=[Optional()]
     )

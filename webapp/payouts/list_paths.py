@@ -17,8 +17,9 @@ from webapp.payouts.models import IS_LONG_PERIOD, LONG_PERIOD_DAYS, Payout
 from webapp.people.models import Payee
 
 NEWEST, OPEN, HELD = "ix_payouts_organisation_created", "ix_payouts_open", "ix_payouts_held"
-OF_PAYEE, OF_STATE, OF_PROGRAM = (
+OF_PAYEE, OF_STATE, OF_PROGRAM, OF_RAIL = (
     "ix_payouts_organisation_payee", "ix_payouts_organisation_state", "ix_payouts_organisation_program",
+    "ix_payouts_rail",
 )  # fmt: skip
 BY_PERIOD, BY_AMOUNT = "ix_payouts_period", "ix_payouts_amount"
 #: A name that fits more payees than this is looked for along the history, not payee by payee.

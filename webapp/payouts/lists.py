@@ -27,7 +27,7 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
-from webapp.payouts import list_paths
+from webapp.payouts import list_filters, list_paths
 from webapp.payouts.models import Approval, Payout, Transfer
 from webapp.payouts.states import CLOSED_STATES, LIVE_STATES, PayoutState
 from webapp.people.models import Payee, PayoutMethod, User
@@ -70,6 +70,11 @@ class PayoutFilter:
     amount_to: int | None = None
     waiting_days: int | None = None
     flag: str = ""
+    # How it was sent; how the payee is paid; the id of who approved it, or "policy"; the reference of a run.
+    rail: str = ""
+    method: str = ""
+    approver: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,14 @@ def _clauses(
         yield Payout.created_at <= now - timedelta(days=filters.waiting_days)
     if filters.flag:
         yield flag_clauses()[Flag(filters.flag)]
+    if filters.rail:
+        yield Payout.rail == filters.rail
+    if filters.method:
+        yield list_filters.paid_to(filters.method)
+    if filters.approver:
+        yield list_filters.approved_by(filters.approver)
+    if filters.run:
+        yield list_filters.of_run(organisation_id, filters.run)
 
 
 @dataclass(frozen=True)
@@ -228,18 +241,20 @@ def _is_reference(text: str) -> bool:
 
 def _index(filters: PayoutFilter) -> str | None:
     """The index that has a list in its order, by the status or the program that is looked for."""
-    if _is_reference(filters.text):
+    if _is_reference(filters.text) or filters.run:
         return None
     if filters.status == Standing.HELD:
         return list_paths.HELD
     if filters.status:
         return list_paths.OF_STATE if filters.status in CLOSED_STATES else list_paths.OPEN
+    if filters.rail:
+        return list_paths.OF_RAIL
     return list_paths.OF_PROGRAM if filters.program else list_paths.NEWEST
 
 
 def _value_index(filters: PayoutFilter) -> str | None:
     """The index of a period or an amount that is looked for in the whole history."""
-    if filters.text or (filters.status and filters.status not in CLOSED_STATES):
+    if filters.text or filters.run or (filters.status and filters.status not in CLOSED_STATES):
         return None
     if filters.period_from or filters.period_to:
         return list_paths.BY_PERIOD

@@ -49,6 +49,20 @@ def _address(**changes: Any) -> str:
     return url_for(request.endpoint or "", **parts)
 
 
+def position() -> tuple[int | None, int | None]:
+    """The keys that ?after= and ?before= name; None for what the address does not say."""
+    return request.args.get("after", type=_key), request.args.get("before", type=_key)
+
+
+def page_of_ids(items: Sequence[T], ids: Sequence[int], *, has_previous: bool, has_next: bool) -> Page[T]:
+    """A page whose rows were found by somebody else, in their order; `ids` are the keys of its rows."""
+    return Page(
+        items=items,
+        previous_href=_address(before=ids[0]) if has_previous else None,
+        next_href=_address(after=ids[-1]) if has_next else None,
+    )
+
+
 def keyset(
     query: Select[Any],
     key: Any,
@@ -63,10 +77,7 @@ def keyset(
     are found by what is looked for and put in order, instead of reading the history from its end until a page is full.
     """
     size, read = page_size(), key_of or (lambda row: row.id)
-    after, before = (
-        request.args.get("after", type=_key),
-        request.args.get("before", type=_key),
-    )
+    after, before = position()
     backwards = before is not None
     bound = before if backwards else after
     descending = newest_first != backwards

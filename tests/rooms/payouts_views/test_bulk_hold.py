@@ -77,7 +77,9 @@ def _panel(html: str) -> str:
 
 def test_panel_says_what_was_approved_when_it_leaves_and_how_it_is_stopped(place: Place) -> None:
     reference = _approve(place, place.payout(amount=10_000), place.payout(place.other, 20_000))
-    words = _panel(place.client(place.approver).get(f"/admin/runs/{reference}").text)
+    html = place.client(place.approver).get(f"/admin/runs/{reference}").text
+    assert f'href="/admin/payouts?run={reference}&amp;status=approved"' in html
+    words = _panel(html)
     for text in (
         "2 payouts approved",
         "$300.00",

@@ -79,6 +79,7 @@ def statistics(request: pytest.FixtureRequest, place: Place) -> None:
         ("/admin/payouts?status=no_method", list_paths.OPEN),
         ("/admin/payouts?status=paid", list_paths.OF_STATE),
         ("/admin/payouts?program=installations", list_paths.OF_PROGRAM),
+        ("/admin/payouts?rail=sandbox", list_paths.OF_RAIL),
         ("/admin/payouts?payee=ana", list_paths.OF_PAYEE),
         ("/admin/payouts?period_from=2026-11-01&period_to=2026-11-30", list_paths.BY_PERIOD),
         ("/admin/payouts?amount_from=10.00", list_paths.BY_AMOUNT),

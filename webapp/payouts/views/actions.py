@@ -15,6 +15,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, explain, lists, policies, queries
 from webapp.payouts.forms import (
+    RAIL_WORDS,
     ActionForm,
     ApproveForm,
     ConfirmingForm,
@@ -35,12 +36,6 @@ from webapp.web.htmx import see_other
 
 # These let money go, or say where it went: whoever does them proves who they are first.
 MONEY_ACTIONS = frozenset({"approve", "pay", "retry", "mark-paid", "reissue", "settle-review", "release"})
-RAIL_WORDS = {
-    "cashfree": "Cashfree",
-    "sandbox": "Sandbox bank",
-    "manual": "By hand",
-    "bank_file": "Bank file",
-}
 
 
 def _form(plan: plans.Plan, payout: Payout) -> ActionForm:

@@ -10,9 +10,10 @@ from sqlalchemy import Select
 
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.payouts import approvers, lists, page_rows, panels
+from webapp.payouts import approvers, lists, ordering, page_rows, panels
 from webapp.payouts import export as file
 from webapp.payouts.forms import FilterForm
+from webapp.payouts.ordering import Sort
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import actions, bulk, detail, lines, listing, selecting
 from webapp.web.exports import csv_columns, text_response, xlsx_response
@@ -23,10 +24,12 @@ blueprint = Blueprint("payouts", __name__, url_prefix="/payouts")
 blueprint.add_url_rule(
     "/<reference>/<action>", view_func=actions.act, endpoint="act", methods=["GET", "POST"]
 )
-MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to")
+MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to", "rail", "approver", "run")
+NEWEST_FIRST = Sort(ordering.REFERENCE, is_descending=True)
 ACT_LABELS = {"pay": "Pay…", "ask": "Check the status…", "hold": "Hold…", "release": "Release…"}
 HEADERS = [
-    "Reference", "Payee", "Program", "Period", "Status", {"label": "Net", "numeric": True}, "Pay to",
+    {"label": "Reference", "key": "reference"}, {"label": "Payee", "key": "payee"}, "Program", "Period", "Status",
+    {"label": "Net", "numeric": True, "key": "amount"}, "Pay to",
     "Payment reference", "Approved by", "Paid on", "Statement",
 ]  # fmt: skip
 
@@ -37,6 +40,7 @@ def filter_form() -> FilterForm:
     return FilterForm(
         request.values,
         programs=lists.programs_of(organisation.id),
+        approvers=listing.approvers(),
         currency=organisation.currency,
         locale=organisation.locale,
     )
@@ -51,7 +55,7 @@ def _query(form: FilterForm) -> Select[Any]:
     )
 
 
-def _acting(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
+def _acting(form: FilterForm, page: Page[Any], links: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the bar below the rows needs where many payouts of the list can be acted on at once."""
     acts = bulk.ACTS_OF_STATUS.get(form["status"].data, ())
     if "admin" not in g.roles or not acts:
@@ -65,19 +69,20 @@ def _acting(form: FilterForm, page: Page[Any]) -> dict[str, Any]:
         "filter_values": listing.filter_values(form),
         "check_href": url_for("admin.approvals.check"),
         "selected": selecting.carried(page, "admin.payouts.turn"),
+        "sort": selecting.sorting(links, "admin.payouts.turn", "acting"),
     }
 
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """The history; rows first, totals after them. A filter that cannot be read shows nothing (422)."""
-    form = filter_form()
+    form, sort = filter_form(), ordering.read(request.args.get("sort"), NEWEST_FIRST)
     page: Page[Any] = Page([], None, None)
     if is_valid := form.validate():
-        page = listing.page_of(form.chosen(), utc_now(), page_rows.columns)
+        page = listing.page_of(form.chosen(), sort, utc_now(), page_rows.columns)
         label = f"{page.count_label} payouts" if page.count_label != "1" else "1 payout"
         page = Page(page.items, page.previous_href, page.next_href, label)
-    ids = [row.id for row in page.items]
+    ids, links = [row.id for row in page.items], listing.sort_links("admin.payouts.index", sort)
     context = {
         "form": form,
         "page": page,
@@ -87,7 +92,10 @@ def index() -> ResponseReturnValue:
             documents=panels.document_hrefs("admin", ids),
         ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
-        **(_acting(form, page) if is_valid else {"acts": []}),
+        "sort": links,
+        "sizes": listing.size_links("admin.payouts.index"),
+        "kept_choices": listing.kept_choices(),
+        **(_acting(form, page, links) if is_valid else {"acts": []}),
         "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),
@@ -104,7 +112,7 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/turn")
 def turn() -> ResponseReturnValue:
     """Another page of the payouts that can be acted on, with what is ticked carried along."""
-    return selecting.turn("admin.payouts.index", ("q", "status", *MORE))
+    return selecting.turn("admin.payouts.index", ("q", "status", "sort", *MORE))
 
 
 @blueprint.get("/totals")

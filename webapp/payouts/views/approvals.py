@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,13 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.database import transaction
+from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
-from webapp.payouts import approval_queue, lists
+from webapp.payouts import approval_queue, lists, ordering
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
+from webapp.payouts.ordering import Sort
 from webapp.payouts.views import bulk, check_step, listing, selecting, words
 from webapp.payouts.views.admin import filter_form as payouts_filter
 from webapp.people.views.fresh import require_fresh
@@ -23,7 +25,10 @@ from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
-MORE = ("program", "payee", "period_from", "period_to", "amount_from", "amount_to", "age")
+MORE = (
+    "program", "payee", "period_from", "period_to", "amount_from", "amount_to", "age", "method", "approver", "run",
+)  # fmt: skip
+OLDEST_FIRST = Sort(ordering.REFERENCE, is_descending=False)
 VIEWS = {
     "ready": "Ready",
     "second": "Second approval",
@@ -38,6 +43,7 @@ def _form() -> QueueFilterForm:
     return QueueFilterForm(
         request.values,
         programs=lists.programs_of(organisation.id),
+        approvers=listing.approvers(),
         currency=organisation.currency,
         locale=organisation.locale,
     )
@@ -70,17 +76,31 @@ def _approver() -> Approver:
     return approval_queue.approver(organisation=g.organisation, user_id=current_user.id, now=utc_now())
 
 
+def _page(form: QueueFilterForm, view: str, who: Approver, sort: Sort) -> Page[Any]:
+    """The page of the queue that the address names, in its order."""
+    query = approval_queue.in_view(who, form.chosen(), view)
+    if sort.key == ordering.REFERENCE:
+        return keyset(lists.with_approval_facts(query), Payout.id, newest_first=sort.is_descending)
+
+    def load(ids: Sequence[int]) -> Sequence[Payout]:
+        found = lists.with_approval_facts(lists.chosen(organisation_id=who.organisation_id, payout_ids=ids))
+        return db.session.scalars(found).unique().all()
+
+    # What waits is not much, however long the history is.
+    return listing.sorted_page(query, sort, load, limit=None)
+
+
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """What waits for approval, oldest first: ready for this person, blocked for them, flagged."""
     form, view, who = _form(), _view(), _approver()
-    page: Page[Payout] = Page([], None, None)
+    sort = ordering.read(request.args.get("sort"), OLDEST_FIRST)
+    page: Page[Any] = Page([], None, None)
     is_waiting = False
     if is_valid := form.validate():
-        query = lists.with_approval_facts(approval_queue.in_view(who, form.chosen(), view))
-        page = keyset(query, Payout.id, newest_first=False)
+        page = _page(form, view, who, sort)
         is_waiting = bool(page.items) or approval_queue.is_any_waiting(who, form.chosen())
-    can_select = "admin" in g.roles
+    can_select, links = "admin" in g.roles, listing.sort_links("admin.approvals.index", sort)
     context = {
         "form": form,
         "view": view,
@@ -94,6 +114,9 @@ def index() -> ResponseReturnValue:
         "chips": listing.chips(form, "admin.approvals.index"),
         "clear_href": url_for("admin.approvals.index", view=view),
         "filter_values": listing.filter_values(form),
+        "sort": selecting.sorting(links, "admin.approvals.turn", "queue") if can_select else links,
+        "sizes": listing.size_links("admin.approvals.index"),
+        "kept_choices": listing.kept_choices(),
         "check_href": url_for("admin.approvals.check"),
         "more_filters": form.uses(*MORE),
         "can_select": can_select,
@@ -134,7 +157,7 @@ def counts() -> ResponseReturnValue:
 @blueprint.post("/turn")
 def turn() -> ResponseReturnValue:
     """Another page of the queue, with what is ticked carried along."""
-    return selecting.turn("admin.approvals.index", ("view", "q", "flag", *MORE))
+    return selecting.turn("admin.approvals.index", ("view", "q", "flag", "sort", *MORE))
 
 
 @blueprint.post("/check")

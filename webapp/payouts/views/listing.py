@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from flask import g, request, url_for
@@ -13,18 +14,32 @@ from sqlalchemy import Select, select
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
+from webapp.database import db
 from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money, exponent
-from webapp.payouts import list_paths, lists
+from webapp.payouts import list_paths, lists, ordering
 from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout
+from webapp.payouts.ordering import Sort
 from webapp.payouts.states import PayoutState
+from webapp.people.members import members
 from webapp.web import selection
 from webapp.web.i18n import translated
-from webapp.web.pagination import Page, capped_count, is_capped, keyset
+from webapp.web.pagination import (
+    SIZES,
+    Page,
+    capped_count,
+    is_capped,
+    keyset,
+    page_of_ids,
+    page_size,
+    position,
+)
 
 # What an address of another list, or of the same with another filter, does not carry along.
 POSITION = ("before", "after", "open", selection.PARAMETER)
+#: More admins than this are not offered one by one.
+MOST_APPROVERS = 200
 EXPORT_HEADERS = (
     "Reference", "Payee", "Payee reference", "Program", "Period from", "Period to", "Status", "On hold", "Currency",
     "Gross", "Deductions", "Net", "Payment reference", "Approved at", "Paid on", "Created at",
@@ -43,7 +58,9 @@ class Chip:
     remove_href: str
 
 
-def page_of(filters: PayoutFilter, now: datetime, columns: Callable[[Select[Any]], Select[Any]]) -> Page[Any]:
+def page_of(
+    filters: PayoutFilter, sort: Sort, now: datetime, columns: Callable[[Select[Any]], Select[Any]]
+) -> Page[Any]:
     """The page of the admins' list that the address names, with `columns`; its label is the capped count.
 
     A period or an amount that few payouts have is looked up; where many have it, the newest are soon found.
@@ -52,14 +69,75 @@ def page_of(filters: PayoutFilter, now: datetime, columns: Callable[[Select[Any]
     found = lists.listing(organisation_id=here.id, currency=here.currency, now=now, filters=filters)
     apart = found.by_value
     count = capped_count(found.query if apart is None else apart, Payout.id)
+    everything = select(Payout).where(Payout.organisation_id == here.id)
+    if sort.key != ordering.REFERENCE:
+        query = found.query if apart is None or is_capped(count) else apart
+        load = partial(_load, columns(everything))
+        page = sorted_page(query, sort, load, is_many=is_capped(count))
+        return Page(page.items, page.previous_href, page.next_href, count)
     if apart is not None and is_capped(count):
         today = local_date(now, here.timezone)
         is_apart = list_paths.is_far_back(here.id, filters.period_from, filters.period_to, today)
         apart = apart if is_apart else None
-    query = found.query if apart is None else select(Payout).where(Payout.organisation_id == here.id)
+    query = found.query if apart is None else everything
     among = None if apart is None else apart.with_only_columns(Payout.id)
-    page = keyset(columns(query), Payout.id, key_of=lambda row: row.id, among=among)
+    page = keyset(
+        columns(query), Payout.id, newest_first=sort.is_descending, key_of=lambda row: row.id, among=among
+    )
     return Page(page.items, page.previous_href, page.next_href, count)
+
+
+def _load(query: Select[Any], ids: Sequence[int]) -> Sequence[Any]:
+    return db.session.execute(query.where(Payout.id.in_(ids))).all()
+
+
+def sorted_page(
+    query: Select[Any],
+    sort: Sort,
+    load: Callable[[Sequence[int]], Sequence[Any]],
+    *,
+    is_many: bool = False,
+    limit: int | None = ordering.FEW + 1,
+) -> Page[Any]:
+    """The page of a list in another order than its own; `load` gives the rows of some ids, in any order."""
+    after, before = position()
+    found = ordering.page(
+        query, sort, organisation_id=g.organisation.id, is_many=is_many, after=after, before=before,
+        size=page_size(), limit=limit,
+    )  # fmt: skip
+    rows = {row.id: row for row in load(found.ids)} if found.ids else {}
+    items = [rows[i] for i in found.ids if i in rows]
+    return page_of_ids(items, found.ids, has_previous=found.has_previous, has_next=found.has_next)
+
+
+def sort_links(endpoint: str, sort: Sort, keys: Sequence[str] = ordering.KEYS) -> dict[str, dict[str, Any]]:
+    """For the headers of a table: where each leads, and which way the list is ordered now."""
+    links = {}
+    for key in keys:
+        is_current = sort.key == key
+        direction = ("descending" if sort.is_descending else "ascending") if is_current else None
+        # Amounts begin with the largest, names and references with the first; pressed again, the other way round.
+        is_descending = not sort.is_descending if is_current else key == ordering.AMOUNT
+        wanted = Sort(key, is_descending).text
+        links[key] = {"href": address(endpoint, sort=wanted), "direction": direction, "value": wanted}
+    return links
+
+
+def size_links(endpoint: str) -> list[dict[str, Any]]:
+    """The sizes that a page of a list can have."""
+    now = page_size()
+    return [{"n": n, "href": address(endpoint, size=n), "is_current": n == now} for n in SIZES]
+
+
+def kept_choices() -> tuple[tuple[str, str], ...]:
+    """How the list is shown, for the form of its filter: that is sent without what it does not hold itself."""
+    return tuple((name, request.args[name]) for name in ("sort", "size") if request.args.get(name))
+
+
+def approvers() -> list[tuple[str, str]]:
+    """The organisation's admins, for the filter: number and name."""
+    users = db.session.execute(members(g.organisation.id, role="admin").limit(MOST_APPROVERS)).all()
+    return sorted(((str(row[0].id), row[0].name or row[0].email) for row in users), key=lambda pair: pair[1])
 
 
 def filter_values(form: Form) -> dict[str, str]:

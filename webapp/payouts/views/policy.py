@@ -14,10 +14,9 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import breaker, policies, policy_changes, queries, service
 from webapp.payouts.brakes import lifting
-from webapp.payouts.forms import HaltForm
+from webapp.payouts.forms import RAIL_WORDS, HaltForm
 from webapp.payouts.policy import RAILS
 from webapp.payouts.views import policy_editor, policy_words
-from webapp.payouts.views.actions import RAIL_WORDS
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor
 from webapp.web.htmx import see_other

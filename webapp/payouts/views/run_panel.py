@@ -13,8 +13,8 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
 from webapp.payouts import approved_runs, policies, policy, queries
 from webapp.payouts.approved_runs import Part
+from webapp.payouts.forms import RAIL_WORDS
 from webapp.payouts.states import PayoutState
-from webapp.payouts.views.actions import RAIL_WORDS
 from webapp.runs.models import Run
 from webapp.web.filters import money
 
@@ -43,6 +43,9 @@ def after(run: Run) -> tuple[str, dict[str, Any]] | None:
             *_unfinished(_count(waiting)),
         ],
         "stoppable": stoppable,
+        "list_href": url_for("admin.payouts.index", run=run.reference, status=PayoutState.APPROVED.value)
+        if stoppable
+        else url_for("admin.payouts.index", run=run.reference),
         "can_hold": "admin" in g.roles and stoppable > 0,
         "check_href": url_for("admin.approvals.check"),
     }

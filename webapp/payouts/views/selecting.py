@@ -55,6 +55,13 @@ def _action(endpoint: str, href: str | None) -> str | None:
     return url_for(endpoint, **dict[str, Any](values))
 
 
+def sorting(links: dict[str, dict[str, Any]], endpoint: str, form: str) -> dict[str, dict[str, Any]]:
+    """The links that sort a list as buttons of its form, so that what is ticked comes along."""
+    return {
+        key: {**link, "action": _action(endpoint, link["href"]), "form": form} for key, link in links.items()
+    }
+
+
 def turn(endpoint: str, names: Collection[str]) -> ResponseReturnValue:
     """Go to the page of a list that was asked for, with all that is ticked in its address.
 
