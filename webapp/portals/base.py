@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from flask import Blueprint, abort, g, request
 from flask_login import current_user
+from sqlalchemy import ColumnElement, or_, select
 
-from webapp.people.models import Role
+from webapp.database import db
+from webapp.people.models import Organisation, Role
 from webapp.web.guards import SAFE_METHODS
 from webapp.web.i18n import gettext, translated
+
+#: organisation id -> whether it has records of a kind, as a condition that is asked together with others.
+HasRecords = Callable[[int], ColumnElement[bool]]
+_records: dict[str, tuple[HasRecords, ...]] = {}
 
 
 @dataclass(frozen=True)
 class NavigationItem:
-    """One entry of a portal's navigation; `key` is the letter that follows g on the keyboard."""
+    """One entry of a portal's navigation; `key` is the letter that follows g on the keyboard.
+
+    Entries of one `group` stand together below its name. Those of a `program` are shown to organisations that have the
+    program, or records of it.
+    """
 
     label: str
     endpoint: str
     key: str = ""
+    group: str = ""
+    program: str = ""
+
+
+def register_records(program: str, *has_records: HasRecords) -> None:
+    """Say where a program's records are: its entries are never hidden from an organisation that has some."""
+    _records[program] = has_records
+
+
+def programs_without(organisation: Organisation, programs: Collection[str]) -> frozenset[str]:
+    """Which of the programs an organisation neither has nor has records of. One query, none where it has them all."""
+    own = {p.program for p in organisation.programs}
+    asked = [name for name in programs if name not in own and name in _records]
+    if not asked:
+        return frozenset()
+    conditions = (or_(*(has(organisation.id) for has in _records[name])) for name in asked)
+    found = db.session.execute(select(*conditions)).one()
+    return frozenset(name for name, has in zip(asked, found, strict=True) if not has)
 
 
 def portal(

@@ -24,6 +24,7 @@ from webapp.portals import (
     owner,
     partner,
     practitioner,
+    programs,
     public,
     separation,
     technician,
@@ -89,6 +90,7 @@ def _hours_alone(organisation_id: int) -> int | None:
 def init_app(app: Flask, settings: Settings) -> None:
     """Mount the portals; the demo portal only in demo mode."""
     bulk_pages.register()
+    programs.register()
     if separation.warnings not in users.warnings:
         users.warnings.append(separation.warnings)
     panels.register_source_link("installation", _installation_page)

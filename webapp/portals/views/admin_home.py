@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, current_app, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from webapp.database import db
 from webapp.inbox import queries as inbox
-from webapp.kernel.clock import add_months, local_date, utc_now
-from webapp.kernel.money import Money
-from webapp.payouts import approval_queue, approvers, figures, policies, policy_changes
+from webapp.kernel.clock import local_date, utc_now
+from webapp.payouts import approval_queue, approvers, figures, policy_changes
 from webapp.payouts.states import PayoutState
-from webapp.payouts.views.words import wording
-from webapp.people import members
+from webapp.portals import figures as sending
+from webapp.portals import set_up
 from webapp.portals.context import standing
-from webapp.portals.views import stops, tour
+from webapp.portals.tasks import Task
+from webapp.portals.views import pictures, stops, tour
 from webapp.programs.installations import creation, work
-from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.programs.rentals.drafts import PROGRAM as RENTALS
 from webapp.programs.rentals.views import overview as rentals
 from webapp.runs import lists as run_lists
 from webapp.runs.models import DueTask, RunState
-from webapp.web import charts, filters
+from webapp.web import filters
+from webapp.web.htmx import is_fragment
 
 blueprint = Blueprint("home", __name__)
 _S = PayoutState
-
-
-@dataclass(frozen=True)
-class Task:
-    """One entry of the task list."""
-
-    title: str
-    text: str | None = None
-    href: str | None = None
-    count: str | None = None
-    tone: str | None = None
 
 
 def _many(n: int, one: str, many: str) -> str:
@@ -146,96 +134,6 @@ def _next_run(organisation_id: int) -> DueTask | None:
     return db.session.scalar(query)
 
 
-def _set_up(organisation: Any) -> list[Task]:
-    """What an empty organisation does first; each step with its link, ticked when it is done."""
-    has_payees, has_methods, has_payouts = figures.has_any(organisation.id)
-    has_rates, has_installations = db.session.execute(
-        select(
-            exists().where(RateConfiguration.organisation_id == organisation.id),
-            exists().where(Installation.organisation_id == organisation.id),
-        )
-    ).one()
-    has_rules = policies.stored_policy(organisation.id) is not None
-    # One person alone who says so in the rules is divided well enough: a delay and a cap stand in.
-    is_divided = (
-        len(members.active_admins(organisation.id)) > 1
-        or policies.current_policy(organisation.id)[0].single_operator.is_on
-    )
-    steps = [
-        ("Look at the approval rules", "Who must approve what.", "admin.policy.show", has_rules),
-        ("Invite a second admin", "Nobody approves what they made.", "admin.users.index", is_divided),
-        ("Set the rates", "What an installation pays, by type and size.", "admin.rates.index", has_rates),
-        ("Add the payees", "One by one, or from a CSV file.", "admin.payees.index", has_payees),
-        ("Add their payment details", "A bank account, a UPI address, or by hand.", "admin.payees.index", has_methods),
-        ("Bring in the installations", "From a CSV file, or by hand.", "admin.imports.new", has_installations),
-        ("Make the first payout", "See the calculation before it is saved.", "admin.installations.index", has_payouts),
-    ]  # fmt: skip
-    return [
-        Task(title, text, url_for(endpoint), tone="done" if is_done else "todo")
-        for title, text, endpoint, is_done in steps
-    ]
-
-
-def _paid_figure(organisation: Any, today: date) -> charts.BarFigure | None:
-    sums = figures.paid_by_month(organisation_id=organisation.id, currency=organisation.currency, today=today)
-    if not sums:
-        return None
-    months = [add_months(today, n) for n in range(-5, 1)]
-    programs = sorted({part.program for part in sums})[: charts.MAX_SERIES]
-    amounts = {(part.month, part.program): part.amount.amount for part in sums}
-    say = wording(organisation.currency)
-    whole = sum(amounts.values())
-    this_month = sum(amount for (month, _), amount in amounts.items() if month == months[-1])
-    return charts.bars(
-        key="paid-by-month",
-        title=f"Paid per month, {organisation.currency}",
-        finding=f"{say(whole)} was paid in six months, {say(this_month)} of it this month.",
-        categories=[filters.month(month) for month in months],
-        series=[
-            charts.Series(p.capitalize(), tuple(amounts.get((month, p), 0) for month in months))
-            for p in programs
-        ],
-        say=say,
-        say_tick=short(organisation.currency, organisation.locale),
-        category_header="Month",
-    )
-
-
-def short(currency: str, locale: str) -> Any:
-    """How an axis writes an amount: "$12K"."""
-    from babel.numbers import format_compact_currency
-
-    def say(value: int) -> str:
-        text = format_compact_currency(
-            Money(value, currency).decimal, currency, locale=locale, fraction_digits=1
-        )
-        return str(text).replace("-", "\N{MINUS SIGN}")
-
-    return say
-
-
-def _age_figure(organisation: Any, now: datetime) -> charts.RowFigure | None:
-    ages = figures.approval_ages(organisation.id, now)
-    n = sum(count for _, count in ages)
-    if not n:
-        return None
-    late = sum(count for _, count in ages[2:])
-    finding = (
-        f"{late:,} of {n:,} have waited four days or longer."
-        if late
-        else "None has waited four days or longer."
-    )
-    return charts.ranking(
-        key="approval-ages",
-        title="How long payouts wait for approval",
-        finding=finding,
-        items=ages,
-        say=lambda count: f"{count:,}",
-        item_header="Waiting",
-        value_header="Payouts",
-    )
-
-
 @blueprint.get("/")
 def show() -> ResponseReturnValue:
     """What needs this person now, and how things stand; an empty organisation gets its set-up list."""
@@ -248,18 +146,38 @@ def show() -> ResponseReturnValue:
     return render_template(
         "home/admin.html",
         tasks=tasks,
-        set_up=[] if has_payouts else _set_up(organisation),
+        set_up=[] if has_payouts else set_up.steps(organisation),
+        has_figures=has_payouts,
         tour=tour.steps(organisation.id, organisation.slug) if current_app.config["SETTINGS"].is_demo else [],
         next_run=next_run,
         runs=[
             {"run": run, "state": RunState(run.state), "n": run.done + run.skipped + run.failed}
             for run in run_lists.active(organisation.id)
         ],
-        ages=_age_figure(organisation, now),
-        paid=_paid_figure(organisation, local_date(now, organisation.timezone)),
         has_installations=any(p.program == creation.PROGRAM for p in organisation.programs),
         now=now,
     )
+
+
+@blueprint.get("/figures")
+def figures_of_sending() -> ResponseReturnValue:
+    """What is about to leave and how payments went: asked for after the home page, a page without JavaScript."""
+    here, now = g.organisation, utc_now()
+    today = local_date(now, here.timezone)
+    programs = {p.program for p in here.programs}
+    forecast = sending.forecast(here.id, here.currency, here.timezone, now, programs)
+    outcomes = sending.outcomes(here.id)
+    times = sending.times(here.id, today, here.week_start)
+    found = (pictures.success(outcomes), pictures.reasons(outcomes), pictures.times(times, here.locale))
+    context = {
+        "bars": [
+            pictures.forecast(forecast, pictures.short(here.currency, here.locale)),
+            pictures.paid(here.id, here.currency, here.locale, today),
+        ],
+        "rankings": [pictures.ages(here.id, now), *found],
+        "now": now,
+    }
+    return render_template("home/_figures.html" if is_fragment() else "home/figures.html", **context)
 
 
 @blueprint.get("/needs-rate")

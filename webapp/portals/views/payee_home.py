@@ -17,7 +17,8 @@ from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import words
 from webapp.people.views.session import payee_id_for
-from webapp.portals.views.admin_home import Task, short
+from webapp.portals.tasks import Task
+from webapp.portals.views.pictures import short
 from webapp.web import charts, filters
 from webapp.web.i18n import N_, gettext, locale_name
 

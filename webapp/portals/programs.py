@@ -1,0 +1,58 @@
+"""What each program adds to the admins' portal: where its records are, steps of the set-up, what it is about to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import exists
+
+from webapp.portals import figures, set_up
+from webapp.portals.base import register_records
+from webapp.portals.set_up import FIRST_PAYOUT, METHODS, PAYEES, WORK, Step
+from webapp.programs.installations import creation
+from webapp.programs.installations.models import Installation, RateConfiguration
+from webapp.programs.rentals import drafts
+from webapp.programs.rentals import figures as rentals
+from webapp.programs.rentals.models import Lease, Property, RentPayment
+
+INSTALLATIONS = (
+    Step(PAYEES - 5, "Set the rates", "What an installation pays, by type and size.", "admin.rates.index",
+         lambda organisation_id: exists().where(RateConfiguration.organisation_id == organisation_id)),
+    Step(WORK, "Bring in the installations", "From a CSV file, or by hand.", "admin.imports.new",
+         lambda organisation_id: exists().where(Installation.organisation_id == organisation_id)),
+    Step(FIRST_PAYOUT, "Make the first payout", "See the calculation before it is saved.", "admin.installations.index",
+         set_up.has_payout),
+)  # fmt: skip
+RENTALS = (
+    Step(METHODS + 5, "Enter the properties", "With their owners, the owners' shares, and the units.",
+         "admin.rentals.properties",
+         lambda organisation_id: exists().where(Property.organisation_id == organisation_id)),
+    Step(WORK, "Enter the leases", "Who rents which unit, for how much; rents are asked for from then on.",
+         "admin.rentals.leases",
+         lambda organisation_id: exists().where(Lease.organisation_id == organisation_id)),
+    Step(FIRST_PAYOUT, "Take in the first rent", "By its pay link, or by hand; the owners' part becomes a payout.",
+         "admin.rentals.charges",
+         lambda organisation_id: exists().where(RentPayment.organisation_id == organisation_id)),
+)  # fmt: skip
+
+
+def _rents(organisation_id: int, currency: str, timezone: str, now: datetime) -> Mapping[date, int]:
+    """The owners' part of rents that fall due, by day."""
+    found = rentals.forecast(organisation_id, currency, timezone, now)
+    return {day.day: day.expected for day in found.days}
+
+
+def register() -> None:
+    """Have the programs' parts shown in the admins' portal."""
+    set_up.register_steps(creation.PROGRAM, INSTALLATIONS)
+    set_up.register_steps(drafts.PROGRAM, RENTALS)
+    figures.register_expected(drafts.PROGRAM, "Owners' part of rents that fall due", _rents)
+    register_records(
+        creation.PROGRAM,
+        lambda organisation_id: exists().where(Installation.organisation_id == organisation_id),
+        lambda organisation_id: exists().where(RateConfiguration.organisation_id == organisation_id),
+    )
+    register_records(
+        drafts.PROGRAM, lambda organisation_id: exists().where(Property.organisation_id == organisation_id)
+    )
