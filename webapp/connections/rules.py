@@ -85,6 +85,8 @@ CASHFREE = Provider(
              hint="Only where this server has no fixed IP address that Cashfree lets in."),
         Part("fund_source", "Fund source", "The fund source has letters, digits, _ and -",
              "CASHFREE_1", r"[A-Za-z0-9_-]{1,60}", hint="Which account payouts leave. Empty: the usual one."),
+        Part("webhook_version", "Version of messages", "The version of messages is 1 or 2", "2", "[12]",
+             hint="Empty: 2, which is signed with the time. 1 only while Cashfree cannot send 2 to this address."),
         Part("verification_client_id", "Client id of Verification",
              "The client id has letters, digits and the signs _ . -", "CF12345VRS0ABCDEF", _ID, is_secret=True,
              hint="A product of its own with its own keys: asks banks for the name of an account."),

@@ -32,8 +32,9 @@ def prove(
         return Proof(phonepe.is_authorised(headers, user, word))
     secrets = [values.get(name, "") for name in ("client_secret", "old_client_secret")]
     content_type = headers.get("content-type", "")
-    genuine = cashfree.is_signed(body, headers, secrets, content_type=content_type)
-    return Proof(genuine, cashfree.is_recent(headers, now))
+    takes_forms = values.get("webhook_version") == "1"
+    genuine = cashfree.is_signed(body, headers, secrets, content_type=content_type, takes_forms=takes_forms)
+    return Proof(genuine, cashfree.is_recent(body, headers, now, content_type=content_type))
 
 
 def subject_of(provider: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, str]:

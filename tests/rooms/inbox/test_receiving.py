@@ -180,11 +180,86 @@ def test_milliseconds_are_a_time_stamp_too(client: FlaskClient, account: Provide
     assert bring(client, account, body, headers).status_code == 200
 
 
-def test_version_1_is_a_form_with_its_signature_in_it(client: FlaskClient, account: ProviderAccount) -> None:
-    fields = {"event": "TRANSFER_FAILED", "transferId": "PDABC", "reason": "bank & more", "acknowledged": "0"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+FIELDS = {"event": "TRANSFER_FAILED", "transferId": "PDABC", "reason": "bank & more", "acknowledged": "0",
+          "eventTime": "2026-11-20 17:29:00"}  # fmt: skip
+
+
+def form_message(fields: dict[str, str]) -> dict[str, str]:
+    """The fields of a message of version 1 with its signature."""
     signed_text = "".join(fields[name] for name in sorted(fields)).encode()
-    whole = {**fields, "signature": webhooks.sign(CASHFREE["client_secret"], signed_text).decode()}
-    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return {**fields, "signature": webhooks.sign(CASHFREE["client_secret"], signed_text).decode()}
+
+
+@pytest.fixture
+def old_account(database: Flask) -> ProviderAccount:
+    """One that says that it is sent messages of version 1."""
+    return connection(factories.organisation(currency="INR"), webhook_version="1")
+
+
+def test_version_1_is_taken_only_where_the_connection_says_so(
+    client: FlaskClient, account: ProviderAccount
+) -> None:
+    body = urlencode(form_message(FIELDS)).encode()
+    with written() as lines:
+        assert bring(client, account, body, FORM).status_code == 401
+    assert [line["reason"] for line in lines] == ["wrong signature"]
+    assert stored() == []
+
+
+def test_a_message_of_version_2_wrapped_as_version_1_is_refused(
+    client: FlaskClient, old_account: ProviderAccount
+) -> None:
+    body = transfer_message("PDABC")
+    right = signed(body)
+    stamp = right["x-webhook-timestamp"]
+    signature = right["x-webhook-signature"]
+    text = body.decode()
+    # However the signed bytes are cut into fields: their values in order are what version 2 signs.
+    for cut in (0, 1, 20, len(text) // 2):
+        fields = {"a": stamp, "event": text[:cut], "transferId": text[cut:]}
+        wrapped = urlencode({**fields, "eventTime": "", "signature": signature}).encode()
+        assert bring(client, old_account, wrapped, FORM).status_code == 401
+    split = {"a": stamp[:4], "b": stamp[4:], "event": text, "signature": signature}
+    assert bring(client, old_account, urlencode(split).encode(), FORM).status_code == 401
+    assert stored() == []
+    # As it came, it is taken: Cashfree may send both while people change over.
+    assert bring(client, old_account, body, right).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("2026-11-20 11:58:00", 200),  # UTC
+        ("2026-11-20 17:29:00", 200),  # India
+        ("2026-11-20T17:29:00", 200),
+        ("2026-11-19 11:00:00", 401),
+        ("2026-11-19 12:05:00", 200),
+        ("2026-11-18 23:00:00", 401),
+        ("2026-11-21 12:00:00", 401),
+        ("yesterday", 401),
+        ("", 401),
+        ("2026-11-20 17:29:00+05:30", 200),
+        ("2026-11-20 17:29:00+00:00", 401),
+    ],
+)
+def test_version_1_of_another_day_is_refused(
+    client: FlaskClient, old_account: ProviderAccount, said: str, code: int
+) -> None:
+    body = urlencode(form_message({**FIELDS, "eventTime": said})).encode()
+    assert bring(client, old_account, body, FORM).status_code == code
+
+
+def test_a_form_with_a_field_twice_is_refused(client: FlaskClient, old_account: ProviderAccount) -> None:
+    body = urlencode([("transferId", "PDOTHER"), *form_message(FIELDS).items()]).encode()
+    assert bring(client, old_account, body, FORM).status_code == 401
+
+
+def test_version_1_is_a_form_with_its_signature_in_it(
+    client: FlaskClient, old_account: ProviderAccount
+) -> None:
+    account, headers = old_account, FORM
+    whole = form_message(FIELDS)
     assert bring(client, account, urlencode(whole).encode(), headers).status_code == 200
     (row,) = stored()
     assert (row.event, row.subject) == ("TRANSFER_FAILED", "PDABC")
