@@ -7,6 +7,7 @@ cost account of the payout is the wallet that pays; what its lines keep back goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import text
@@ -25,8 +26,26 @@ from webapp.payouts.states import PayoutAction, next_state
 from webapp.people.models import Payee
 
 COMMISSION = AccountKey("income:commission")
-#: What a program books with its payout, in the same call of the ledger: what the payee owes is set off at once.
-SetOff = Callable[[Sequence[Payout], date, Actor, datetime], Iterable[EntryDraft]]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletPayout:
+    """A payout of this rail as it is booked; made one by one or many at once."""
+
+    id: int
+    organisation_id: int
+    program: str
+    reference: str
+    payee: Payee
+    currency: str
+    gross_minor: int
+    amount_minor: int
+    # The wallet that pays.
+    cost_account: str
+
+
+#: What a program books with its payouts, in the same call of the ledger: what payees owe is set off at once.
+SetOff = Callable[[Sequence[WalletPayout], date, Actor, datetime], Iterable[EntryDraft]]
 _set_offs: dict[str, SetOff] = {}
 
 
@@ -35,7 +54,7 @@ def register_set_off(program: str, set_off: SetOff) -> None:
     _set_offs[program] = set_off
 
 
-def set_offs(payouts: Sequence[Payout], on: date, actor: Actor, now: datetime) -> list[EntryDraft]:
+def set_offs(payouts: Sequence[WalletPayout], on: date, actor: Actor, now: datetime) -> list[EntryDraft]:
     """What the program of these payouts (all of one) books with them."""
     found = _set_offs.get(payouts[0].program) if payouts else None
     return list(found(payouts, on, actor, now)) if found else []
@@ -46,18 +65,13 @@ def wallet_of(payee: Payee) -> AccountKey:
     return AccountKey(f"wallet:{payee.reference}", payee.id)
 
 
-def commission_of(payout: Payout) -> int:
-    """What the lines keep back, in minor units."""
-    return payout.gross_minor - payout.amount_minor
-
-
-def entry_of(payout: Payout, on: date) -> EntryDraft:
+def entry_of(payout: WalletPayout, on: date) -> EntryDraft:
     """The one entry of a payout: out of the wallet that pays, into the payee's, the commission to income."""
-    legs = [
+    legs = (
         Leg(AccountKey(payout.cost_account), payout.gross_minor),
         Leg(wallet_of(payout.payee), -payout.amount_minor),
-        Leg(COMMISSION, -commission_of(payout)),
-    ]
+        Leg(COMMISSION, payout.amount_minor - payout.gross_minor),
+    )
     return EntryDraft(
         kind="payout.paid_into_wallet",
         currency=payout.currency,
@@ -67,6 +81,20 @@ def entry_of(payout: Payout, on: date) -> EntryDraft:
         source_id=payout.id,
         idempotency_key=f"payout:{payout.id}:wallet",
         legs=tuple(leg for leg in legs if leg.amount),
+    )
+
+
+def _as_booked(payout: Payout) -> WalletPayout:
+    return WalletPayout(
+        id=payout.id,
+        organisation_id=payout.organisation_id,
+        program=payout.program,
+        reference=payout.reference,
+        payee=payout.payee,
+        currency=payout.currency,
+        gross_minor=payout.gross_minor,
+        amount_minor=payout.amount_minor,
+        cost_account=payout.cost_account,
     )
 
 
@@ -91,7 +119,8 @@ def pay(payout: Payout, actor: Actor, now: datetime) -> None:
     )
     records.tell("paid", payout, now)
     # Last: the wallets are locked for moments only, and in one go.
-    entries = [entry_of(payout, on), *set_offs([payout], on, actor, now)]
+    booked = _as_booked(payout)
+    entries = [entry_of(booked, on), *set_offs([booked], on, actor, now)]
     ledger.post_many(organisation_id=payout.organisation_id, entries=entries, actor=actor, now=now)
 
 

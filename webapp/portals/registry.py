@@ -30,6 +30,7 @@ from webapp.portals import (
     technician,
 )
 from webapp.portals.views import payee_home
+from webapp.programs.clinic import work as clinic
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import statement_section
@@ -51,6 +52,7 @@ REGISTERED = (
     upkeep,
     inbox_tables,
     rentals,
+    clinic,
     hooks,
     rent_hooks,
     bank_file_rail,

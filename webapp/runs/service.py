@@ -7,13 +7,14 @@ is worked on while it waits, and its outcome is written in the transaction of it
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from webapp import queue
@@ -67,12 +68,29 @@ class RowHandler(Protocol):
     def __call__(self, run: Run, row: RunRow, actor: Actor, now: datetime) -> RowResult: ...
 
 
+class BatchHandler(Protocol):
+    """Works on many rows inside one open transaction; a row without a result is worked on by itself afterwards.
+
+    When it raises a PaydeskError nothing of it is kept, and every row is worked on by itself.
+    """
+
+    def __call__(
+        self, run: Run, rows: Sequence[RunRow], actor: Actor, now: datetime
+    ) -> Mapping[int, RowResult]: ...
+
+
 _handlers: dict[str, RowHandler] = {}
+_batches: dict[str, BatchHandler] = {}
 
 
 def register_handler(kind: str, handler: RowHandler) -> None:
     """Say who works on the rows of a kind of run; once, at start-up."""
     _handlers[kind] = handler
+
+
+def register_batch(kind: str, handler: BatchHandler) -> None:
+    """Have rows of a kind of run, which has its handler of single rows, worked on together; once, at start-up."""
+    _batches[kind] = handler
 
 
 def create_draft(
@@ -217,7 +235,9 @@ def step(*, run_id: int, clock: Callable[[], datetime] = utc_now, chunk: int = C
     if actor is None:
         return False
     until = time.monotonic() + STEP_SECONDS
-    for _ in range(chunk):
+    alone = _work_together(run_id, actor, clock(), chunk)
+    # One more than is left: it finds out that the run is over.
+    for _ in range(chunk if alone is None else len(alone) + 1):
         is_over = _work_next(run_id, actor, clock())
         if is_over is not None:
             return is_over
@@ -256,6 +276,48 @@ def _take(run_id: int, now: datetime) -> Actor | None:
             run.is_stop_requested = True
             run.stop_reason = f"{run.created_by_label} is not an active admin of this organisation any more."
         return Actor(run.created_by_id, run.created_by_label)
+
+
+def _work_together(run_id: int, actor: Actor, now: datetime, chunk: int) -> list[int] | None:
+    """Work on the next rows at once, where somebody can; the ids of those left, None where nobody can."""
+    try:
+        with transaction():
+            run = db.session.get_one(Run, run_id, populate_existing=True)
+            if run.kind not in _batches or run.state != RunState.RUNNING or run.is_stop_requested:
+                return None
+            rows = db.session.scalars(_waiting(run_id).limit(chunk)).all()
+            results = _batches[run.kind](run, rows, actor, now) if rows else {}
+            _keep_all(run_id, results, now)
+            left = [row.id for row in rows if row.id not in results]
+    except (PaydeskError, _RowTaken):
+        return None
+    return left
+
+
+def _keep_all(run_id: int, results: Mapping[int, RowResult], now: datetime) -> None:
+    """Write the outcomes of many rows and count them; another worker's outcome of any of them undoes it all."""
+    if not results:
+        return
+    statement = (
+        update(RunRow)
+        .where(RunRow.id == bindparam("row_id"), RunRow.outcome == RowOutcome.WAITING.value)
+        .values(outcome=bindparam("row_outcome"), message=bindparam("row_message"), finished_at=now)
+    )
+    rows = [
+        {"row_id": row_id, "row_outcome": result.outcome.value, "row_message": result.message[:2000]}
+        for row_id, result in results.items()
+    ]
+    written: Any = db.session.connection().execute(statement, rows)
+    if written.rowcount != len(rows):
+        raise _RowTaken
+    counts = Counter(result.outcome.value for result in results.values())
+    values: dict[str, Any] = {name: getattr(Run, name) + n for name, n in counts.items()}
+    db.session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(**values, lease_until=now + LEASE)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _work_next(run_id: int, actor: Actor, now: datetime) -> bool | None:

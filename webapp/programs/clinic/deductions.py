@@ -13,7 +13,7 @@ from webapp.kernel.clock import add_months
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.ledger.posting import EntryDraft
-from webapp.payouts.models import Payout
+from webapp.payouts.wallet import WalletPayout
 from webapp.people.models import Organisation
 from webapp.programs.clinic import entries, trail, wallets
 from webapp.programs.clinic.drafts import DeductionDraft
@@ -167,12 +167,12 @@ def _charge(row: Deduction, start: date, end: date, actor: Actor, now: datetime)
     return charge
 
 
-def set_off(payouts: Sequence[Payout], on: date, actor: Actor, now: datetime) -> list[EntryDraft]:
+def set_off(payouts: Sequence[WalletPayout], on: date, actor: Actor, now: datetime) -> list[EntryDraft]:
     """What practitioners owe is taken from payouts into their wallets, the oldest debt first, at most the payout."""
     debts = db.session.scalars(
         select(PractitionerDebt)
         .where(
-            PractitionerDebt.payee_id.in_({payout.payee_id for payout in payouts}),
+            PractitionerDebt.payee_id.in_({payout.payee.id for payout in payouts}),
             PractitionerDebt.set_off_minor < PractitionerDebt.amount_minor,
         )
         .order_by(PractitionerDebt.id)
@@ -183,7 +183,7 @@ def set_off(payouts: Sequence[Payout], on: date, actor: Actor, now: datetime) ->
     for payout in payouts if debts else ():
         left = payout.amount_minor
         for debt in debts:
-            if debt.payee_id != payout.payee_id or debt.currency != payout.currency:
+            if debt.payee_id != payout.payee.id or debt.currency != payout.currency:
                 continue
             amount = min(left, debt.amount_minor - debt.set_off_minor)
             if amount <= 0:

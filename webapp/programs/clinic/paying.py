@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,9 @@ from webapp.payouts import service as payouts
 from webapp.payouts.drafts import ExclusionDraft, LineDraft
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import WALLET
+from webapp.payouts.states import PayoutState
+from webapp.people.models import Payee
+from webapp.people.numbers import next_number
 from webapp.programs.clinic import planning, trail, wallets
 from webapp.programs.clinic.commission_rules import load_rules
 from webapp.programs.clinic.drafts import INVOICE_SOURCE, PROGRAM
@@ -25,6 +28,7 @@ from webapp.programs.clinic.invoicing import lock_invoice
 from webapp.programs.clinic.models import (
     Appointment,
     ClinicPayout,
+    ClinicTransaction,
     Invoice,
 )
 from webapp.programs.clinic.planning import Part, PayoutPlan
@@ -59,7 +63,7 @@ def plan_payout(*, organisation_id: int, number: str) -> PayoutPlan | Made:
     due = planning.due(invoice, live, settings)
     if due is None:
         return _made_before(invoice, live)
-    plan = planning.plan(invoice, due, live, settings, load_rules(organisation_id), is_locking=False)
+    plan = planning.plan(invoice, due, live, settings, load_rules(organisation_id))
     planning.check_wallet(plan)
     return plan
 
@@ -78,7 +82,10 @@ def create_payout(
     due = planning.due(invoice, live, settings)
     if due is None:
         return _made_before(invoice, live)
-    plan = planning.plan(invoice, due, live, settings, load_rules(organisation_id), is_locking=True)
+    rules = load_rules(organisation_id)
+    if invoice.appointment is not None and any(rule.commission.tiers for rule in rules):
+        planning.lock_payees({each.payee_id for each in invoice.appointment.practitioners})
+    plan = planning.plan(invoice, due, live, settings, rules)
     planning.check_wallet(plan)
     if invoice.offer != "open":
         invoice.offer, invoice.offer_reason = "open", ""
@@ -97,14 +104,24 @@ def _made_before(invoice: Invoice, live: Sequence[ClinicPayout]) -> Made:
         )
     )
     names = ", ".join(payout.reference for payout in found)
-    return Made(found, True, f"{invoice.number} has its payout already: {names}. Nothing was changed.")
+    return Made(found, True, has_payout(invoice.number, names))
+
+
+def has_payout(number: str, names: str) -> str:
+    """The answer to who asks again."""
+    return f"{number} has its payout already: {names}. Nothing was changed."
 
 
 def _told(payout: Payout) -> str:
-    amount = Money(payout.amount_minor, payout.currency).format()
-    if payout.state == "paid":
-        return f"{payout.reference}: {amount} is in the wallet of {payout.payee.name}."
-    return f"{payout.reference}: {amount} for {payout.payee.name} waits for approval."
+    amount = Money(payout.amount_minor, payout.currency)
+    if payout.state == PayoutState.PAID:
+        return is_in_wallet(payout.reference, amount, payout.payee)
+    return f"{payout.reference}: {amount.format()} for {payout.payee.name} waits for approval."
+
+
+def is_in_wallet(reference: str, amount: Money, payee: Payee) -> str:
+    """What a payout led to."""
+    return f"{reference}: {amount.format()} is in the wallet of {payee.name}."
 
 
 def _create(plan: PayoutPlan, part: Part, actor: Actor, now: datetime, run_id: int | None) -> Payout:
@@ -166,39 +183,63 @@ def exclusions_of(invoice: Invoice, appointment: Appointment, rule: Rule) -> lis
 def _keep(plan: PayoutPlan, part: Part, actor: Actor, now: datetime, payout: Payout) -> None:
     """This program's own record of a new payout, and the movement as people see it."""
     invoice = plan.invoice
-    assert invoice.appointment is not None  # noqa: S101 - the guard has looked
-    db.session.add(
-        ClinicPayout(
-            organisation_id=invoice.organisation_id,
-            invoice_id=invoice.id,
-            payee_id=part.payee.id,
-            payout_id=payout.id,
-            part=part.number,
-            rule_version_id=part.rule.version_id,
-            rule_label=part.rule.label[:200],
-            currency=invoice.currency,
-            base_minor=part.cut.base.amount,
-            percent=part.percent,
-            commission_minor=part.cut.commission.amount,
-            amount_minor=part.cut.amount.amount,
-            weight=part.weight,
-            held_on=invoice.appointment.held_on,
-            created_at=now,
-        )
+    on = trail.today(invoice.organisation_id, now)
+    values = movement_values(plan, part, payout.id, on, actor, now)
+    values |= {
+        "reference": next_number(invoice.organisation_id, "TX", 6),
+        "state": TransactionState.PENDING.value,
+    }
+    db.session.add_all(
+        [ClinicPayout(**record_values(plan, part, payout.id, now)), ClinicTransaction(**values)]
     )
-    wallets.new_transaction(
-        organisation_id=invoice.organisation_id,
-        kind=TransactionKind.PAYOUT,
-        method=Method.INTERNAL.value,
-        state=TransactionState.PENDING,
-        currency=invoice.currency,
-        amount_minor=part.cut.amount.amount,
-        happened_on=trail.today(invoice.organisation_id, now),
-        invoice=invoice,
-        payee_id=part.payee.id,
-        payout_id=payout.id,
-        from_wallet=wallets.CLINIC,
-        to_wallet=wallets.code_of(part.payee),
-        actor=actor,
-        now=now,
-    )
+    db.session.flush()
+
+
+def record_values(plan: PayoutPlan, part: Part, payout_id: int, now: datetime) -> dict[str, Any]:
+    """A row of ClinicPayout: what is paid for the invoice, and by which rule."""
+    return {
+        "organisation_id": plan.invoice.organisation_id,
+        "invoice_id": plan.invoice.id,
+        "payee_id": part.payee.id,
+        "payout_id": payout_id,
+        "part": part.number,
+        "rule_version_id": part.rule.version_id,
+        "rule_label": part.rule.label[:200],
+        "currency": plan.invoice.currency,
+        "base_minor": part.cut.base.amount,
+        "percent": part.percent,
+        "commission_minor": part.cut.commission.amount,
+        "amount_minor": part.cut.amount.amount,
+        "weight": part.weight,
+        "taken_base_minor": 0,
+        "taken_commission_minor": 0,
+        "held_on": plan.held_on,
+        "created_at": now,
+    }
+
+
+def movement_values(
+    plan: PayoutPlan, part: Part, payout_id: int, on: date, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    """A row of ClinicTransaction, done, and without its number: the payout as a movement between wallets."""
+    return {
+        "organisation_id": plan.invoice.organisation_id,
+        "kind": TransactionKind.PAYOUT.value,
+        "method": Method.INTERNAL.value,
+        "state": TransactionState.COMPLETED.value,
+        "currency": plan.invoice.currency,
+        "amount_minor": part.cut.amount.amount,
+        "fee_minor": 0,
+        "invoice_id": plan.invoice.id,
+        "payee_id": part.payee.id,
+        "payout_id": payout_id,
+        "from_wallet": wallets.CLINIC,
+        "to_wallet": wallets.code_of(part.payee),
+        "provider_reference": "",
+        "proof_name": "",
+        "note": "",
+        "happened_on": on,
+        "created_by_id": actor.user_id,
+        "created_by_label": actor.label,
+        "created_at": now,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -85,6 +85,12 @@ class PayoutPlan:
     def base(self) -> Money:
         """What leaves the clinic's wallet."""
         return Money(sum(part.cut.base.amount for part in self.parts), self.invoice.currency)
+
+    @property
+    def held_on(self) -> date:
+        """The day of the appointment."""
+        assert self.invoice.appointment is not None  # noqa: S101 - the guard has looked
+        return self.invoice.appointment.held_on
 
     @property
     def sentence(self) -> str:
@@ -183,8 +189,22 @@ def volume_before(payee_id: int, currency: str, on: date) -> int:
     return int(total or 0)
 
 
-def plan(invoice: Invoice, due: Money, live: Sequence[ClinicPayout], settings: ClinicSettings,
-          rules: Sequence[Rule], *, is_locking: bool) -> PayoutPlan:  # fmt: skip
+def lock_payees(payee_ids: Iterable[int]) -> None:
+    """Let only one at a time count the months of these practitioners: two would leave each other out."""
+    for payee_id in sorted(payee_ids):
+        lock_row(Payee, Payee.id == payee_id, key_share=True)
+
+
+def plan(
+    invoice: Invoice,
+    due: Money,
+    live: Sequence[ClinicPayout],
+    settings: ClinicSettings,
+    rules: Sequence[Rule],
+    *,
+    volume: Callable[[int, str, date], int] = volume_before,
+) -> PayoutPlan:
+    """Who gets how much of what is due, by which rule. Raises the third and fourth guards' errors, NothingLeft."""
     recipients = _recipients(invoice, settings)
     appointment = invoice.appointment
     assert appointment is not None  # noqa: S101 - the guard has looked
@@ -193,12 +213,9 @@ def plan(invoice: Invoice, due: Money, live: Sequence[ClinicPayout], settings: C
         if not base:
             continue
         rule = find_rule(rules, payee_id=each.payee_id, category=appointment.category, on=appointment.held_on)
-        volume = 0
+        so_far = 0
         if rule.commission.tiers:
-            if is_locking:
-                # Two payouts at once would both count the month without the other.
-                lock_row(Payee, Payee.id == each.payee_id, key_share=True)
-            volume = volume_before(each.payee_id, invoice.currency, appointment.held_on)
+            so_far = volume(each.payee_id, invoice.currency, appointment.held_on)
         mine = [row for row in live if row.payee_id == each.payee_id]
         same = [paid_of(row) for row in mine if row.rule_version_id == rule.version_id]
         cut = next_cut(
@@ -206,7 +223,7 @@ def plan(invoice: Invoice, due: Money, live: Sequence[ClinicPayout], settings: C
             rule.commission,
             base_before=sum(paid.net_base_minor for paid in same),
             commission_before=sum(paid.net_commission_minor for paid in same),
-            volume_minor=volume,
+            volume_minor=so_far,
         )
         if cut.amount:
             number = _free_part(mine)
@@ -251,12 +268,17 @@ def _source(invoice: Invoice, payee_id: int, number: int) -> SourceDraft:
     return SourceDraft(PAYMENT_SOURCE, found)
 
 
-def check_wallet(plan: PayoutPlan) -> None:
-    """The fifth guard, before anything is written; the ledger itself refuses what comes in between."""
+def check_wallet(plan: PayoutPlan, there: Money | None = None) -> None:
+    """The fifth guard, before anything is written; the ledger itself refuses what comes in between.
+
+    `there` is what the clinic's wallet holds, where it is known already. Raises WalletTooLow.
+    """
     invoice = plan.invoice
-    there = wallets.balance(invoice.organisation_id, wallets.CLINIC, invoice.currency)
-    if there < plan.base.amount:
+    if there is None:
+        balance = wallets.balance(invoice.organisation_id, wallets.CLINIC, invoice.currency)
+        there = Money(balance, invoice.currency)
+    if there < plan.base:
         raise WalletTooLow(
-            f"The clinic's wallet holds {Money(there, invoice.currency).format()}, less than the "
+            f"The clinic's wallet holds {there.format()}, less than the "
             f"{plan.base.format()} that {invoice.number} needs. Put money into the wallet first."
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import select
@@ -11,11 +12,12 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
+from webapp.ledger.models import Account
 from webapp.notices import wanted
 from webapp.payouts import service as payouts
 from webapp.payouts.drafts import ExclusionDraft, LineDraft
 from webapp.payouts.models import Payout
-from webapp.people.models import Organisation, Payee
+from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.clinic import entries, trail, wallets
 from webapp.programs.clinic.drafts import PROGRAM, check_amount
 from webapp.programs.clinic.models import ClinicTransaction
@@ -70,6 +72,58 @@ def request_withdrawal(
     )
     wanted.ask(payee, now)
     return payout
+
+
+def with_money(organisation_id: int) -> Sequence[int]:
+    """Practitioners whose wallets hold something, and who are still paid."""
+    return db.session.scalars(
+        select(Payee.id)
+        .join(Account, Account.payee_id == Payee.id)
+        .where(
+            Payee.organisation_id == organisation_id,
+            Payee.kind == Role.PRACTITIONER.value,
+            Payee.is_active.is_(True),
+            Account.code == "wallet:" + Payee.reference,
+            Account.balance_minor > 0,
+        )
+        .order_by(Payee.id)
+        .distinct()
+    ).all()
+
+
+def withdraw_all(
+    *, organisation_id: int, payee_id: int, day: date, actor: Actor, now: datetime
+) -> list[Payout]:
+    """The schedule's withdrawal: all that a practitioner's wallets hold, of each currency once for a day.
+
+    A wallet with less than the smallest withdrawal is left for the next time.
+    """
+    payee = wallets.get_practitioner(organisation_id, payee_id)
+    least = max(1, settings_of(organisation_id).withdrawal_minimum_minor)
+    rows = db.session.execute(
+        select(Account.currency, Account.balance_minor).where(
+            Account.organisation_id == organisation_id,
+            Account.code == wallets.code_of(payee),
+            Account.balance_minor >= least,
+        )
+    ).all()
+    made = []
+    for currency, balance in rows:
+        key = f"clinic:withdrawal:{payee.id}:{currency}:{day.isoformat()}"
+        if _find(organisation_id, key) is None:
+            made.append(
+                request_withdrawal(
+                    organisation_id=organisation_id,
+                    payee_id=payee.id,
+                    amount_minor=int(balance),
+                    currency=currency,
+                    is_automatic=True,
+                    idempotency_key=key,
+                    actor=actor,
+                    now=now,
+                )
+            )
+    return made
 
 
 def _find(organisation_id: int, key: str) -> Payout | None:
