@@ -1,6 +1,8 @@
 """Stops the rest of a batch when too much of it fails: whatever is wrong shall not be done a thousand times.
 
-A batch here is what left over a rail of an organisation lately. Nothing is stopped when nothing waits.
+A batch here is what left over a rail of an organisation lately. Nothing is stopped when nothing waits; but for a rail
+that leaves in files: the bank answers hours later, and what comes next is the next file. It is not made or approved
+before somebody has looked.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from webapp.payouts import policies
 from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import RailSwitch, Transfer, TransferEvent
 from webapp.payouts.states import TransferState
+from webapp.providers import registry
 
 _S = TransferState
 IN_A_ROW = 4
@@ -39,13 +42,16 @@ def look(transfer: Transfer, now: datetime) -> bool:
     else:
         return False
     waiting = _waiting(transfer)
-    if not waiting:
+    if registry.leaves_in_files(transfer.rail):
+        stops = "no file is made or approved"
+    elif waiting:
+        stops = f"{waiting} that {'wait' if waiting > 1 else 'waits'} will not be sent"
+    else:
         return False
     return policies.halt(
         organisation_id=transfer.organisation_id,
         rail=transfer.rail,
-        reason=f"{words}; {waiting} that {'wait' if waiting > 1 else 'waits'} will not be sent before somebody has "
-        "looked. Lift the halt then.",
+        reason=f"{words}; {stops} before somebody has looked. Lift the halt then.",
         actor=WORKER,
         now=now,
         kind=AlertKind.STOP_LOSS,
