@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from webapp.audit import service as audit
 from webapp.database import db
-from webapp.kernel.actor import Actor
+from webapp.kernel.actor import SCHEDULER, Actor
 from webapp.kernel.clock import month_bounds
 from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import digest
@@ -128,6 +129,40 @@ def pay_rows(run: Run, rows: Sequence[RunRow], actor: Actor, now: datetime) -> M
     return batch.results
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do now: what is paid, and what is not with its reason."""
+
+    ready: tuple[PayoutPlan, ...]
+    # Number of the invoice, and why nothing is paid for it.
+    skipped: tuple[tuple[str, str], ...]
+
+    def sums(self) -> list[tuple[Money, Money, Money]]:
+        """Base, commission and amount of all that is ready, by currency."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for plan in self.ready:
+            for part in plan.parts:
+                before = found.get(plan.invoice.currency, (0, 0, 0))
+                now = (part.cut.base.amount, part.cut.commission.amount, part.cut.amount.amount)
+                found[plan.invoice.currency] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
+        return [
+            (Money(base, currency), Money(commission, currency), Money(amount, currency))
+            for currency, (base, commission, amount) in sorted(found.items())
+        ]
+
+
+def preview(run: Run) -> Preview:
+    """What a run that waits for its confirmation would pay, and what not; nothing is locked or written."""
+    rows = db.session.scalars(select(RunRow).where(RunRow.run_id == run.id).order_by(RunRow.position)).all()
+    batch = _Batch(run, rows, SCHEDULER, run.created_at)
+    batch.decide(is_locking=False)
+    ready = {row.id: plan for row, plan in (*batch.plans, *batch.by_themselves)}
+    return Preview(
+        tuple(ready[row.id] for row in rows if row.id in ready),
+        tuple((row.subject_label, batch.results[row.id].message) for row in rows if row.id in batch.results),
+    )
+
+
 class _Batch:
     """The invoices of one batch, locked; first all is decided as one by one, then all is written."""
 
@@ -136,20 +171,20 @@ class _Batch:
         self.organisation_id = run.organisation_id
         self.results: dict[int, RowResult] = {}
         self.plans: list[tuple[RunRow, PayoutPlan]] = []
+        self.by_themselves: list[tuple[RunRow, PayoutPlan]] = []
         self.settings = settings_of(self.organisation_id)
         self.rules: list[Rule] = load_rules(self.organisation_id)
         self.policy, _ = policies.current_policy(self.organisation_id)
         self.volumes: dict[tuple[int, str, date], int] = {}
         self.left_in_wallet: dict[str, int] = {}
 
-    def _load(self) -> dict[int, Invoice]:
-        """The invoices, locked in the order of their ids."""
+    def _load(self, is_locking: bool) -> dict[int, Invoice]:
+        """The invoices, by their ids; locked in that order."""
         ids = [row.subject_id for row in self.rows if row.subject_id is not None]
-        found = db.session.scalars(
+        query = (
             select(Invoice)
             .where(Invoice.organisation_id == self.organisation_id, Invoice.id.in_(ids))
             .order_by(Invoice.id)
-            .with_for_update()
             .options(
                 selectinload(Invoice.appointment)
                 .selectinload(Appointment.practitioners)
@@ -157,12 +192,14 @@ class _Batch:
             )
             .execution_options(populate_existing=True)
         )
+        found = db.session.scalars(query.with_for_update() if is_locking else query)
         return {invoice.id: invoice for invoice in found}
 
-    def decide(self) -> None:
+    def decide(self, *, is_locking: bool = True) -> None:
         """What each invoice pays, or why it does not."""
-        invoices = self._load()
-        self._lock_counted(invoices)
+        invoices = self._load(is_locking)
+        if is_locking:
+            self._lock_counted(invoices)
         live = _live_by_invoice(list(invoices))
         known = self._references(live)
         for row in self.rows:
@@ -197,11 +234,12 @@ class _Batch:
             message = paying.has_payout(invoice.number, names)
             self.results[row.id] = RowResult(RowOutcome.SKIPPED, message)
             return
-        if live:
-            return  # a further part: made by itself
         plan = planning.plan(invoice, due, live, self.settings, self.rules, volume=self._volume)
-        if not all(wallet_many.goes_alone(self.policy, part.cut.amount) for part in plan.parts):
-            return  # a person must approve it
+        is_approved = all(wallet_many.goes_alone(self.policy, part.cut.amount) for part in plan.parts)
+        if live or not is_approved:
+            # A further part, or one that a person must approve: made by itself.
+            self.by_themselves.append((row, plan))
+            return
         self._take_from_wallet(plan)
         for part in plan.parts:
             key = (part.payee.id, invoice.currency, month_bounds(plan.held_on)[0])
