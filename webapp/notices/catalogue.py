@@ -47,6 +47,12 @@ KINDS: dict[str, Kind] = {
              PAYEES),
         Kind("rent_due", "Rent due", "How much, by when, and the link that pays it.", _MONEY, TENANTS),
         Kind("rent_received", "Rent received", "The tenant's receipt.", _MONEY, TENANTS),
+        Kind("rent_reminder", "Rent reminder", "Before the due day and after it, until the rent is paid.", _MONEY,
+             TENANTS),
+        Kind("rent_refunded", "Rent given back", "How much went back to the tenant, and which way.", _MONEY, TENANTS),
+        Kind("owner_rent_went_back", "Rent went back", "What of it was yours, and how it is borne.", _MONEY, PAYEES),
+        Kind("owner_shares_changed", "Shares of a property changed", "Old and new part, and until when payouts are "
+             "looked at.", _SECURITY, PAYEES),
         Kind("invitation", "Invitation", "A personal link to choose a password.", _SECURITY, EVERYBODY),
         Kind("reset", "Password reset", "A personal link, asked for on the sign-in page.", _SECURITY, EVERYBODY),
         Kind("new_device", "Sign-in from a new device", "When, with which browser and from where.", _SECURITY,

@@ -14,6 +14,7 @@ from webapp.payouts.payment import ask_status, mark_paid, reissue, retry, revers
 from webapp.payouts.policies import change_policy, halt, lift_halt
 from webapp.payouts.records import PayoutSubscriber, Result, register_subscriber
 from webapp.payouts.reviews import settle_review
+from webapp.payouts.withdrawal import withdraw
 
 __all__ = [
     "ExclusionDraft",
@@ -40,4 +41,5 @@ __all__ = [
     "reverse",
     "settle_review",
     "submit",
+    "withdraw",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests import factories
 from tests.factories import rentals
@@ -25,7 +25,7 @@ from webapp.payouts import execution, settlement
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout, Transfer
 from webapp.people.models import Payee
-from webapp.programs.rentals import collecting, hooks, returns, service, sharing, work
+from webapp.programs.rentals import booking, collecting, hooks, returns, service, sharing, work
 from webapp.programs.rentals.models import DistributionShare, OwnerDebt, RentCharge, RentPayment, RentReturn
 from webapp.providers import registry
 from webapp.providers.ports import Answer, CollectionAnswer, CollectionState, Outcome
@@ -190,7 +190,7 @@ def test_a_message_of_a_refund_is_not_applied_before_it_is(scene: Scene) -> None
 # ---------------------------------------------------------------- what has not left
 
 
-def _send(scene: Scene) -> list[Payout]:
+def _send(scene: Scene, *, is_begun: bool = True) -> list[Payout]:
     with transaction():
         for payout_id in db.session.scalars(select(Payout.id).order_by(Payout.id)).all():
             row = db.session.get_one(Payout, payout_id)
@@ -204,6 +204,8 @@ def _send(scene: Scene) -> list[Payout]:
             }
             payouts.approve(**same, now=WHEN)
             payouts.submit(**same, now=WHEN, rail="sandbox")
+        # A worker has begun to send them, or has not yet.
+        db.session.execute(update(Transfer).values(sends=int(is_begun)))
     return scene.payouts
 
 
@@ -265,6 +267,25 @@ def test_a_transfer_that_comes_to_nothing_after_the_chargeback_is_taken_back(
     _share(scene)
     assert [p.state for p in scene.payouts] == ["cancelled", "cancelled"]
     _nobody_owes(scene)
+
+
+def test_a_transfer_that_no_worker_has_begun_to_send_is_taken_back(scene: Scene) -> None:
+    _send(scene, is_begun=False)
+    _chargeback(scene, amount=1_000_00)
+    assert [p.state for p in scene.payouts] == ["cancelled", "cancelled"]
+    for transfer in db.session.scalars(select(Transfer)):
+        assert (transfer.state, transfer.error_code) == ("failed", "WITHDRAWN")
+    for transfer_id in db.session.scalars(select(Transfer.id)).all():
+        db.session.rollback()
+        assert execution.send(transfer_row_id=transfer_id, clock=lambda: WHEN) is None
+    _share(scene)
+    assert [p.amount_minor for p in scene.payouts[2:]] == [4_890_24, 3_260_16]
+    debts = db.session.scalars(select(OwnerDebt).order_by(OwnerDebt.id)).all()
+    assert [(d.unsent_minor, d.amount_minor) for d in debts] == [(543_36, 543_36), (362_24, 362_24)]
+    db.session.rollback()
+    query = select(func.count()).where(OutboxMessage.kind == "notice.payout.failed")
+    assert db.session.scalar(query) == 0
+    assert scene.books_agree()
 
 
 def test_what_is_under_review_is_held(scene: Scene) -> None:
@@ -416,27 +437,25 @@ def test_a_rent_is_not_shared_out_while_it_is_going_back(
 
 def test_the_charge_is_locked_after_its_payment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     locked: list[type] = []
-    lock = returns.lock_row
+    lock = booking.lock_row
 
     def spy(model: type, *conditions: object, **how: object) -> object:
         locked.append(model)
         return lock(model, *conditions, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(returns, "lock_row", spy)
+    monkeypatch.setattr(booking, "lock_row", spy)
     _chargeback(scene)
     assert locked[-2:] == [RentPayment, RentCharge]
     db.session.rollback()
     assert db.session.get_one(RentCharge, scene.charge_id).paid_minor == 0
 
 
-def test_a_case_number_tells_nothing_of_another_organisation(scene: Scene) -> None:
+def test_a_case_number_belongs_to_one_organisation(scene: Scene) -> None:
     _chargeback(scene, "CB-7", 100_00)
     with pytest.raises(Conflict, match="recorded already"):
         _chargeback(scene, "CB-7", 100_00)
     other = Scene(scene.gateway)
     other.pay()
-    with pytest.raises(Conflict, match="cannot be recorded now"):
-        _chargeback(other, "CB-7", 100_00)
-    assert (other.payment.returned_minor, scene.payment.returned_minor) == (0, 100_00)
-    _chargeback(other, "CB-8", 100_00)
+    _chargeback(other, "CB-7", 200_00)
+    assert (other.payment.returned_minor, scene.payment.returned_minor) == (200_00, 100_00)
     assert other.books_agree()

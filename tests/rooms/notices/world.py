@@ -29,6 +29,8 @@ from webapp.people import sessions
 from webapp.people.access.models import AccountLink
 from webapp.people.changes.models import CoolOffRelease, MethodChange
 from webapp.people.models import Organisation, Payee, PayoutMethod, User, UserSession
+from webapp.programs.rentals import returns
+from webapp.programs.rentals.models import OwnerDebt, Property, RentCharge, RentReminder, ShareChange
 from webapp.runs.models import Run
 from webapp.statements.models import Document
 
@@ -199,6 +201,27 @@ def _rents(world: World) -> None:
             charge.lease.unit.name = f"{world.text[:110]}{charge.id}"
         received.proof_reference = world.text[:120]
     world.ids |= {"rent_due": asked.id, "rent_received": received.id, "details_wanted": owner.id}
+    _rents_that_change(world, place, owner, asked)
+
+
+def _rents_that_change(world: World, place: Property, owner: Payee, asked: RentCharge) -> None:
+    """A tenant who is reminded, a rent that went back by hand, an owner whose part changed."""
+    paid = rents.received(rentals.charge(place))
+    back = returns.order_refund(
+        organisation_id=world.organisation.id, reference=paid.reference, amount_minor=1_000_00,
+        reason=_or(world, "Paid twice."), actor=people.actor_of(world.ana), now=world.now,
+    )  # fmt: skip
+    reminder = RentReminder(
+        organisation_id=world.organisation.id, charge_id=asked.id, stage=3, created_at=world.now
+    )
+    change = ShareChange(
+        organisation_id=world.organisation.id, property_id=place.id, payee_id=owner.id, weight_before=1,
+        total_before=2, weight_after=1, total_after=1, changed_by_id=world.ana.id,
+        changed_by_label=world.ana.email, changed_at=world.now, waits_until=world.now + timedelta(hours=48),
+    )  # fmt: skip
+    world.ids |= {"rent_reminder": _added(reminder), "owner_shares_changed": _added(change)}
+    debt = db.session.scalars(select(OwnerDebt).where(OwnerDebt.return_id == back.id)).one()
+    world.ids |= {"rent_refunded": back.id, "owner_rent_went_back": debt.id}
 
 
 def _import(world: World) -> ImportFile:
@@ -242,6 +265,7 @@ def kind_of(name: str) -> str:
         "admin",
         "policy",
         "rent",
+        "owner",
         "payments",
         "transfers",
         "lift",

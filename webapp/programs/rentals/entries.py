@@ -16,6 +16,7 @@ RECEIVED = AccountKey("rent_received")
 FEE, GATEWAY = AccountKey("income:management_fee"), AccountKey("income:gateway_charge")
 FEE_TAX, WITHHELD = AccountKey("tax_on_fees"), AccountKey("tax_withheld")
 BILLS = AccountKey("bills_payable")
+RETURNED_TWICE = AccountKey("expense:rent_returned_twice")
 
 
 def held(payee: Payee) -> AccountKey:
@@ -26,6 +27,16 @@ def held(payee: Payee) -> AccountKey:
 def owed_by(payee: Payee) -> AccountKey:
     """What an owner owes because rent went back after it was paid out."""
     return AccountKey(f"receivable:{payee.reference}", payee.id)
+
+
+def owed_by_tenant(payment: RentPayment) -> AccountKey:
+    """What the tenants of a lease owe because more went back to them than had come."""
+    return AccountKey(f"receivable:{payment.charge.lease.reference}")
+
+
+def credit(lease_reference: str) -> AccountKey:
+    """What the tenants of a lease paid beyond their rent."""
+    return AccountKey(f"tenant_credit:{lease_reference}")
 
 
 def reserve(property_reference: str) -> AccountKey:
@@ -59,10 +70,16 @@ def _post(
 
 
 def received(payment: RentPayment, on: date, actor: Actor, now: datetime) -> None:
-    """The tenant's money is there: at the gateway with its charge on top, or in the bank when it came by hand."""
-    place = COLLECTIONS if payment.source == "phonepe" else BANK
-    total = payment.amount_minor + payment.gateway_charge_minor
-    legs = [(place, total), (RECEIVED, -payment.amount_minor), (GATEWAY, -payment.gateway_charge_minor)]
+    """The tenant's money is there: at the gateway with its charge on top, in the bank, or as their credit."""
+    own = credit(payment.charge.lease.reference)
+    place = {"phonepe": COLLECTIONS, "credit": own}.get(payment.source, BANK)
+    total = payment.amount_minor + payment.gateway_charge_minor + payment.credit_minor
+    legs = [
+        (place, total),
+        (RECEIVED, -payment.amount_minor),
+        (GATEWAY, -payment.gateway_charge_minor),
+        (own, -payment.credit_minor),
+    ]
     _post(payment, "received", f"rent:{payment.id}:received", legs, on, actor, now, "rent received")
 
 
@@ -112,14 +129,17 @@ def went_back(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Rent goes back to the tenant: the fee, its tax and what was withheld in proportion, the rest from the owners."""
-    place = COLLECTIONS if payment.source == "phonepe" else BANK
+    """Rent goes back to the tenant: the fee, its tax and what was withheld in proportion, the rest from the owners.
+
+    What is more than the payment had left is owed by the tenant, or lost, as a person chose.
+    """
     legs = [
-        (place, -returned.amount_minor),
+        (_left_from(returned, payment), -returned.amount_minor),
         (FEE, fee_minor),
         (FEE_TAX, fee_tax_minor),
         (WITHHELD, withheld_minor),
         *((owed_by(payee), amount) for payee, amount in debts),
+        (_excess_of(returned, payment), returned.excess_minor),
     ]
     words = "charged back" if returned.kind == "chargeback" else "refunded"
     _post(payment, words.replace(" ", "_"), f"rent:return:{returned.id}", legs, on, actor, now, words)
@@ -129,6 +149,18 @@ def went_back_unshared(
     returned: RentReturn, payment: RentPayment, on: date, actor: Actor, now: datetime
 ) -> None:
     """Rent goes back before it was shared out."""
-    place = COLLECTIONS if payment.source == "phonepe" else BANK
-    legs = [(place, -returned.amount_minor), (RECEIVED, returned.amount_minor)]
+    legs = [
+        (_left_from(returned, payment), -returned.amount_minor),
+        (RECEIVED, returned.amount_minor - returned.excess_minor),
+        (_excess_of(returned, payment), returned.excess_minor),
+    ]
     _post(payment, "returned", f"rent:return:{returned.id}", legs, on, actor, now, "went back unshared")
+
+
+def _left_from(returned: RentReturn, payment: RentPayment) -> AccountKey:
+    """Where the money went back from: the gateway, or the bank where people gave it back by hand."""
+    return COLLECTIONS if payment.source == "phonepe" and not returned.hand_reference else BANK
+
+
+def _excess_of(returned: RentReturn, payment: RentPayment) -> AccountKey:
+    return owed_by_tenant(payment) if returned.excess_to == "tenant" else RETURNED_TWICE

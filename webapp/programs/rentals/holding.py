@@ -61,7 +61,7 @@ def hold_back(payment: RentPayment, actor: Actor, now: datetime) -> None:
 def take_back(
     payment: RentPayment, why: str, actor: Actor, now: datetime, only: set[int] | None = None
 ) -> None:
-    """Cancel the payouts of a rent of which nothing is under way; their shares are held again.
+    """Cancel the payouts of a rent of which nothing is under way, or nothing was begun; their shares are held again.
 
     One that cannot be cancelled is put on hold. One that is on hold stays there, as somebody must look at it first:
     after a restore it may have been paid, and made anew it would be paid twice. `only`: payees to whom it is limited.
@@ -70,7 +70,8 @@ def take_back(
         if share.payout_id is None or (only is not None and share.payee_id not in only):
             continue
         payout = lock_row(Payout, Payout.id == share.payout_id)
-        if payout.state not in _NOT_SENT:
+        is_sending = payout.state == PayoutState.PROCESSING
+        if payout.state not in _NOT_SENT and not is_sending:
             continue
         same: dict[str, Any] = {
             "organisation_id": payment.organisation_id,
@@ -79,6 +80,12 @@ def take_back(
             "actor": actor,
             "now": now,
         }
+        if is_sending:
+            # Only while it is certain that no worker has begun to send it; else it is owed.
+            with contextlib.suppress(PaydeskError), db.session.begin_nested():
+                payouts.withdraw(**same)
+                share.offer, share.waits_for = "open", ""
+            continue
         if payout.is_held:
             payouts.hold_also(**same)
             continue
@@ -152,6 +159,8 @@ def net(
             break
         key = f"{share.id}:{debt.id}:{debt.netted_minor}"
         debt.netted_minor += amount
+        if is_own:
+            debt.unsent_minor += amount
         share.netted_minor += amount
         entries.netted(payment, share.payee, amount, key, on, actor, now)
     db.session.flush()

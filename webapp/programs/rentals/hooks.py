@@ -19,7 +19,7 @@ from webapp.providers.ports import CollectionState
 
 _AGAIN = timedelta(minutes=2)
 _UNCLEAR = (CollectionState.UNKNOWN, CollectionState.NOT_SENT, CollectionState.PENDING)
-_RECEIVED = (PaymentState.COMPLETED, PaymentState.REFUNDED)
+_RECEIVED = (PaymentState.COMPLETED, PaymentState.REFUNDED, PaymentState.GOING_BACK)
 
 
 def handle(organisation_id: int, subject: str, event: str) -> Outcome | Later:
@@ -74,7 +74,7 @@ def _refund(return_id: int, event: str) -> Outcome | Later:
         row = db.session.get_one(RentReturn, return_id)
         reference = db.session.scalar(select(RentPayment.reference).where(RentPayment.id == row.payment_id))
         state, problem, is_asked = row.state, row.error_message, row.next_check_at is not None
-    if state == "completed" or not event.endswith(".completed"):
+    if (state == "completed" and not problem) or not event.endswith(".completed"):
         return Outcome(MessageState.APPLIED, f"The refund of {reference} is {state}.")
     # It says given back, and Paydesk has it otherwise: asked again while PhonePe gives no clear answer.
     if is_asked or (state == "failed" and said in _UNCLEAR):

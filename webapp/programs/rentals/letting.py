@@ -76,6 +76,8 @@ def create_lease(*, organisation_id: int, draft: LeaseDraft, actor: Actor, now: 
     """A new lease of a unit that is free, numbered LS-0001 and on. Raises Invalid, NotFound, Conflict."""
     draft.check()
     unit = lock_row(Unit, Unit.organisation_id == organisation_id, Unit.id == draft.unit_id)
+    if not (unit.is_active and unit.property.is_active):
+        raise Conflict(f"{unit.name} of {unit.property.name} is switched off. Switch it on before it is let.")
     if draft.currency != unit.property.currency:
         raise Invalid("currency", f"Rents of {unit.property.name} are in {unit.property.currency}.")
     tenants = db.session.scalars(

@@ -761,3 +761,5 @@ class OwnerDebt(Base):
     # What of it was still held for the owner when the rent went back, and never left.
     unsent_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[Instant]
+
+    payee: Mapped[Payee] = relationship(lazy="select")

@@ -53,9 +53,10 @@ def _record(
     )
 
 
-def _new(
+def new(
     charge: RentCharge, source: PaymentSource, amount_minor: int, now: datetime, **values: Any
 ) -> RentPayment:
+    """A new payment of a charge, numbered RP-2026-000001 and on; nothing is booked yet."""
     payment = RentPayment(
         organisation_id=charge.organisation_id,
         reference=next_number(charge.organisation_id, f"RP-{now.year}", 6),
@@ -85,7 +86,7 @@ def begin_online(*, charge_id: int, actor: Actor, now: datetime) -> RentPayment:
         return waiting
     organisation = db.session.get_one(Organisation, charge.organisation_id)
     bands = terms.bands_on(charge.organisation_id, local_date(now, organisation.timezone))
-    payment = _new(
+    payment = new(
         charge,
         PaymentSource.PHONEPE,
         left,
@@ -183,26 +184,30 @@ def apply(*, payment_id: int, answer: CollectionAnswer, now: datetime) -> RentPa
 def _completed(payment: RentPayment, answer: CollectionAnswer, now: datetime) -> None:
     if payment.state not in (_P.PENDING, _P.FAILED, _P.CANCELLED):
         return
-    expected = payment.amount_minor + payment.gateway_charge_minor
-    if answer.amount_minor != expected:
-        paid = (
-            "no amount"
-            if answer.amount_minor is None
-            else Money(answer.amount_minor, payment.currency).format()
-        )
-        asked = Money(expected, payment.currency).format()
-        is_new = payment.error_code != AMOUNT_DIFFERS
-        payment.error_code = AMOUNT_DIFFERS
-        payment.error_message = f"The gateway says {paid}, and {asked} was asked for. A person must look."
-        payment.next_check_at = None
-        if is_new:
-            _record("amount_differs", payment, WORKER, now, {"amount": [expected, answer.amount_minor]})
-        return
     payment.gateway_reference, payment.gateway_method = answer.provider_reference, answer.method
     payment.utr = answer.utr
+    expected = payment.amount_minor + payment.gateway_charge_minor
+    if answer.amount_minor != expected:
+        _differs(payment, answer, expected, now)
+        return
+    payment.said_minor = None
     organisation = db.session.get_one(Organisation, payment.organisation_id)
     payment.received_on = local_date(now, organisation.timezone)
     complete(payment, WORKER, now)
+
+
+def _differs(payment: RentPayment, answer: CollectionAnswer, expected: int, now: datetime) -> None:
+    """Another amount came: nothing is booked, nothing asked any more; two people settle it."""
+    said, asked = (
+        "no amount" if minor is None else Money(minor, payment.currency).format()
+        for minor in (answer.amount_minor, expected)
+    )
+    is_new = payment.error_code != AMOUNT_DIFFERS or payment.said_minor != answer.amount_minor
+    payment.error_code, payment.said_minor = AMOUNT_DIFFERS, answer.amount_minor
+    payment.error_message = f"The gateway says {said}, and {asked} was asked for. A person must look."
+    payment.next_check_at = None
+    if is_new:
+        _record("amount_differs", payment, WORKER, now, {"amount": [expected, answer.amount_minor]})
 
 
 def complete(payment: RentPayment, actor: Actor, now: datetime) -> None:
@@ -279,7 +284,7 @@ def enter_by_hand(
         )
     try:
         with db.session.begin_nested():
-            payment = _new(
+            payment = new(
                 charge,
                 PaymentSource.MANUAL,
                 amount_minor,

@@ -136,7 +136,12 @@ def free_units(organisation_id: int) -> Sequence[Unit]:
     return db.session.scalars(
         select(Unit)
         .join(Property, Property.id == Unit.property_id)
-        .where(Unit.organisation_id == organisation_id, Unit.is_active.is_(True), ~is_let)
+        .where(
+            Unit.organisation_id == organisation_id,
+            Unit.is_active.is_(True),
+            Property.is_active.is_(True),
+            ~is_let,
+        )
         .options(joinedload(Unit.property))
         .order_by(Property.name, Unit.name, Unit.id)
     ).all()

@@ -1,8 +1,8 @@
-"""Rent that goes back to the tenant: refunds that we order, chargebacks that befall us; and what owners then owe.
+"""Rent that goes back to the tenant: refunds that we order, chargebacks that befall us.
 
-The fee, its tax and what was withheld go back in proportion; the owners bear the rest. What was paid out to them
-already they owe, and it is netted from their next payouts. What has not left is held, taken back and set off
-(`holding`).
+Who bears it is booked in `booking`. What was paid out to owners already they owe, and it is netted from their next
+payouts. What has not left is held, taken back and set off (`holding`). What the gateway refuses, or gives no clear
+answer about, is left to people (`settling`).
 """
 
 from __future__ import annotations
@@ -17,25 +17,23 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db, lock_row, transaction
 from webapp.kernel.actor import WORKER, Actor
-from webapp.kernel.clock import local_date, utc_now
+from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_transfer_id
 from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
-from webapp.people.models import Organisation, Payee
-from webapp.programs.rentals import charging, collecting, entries, holding, rules, sharing
+from webapp.programs.rentals import booking, collecting, holding, rules, sharing
 from webapp.programs.rentals.models import (
-    Distribution,
-    OwnerDebt,
     PaymentSource,
     PaymentState,
-    RentCharge,
     RentPayment,
     RentReturn,
     ReturnKind,
 )
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionState
+
+WATCHED_DAYS = (1, 3, 7)
 
 
 def order_refund(
@@ -46,13 +44,27 @@ def order_refund(
     A refund by hand counts at once; one through the gateway when the gateway confirms it. Raises Invalid, NotFound,
     Conflict.
     """
-    payment = _lock(organisation_id, reference, amount_minor, reason)
-    row = _new(payment, ReturnKind.REFUND, f"RF{new_transfer_id()}", amount_minor, reason, actor, now)
+    payment = _lock(organisation_id, reference, reason)
+    need_left(payment, amount_minor)
+    return begin(payment, amount_minor, reason, actor, now)
+
+
+def begin(
+    payment: RentPayment,
+    amount_minor: int,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    retry_of_id: int | None = None,
+) -> RentReturn:
+    """Start a refund of a locked payment that has so much left."""
+    row = add(payment, ReturnKind.REFUND, f"RF{new_transfer_id()}", amount_minor, reason, actor, now)
+    row.retry_of_id = retry_of_id
     if payment.source == PaymentSource.PHONEPE:
         _plan(row, now, now)
         holding.hold_back(payment, actor, now)
     else:
-        confirm(row, actor, now)
+        booking.confirm(row, actor, now)
     return row
 
 
@@ -63,14 +75,21 @@ def record_chargeback(
     case_number: str,
     amount_minor: int,
     reason: str,
+    excess_to: str = "",
     actor: Actor,
     now: datetime,
 ) -> RentReturn:
-    """The tenant's bank took rent back. Raises Invalid, NotFound, Conflict when the case is there already."""
+    """The tenant's bank took rent back, also of a payment that was refunded already or is on its way back.
+
+    What is more than the payment has left has left twice: `excess_to` says who bears it (an ExcessTo). Raises Invalid,
+    NotFound, Conflict when the case is there already.
+    """
     case = " ".join(case_number.split())
     if not case or len(case) > 60:
         raise Invalid("case_number", "Enter the gateway's number of the case.", "CB-20261104-17")
-    payment = _lock(organisation_id, reference, amount_minor, reason)
+    payment = _lock(organisation_id, reference, reason, *_CHARGED_BACK)
+    _need_taken(payment, amount_minor)
+    excess_to = booking.need_bearer(payment, amount_minor, excess_to)
     known = select(RentReturn.id).where(
         RentReturn.organisation_id == organisation_id, RentReturn.return_ref == case
     )
@@ -78,38 +97,62 @@ def record_chargeback(
         raise Conflict(f"The case {case} is recorded already. Nothing was done.")
     try:
         with db.session.begin_nested():
-            row = _new(payment, ReturnKind.CHARGEBACK, case, amount_minor, reason, actor, now)
+            row = add(payment, ReturnKind.CHARGEBACK, case, amount_minor, reason, actor, now)
     except IntegrityError as error:
         raise Conflict(
             f"The case {case} cannot be recorded now; it may have been this moment. Nothing was done."
         ) from error
-    confirm(row, actor, now)
+    booking.confirm(row, actor, now, excess_to)
     return row
 
 
-def _lock(organisation_id: int, reference: str, amount_minor: int, reason: str) -> RentPayment:
+_CHARGED_BACK = (PaymentState.COMPLETED, PaymentState.GOING_BACK, PaymentState.REFUNDED)
+
+
+def _lock(
+    organisation_id: int,
+    reference: str,
+    reason: str,
+    *states: PaymentState,
+) -> RentPayment:
     payment = lock_row(
         RentPayment, RentPayment.organisation_id == organisation_id, RentPayment.reference == reference
     )
-    if payment.state != PaymentState.COMPLETED:
+    if payment.state not in (states or _CHARGED_BACK[:2]):
         raise Conflict(f"{reference} is {PaymentState(payment.state).label.lower()}; nothing can go back.")
-    pending = db.session.scalars(
-        select(RentReturn.amount_minor).where(
-            RentReturn.payment_id == payment.id, RentReturn.state == "pending"
-        )
-    )
-    left = payment.amount_minor - payment.returned_minor - sum(pending)
-    if not 0 < amount_minor <= left:
-        most = Money(left, payment.currency).format()
-        raise Invalid(
-            "amount", f"At most {most} of {reference} can go back.", Money(left, payment.currency).plain
-        )
     if not reason.strip():
         raise Invalid("reason", "Give a reason; it is kept with the payment.", "Paid twice.")
     return payment
 
 
-def _new(
+def need_left(payment: RentPayment, amount_minor: int) -> None:
+    """Refuse to give back more than is left and not on its way. Raises Invalid."""
+    pending = db.session.scalars(
+        select(RentReturn.amount_minor).where(
+            RentReturn.payment_id == payment.id, RentReturn.state == "pending"
+        )
+    )
+    _at_most(payment, amount_minor, payment.amount_minor - payment.returned_minor - sum(pending))
+
+
+def _need_taken(payment: RentPayment, amount_minor: int) -> None:
+    """A tenant's bank takes at most what the tenant paid in all, charge of the gateway and credit included."""
+    before = db.session.scalars(
+        select(RentReturn.amount_minor).where(
+            RentReturn.payment_id == payment.id, RentReturn.kind == ReturnKind.CHARGEBACK.value
+        )
+    )
+    paid = payment.amount_minor + payment.gateway_charge_minor + payment.credit_minor
+    _at_most(payment, amount_minor, paid - sum(before))
+
+
+def _at_most(payment: RentPayment, amount_minor: int, left_minor: int) -> None:
+    if not 0 < amount_minor <= left_minor:
+        left = Money(left_minor, payment.currency)
+        raise Invalid("amount", f"At most {left.format()} of {payment.reference} can go back.", left.plain)
+
+
+def add(
     payment: RentPayment,
     kind: ReturnKind,
     return_ref: str,
@@ -118,6 +161,7 @@ def _new(
     actor: Actor,
     now: datetime,
 ) -> RentReturn:
+    """A new refund or chargeback of a payment, with its line in the trail; nothing is booked yet."""
     row = RentReturn(
         organisation_id=payment.organisation_id,
         payment_id=payment.id,
@@ -159,11 +203,25 @@ def _plan(row: RentReturn, at: datetime, now: datetime) -> None:
     )
 
 
+def watch(row: RentReturn, now: datetime) -> None:
+    """Have the gateway asked later on about a refund that people gave back by hand: it may go through all the same."""
+    for days in WATCHED_DAYS:
+        outbox.add(
+            kind="rent.return",
+            reference_id=row.id,
+            dedupe_key=f"rent.return:{row.id}:watch:{days}",
+            to_queue=queue.MONEY,
+            organisation_id=row.organisation_id,
+            now=now,
+            not_before=now + timedelta(days=days),
+        )
+
+
 def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> CollectionState | None:
     """Order a refund at the gateway, or ask what became of it; the same refund id is never ordered as another.
 
-    One that was refused is only asked about: the gateway may have given it back after all. Returns what the gateway
-    said; None: there is nothing to ask.
+    One that was refused, or that people gave back by hand, is only asked about: the gateway may have given it back
+    after all. Returns what the gateway said; None: there is nothing to ask.
     """
     with transaction():
         row = db.session.execute(
@@ -172,17 +230,19 @@ def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> Collecti
                 RentReturn.return_ref,
                 RentReturn.amount_minor,
                 RentReturn.state,
+                RentReturn.hand_reference,
                 RentPayment.merchant_order_id,
             )
             .join(RentPayment, RentPayment.id == RentReturn.payment_id)
             .where(RentReturn.id == return_id, RentReturn.kind == ReturnKind.REFUND.value)
         ).one_or_none()
-    if row is None or row.state == "completed" or row.merchant_order_id is None:
+    if row is None or (row.state == "completed" and not row.hand_reference) or row.merchant_order_id is None:
         return None
     organisation_id, refund_id, order_id = row.organisation_id, row.return_ref, row.merchant_order_id
     collector = registry.collector(collecting.GATEWAY)
     answer = collecting.ask(lambda: collector.refund_status(organisation_id, refund_id))
-    if answer.state is CollectionState.NOT_FOUND and row.state == "pending":
+    is_unknown = answer.state is CollectionState.NOT_FOUND
+    if is_unknown and row.state == "pending":
         # The gateway does not know it: it was never ordered, or the order was lost. The id makes it safe to repeat.
         answer = collecting.ask(
             lambda: collector.refund(organisation_id, refund_id, order_id, row.amount_minor)
@@ -192,20 +252,26 @@ def work(*, return_id: int, clock: Callable[[], datetime] = utc_now) -> Collecti
             said = collecting.ask(lambda: collector.refund_status(organisation_id, refund_id))
             answer = answer if said.state is CollectionState.NOT_FOUND else said
     with transaction():
-        _apply(return_id, answer, clock())
+        _apply(return_id, answer, clock(), is_unknown=is_unknown)
     return answer.state
 
 
-def _apply(return_id: int, answer: CollectionAnswer, now: datetime) -> None:
+def _apply(return_id: int, answer: CollectionAnswer, now: datetime, *, is_unknown: bool) -> None:
+    payment_id = db.session.scalar(select(RentReturn.payment_id).where(RentReturn.id == return_id))
+    lock_row(RentPayment, RentPayment.id == payment_id)
     row = lock_row(RentReturn, RentReturn.id == return_id)
+    is_completed = answer.state is CollectionState.COMPLETED
     if row.state == "completed":
+        if is_completed and row.hand_reference:
+            _leave_to_a_person(row, GIVEN_TWICE, answer, now)
         return
     row.checks += 1
-    if answer.state is CollectionState.COMPLETED:
+    _count_unknown(row, is_unknown, now)
+    if is_completed:
         if problem := _contradiction(row, answer):
             _leave_to_a_person(row, problem, answer, now)
         else:
-            confirm(row, WORKER, now)
+            booking.confirm(row, WORKER, now)
     elif row.state == "failed":
         return
     elif answer.state is CollectionState.FAILED:
@@ -215,7 +281,18 @@ def _apply(return_id: int, answer: CollectionAnswer, now: datetime) -> None:
         sharing.ask(payment, now, part=f":return:{row.id}:refused")
     else:
         row.error_message = answer.message[:500]
-        _plan(row, now + timedelta(seconds=rules.next_poll(row.checks)), now)
+        _plan(row, now + timedelta(seconds=rules.next_refund_poll(row.checks, now - row.created_at)), now)
+
+
+GIVEN_TWICE = "The gateway says it went back too, after people had given it back by hand. A person must look."
+
+
+def _count_unknown(row: RentReturn, is_unknown: bool, now: datetime) -> None:
+    if not is_unknown:
+        row.not_found, row.not_found_since = 0, None
+        return
+    row.not_found += 1
+    row.not_found_since = row.not_found_since or now
 
 
 def _contradiction(row: RentReturn, answer: CollectionAnswer) -> str:
@@ -226,7 +303,7 @@ def _contradiction(row: RentReturn, answer: CollectionAnswer) -> str:
         )
         return f"The gateway says {said} went back, and {asked} was asked for. A person must look."
     payment = lock_row(RentPayment, RentPayment.id == row.payment_id)
-    if payment.returned_minor + row.amount_minor > payment.amount_minor:
+    if booking.excess_of(payment, row.amount_minor):
         return (
             "The gateway says it went back, and more than was paid would have gone back. A person must look."
         )
@@ -236,6 +313,7 @@ def _contradiction(row: RentReturn, answer: CollectionAnswer) -> str:
 def _leave_to_a_person(row: RentReturn, problem: str, answer: CollectionAnswer, now: datetime) -> None:
     """Nothing is booked and nothing asked any more; said once in the trail, and shown with the payment."""
     row.next_check_at = None
+    row.said_minor = row.amount_minor if answer.amount_minor is None else answer.amount_minor
     if row.error_message == problem:
         return
     row.error_message = problem
@@ -251,71 +329,3 @@ def _leave_to_a_person(row: RentReturn, problem: str, answer: CollectionAnswer, 
         changes={"amount": [row.amount_minor, answer.amount_minor]},
         note=f"{row.return_ref}: {problem}",
     )
-
-
-def confirm(row: RentReturn, actor: Actor, now: datetime) -> None:
-    """The money has gone back: booked, counted, and owed by the owners where it was theirs."""
-    payment = lock_row(RentPayment, RentPayment.id == row.payment_id)
-    before = payment.returned_minor
-    row.state, row.completed_at, row.next_check_at, row.error_message = "completed", now, None, ""
-    payment.returned_minor += row.amount_minor
-    payment.version += 1
-    if payment.returned_minor == payment.amount_minor:
-        payment.state = PaymentState.REFUNDED.value
-    # As when it is received: the payment first, then its charge.
-    charge = lock_row(RentCharge, RentCharge.id == payment.charge_id)
-    charging.count_paid(charge, -row.amount_minor)
-    db.session.flush()
-    on = local_date(now, db.session.get_one(Organisation, payment.organisation_id).timezone)
-    distribution = payment.distribution
-    if distribution is None:
-        entries.went_back_unshared(row, payment, on, actor, now)
-        sharing.ask(payment, now, part=f":return:{row.id}")
-        return
-    # Before anything of a share is touched: whoever cancels a payout locks the payout first, then its share.
-    why = f"The rent went back to the tenant ({row.kind} of {payment.reference})."
-    holding.take_back(payment, why, actor, now)
-    fee, fee_tax, withheld, owners = _borne(distribution, before, payment.returned_minor)
-    debts = _owe(row, distribution, owners, now)
-    entries.went_back(
-        row, payment, fee_minor=fee, fee_tax_minor=fee_tax, withheld_minor=withheld, debts=debts,
-        on=on, actor=actor, now=now,
-    )  # fmt: skip
-    holding.set_off(payment, actor, now)
-    sharing.ask(payment, now, part=f":return:{row.id}")
-
-
-def _borne(distribution: Distribution, before: int, after: int) -> tuple[int, int, int, int]:
-    """Fee, tax on it, withheld tax and the owners' part of what went back between two sums, exact over all returns."""
-    weights = [distribution.fee_minor, distribution.fee_tax_minor, distribution.withheld_minor]
-    weights.append(distribution.rent_minor - sum(weights))
-    earlier, later = (Money(minor, distribution.currency).allocate(weights) for minor in (before, after))
-    parts = [b.amount - a.amount for a, b in zip(earlier, later, strict=True)]
-    if min(parts) >= 0:
-        return parts[0], parts[1], parts[2], parts[3]
-    # Largest remainders may take a paisa back from one part as the sum grows; this return alone then decides.
-    alone = [part.amount for part in Money(after - before, distribution.currency).allocate(weights)]
-    return alone[0], alone[1], alone[2], alone[3]
-
-
-def _owe(
-    row: RentReturn, distribution: Distribution, owners_minor: int, now: datetime
-) -> list[tuple[Payee, int]]:
-    shares = distribution.shares
-    parts = Money(owners_minor, row.currency).allocate([share.weight for share in shares])
-    debts = []
-    for share, part in zip(shares, parts, strict=True):
-        if part.amount:
-            db.session.add(
-                OwnerDebt(
-                    organisation_id=row.organisation_id,
-                    return_id=row.id,
-                    payee_id=share.payee_id,
-                    currency=row.currency,
-                    amount_minor=part.amount,
-                    created_at=now,
-                )
-            )
-            debts.append((share.payee, part.amount))
-    db.session.flush()
-    return debts

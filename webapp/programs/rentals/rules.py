@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import HALF_UP, Money, round_to_minor, total
@@ -204,6 +205,34 @@ def _split(owners: Sequence[Owner], amounts: Sequence[Money]) -> tuple[Part, ...
     return tuple(parts)
 
 
+def nested_parts(weights: Sequence[int], amount: int) -> list[int]:
+    """Whole numbers that add up to `amount` in proportion to the weights, none of which shrinks as it grows.
+
+    So what several returns of one rent take from a part adds up to the same, however the returns were cut; at the sum
+    of the weights each part is its weight. Each further unit goes to the largest weight / (2 × units + 1), the first of
+    equals (Webster's method). Raises ValueError for an amount below zero or above the sum of the weights.
+    """
+    whole = sum(weights)
+    if not 0 <= amount <= whole or min(weights, default=0) < 0:
+        raise ValueError("an amount is shared out from zero to the sum of weights that are not negative")
+    if not amount:
+        return [0] * len(weights)
+    parts = [amount * weight // whole for weight in weights]
+
+    def rank(position: int, seat: int) -> tuple[Fraction, int]:
+        return Fraction(weights[position], 2 * seat - 1), -position
+
+    places = range(len(weights))
+    for _ in range(amount - sum(parts)):
+        parts[max(places, key=lambda n: rank(n, parts[n] + 1))] += 1
+    while True:
+        gains = max(places, key=lambda n: rank(n, parts[n] + 1))
+        loses = min((n for n in places if parts[n]), key=lambda n: rank(n, parts[n]))
+        if rank(gains, parts[gains] + 1) <= rank(loses, parts[loses]):
+            return parts
+        parts[gains], parts[loses] = parts[gains] + 1, parts[loses] - 1
+
+
 def tax_year_of(day: date) -> tuple[date, date]:
     """First and last day of the tax year, which begins on 1 April."""
     year = day.year if day.month >= 4 else day.year - 1
@@ -222,3 +251,10 @@ def next_poll(checks: int) -> int:
             return seconds
         checks -= count
     return 60
+
+
+def next_refund_poll(checks: int, age: timedelta) -> int:
+    """Seconds until the gateway is asked about a refund again: as an order in the first hour, then less and less."""
+    if age < timedelta(hours=1):
+        return next_poll(checks)
+    return 900 if age < timedelta(hours=24) else 3600

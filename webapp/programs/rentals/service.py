@@ -15,6 +15,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.people.models import Payee, Role
 from webapp.people.numbers import next_number
+from webapp.programs.rentals import reroutes
 from webapp.programs.rentals.drafts import (
     BillDraft,
     OwnerShare,
@@ -24,6 +25,7 @@ from webapp.programs.rentals.drafts import (
     check_owners,
 )
 from webapp.programs.rentals.models import (
+    REMINDER_DAYS,
     GatewayBand,
     ManagementTerms,
     Property,
@@ -72,20 +74,37 @@ def add_new(row: Any, field: str, message: str) -> None:
 def settings_of(organisation_id: int) -> RentalSettings:
     """How the organisation runs this program; the defaults where it has said nothing."""
     found = db.session.get(RentalSettings, organisation_id)
-    return found or RentalSettings(organisation_id=organisation_id, charge_days_before=5, is_automatic=True)
+    return found or RentalSettings(
+        organisation_id=organisation_id,
+        charge_days_before=5,
+        is_automatic=True,
+        reminder_days=REMINDER_DAYS,
+    )
 
 
 def change_settings(
-    *, organisation_id: int, charge_days_before: int, is_automatic: bool, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    charge_days_before: int,
+    is_automatic: bool,
+    reminder_days: str | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> RentalSettings:
-    """Set when rent is asked for and whether owners' payouts are made by themselves. Raises Invalid."""
+    """Set when rent is asked for and reminded of, and whether owners' payouts are made by themselves. Raises Invalid.
+
+    `reminder_days`: days from the due day such as "-2 3 10"; None leaves them as they are.
+    """
     if not 0 <= charge_days_before <= 28:
         raise Invalid("charge_days_before", "Enter a whole number of days from 0 to 28.", "5")
     row = db.session.merge(settings_of(organisation_id))
-    changes = {
+    changes: dict[str, Any] = {
         "days before": [row.charge_days_before, charge_days_before],
         "automatic": [row.is_automatic, is_automatic],
     }
+    if reminder_days is not None:
+        changes["reminders"] = [row.reminder_days, reminder_days]
+        row.reminder_days = reminder_days
     row.charge_days_before, row.is_automatic = charge_days_before, is_automatic
     db.session.flush()
     audit.record(
@@ -156,7 +175,10 @@ def change_property(
     now: datetime,
     expected_version: int | None = None,
 ) -> Property:
-    """Change a property and its owners; rents that are shared out already stay as they are. Raises Invalid."""
+    """Change a property and its owners; rents that are shared out already stay as they are. Raises Invalid.
+
+    Other owners or shares are told to all of them, and payouts of the property need a person for a while.
+    """
     row = lock_property(organisation_id, reference, expected_version)
     PropertyDraft(name, row.currency, address, reserve_target_minor, owners=owners).check()
     check_owners(owners)
@@ -181,6 +203,7 @@ def change_property(
         row.shares = [
             kept.get(o.payee_id) or PropertyShare(payee_id=o.payee_id, weight=o.weight) for o in owners
         ]
+        reroutes.record_shares(row, before, after, actor, now)
     if changes:
         row.version += 1
         row.edited_by_id = actor.user_id
@@ -196,14 +219,20 @@ def _owners_said(weights: dict[int, int]) -> str:
     )
 
 
+def unit_name(name: str) -> str:
+    """The name of a unit on one line. Raises Invalid."""
+    said = " ".join(name.split())
+    if not said or len(said) > 120:
+        raise Invalid("name", "Enter the name of the unit, up to 120 characters.", "Flat 4B")
+    return said
+
+
 def create_unit(
     *, organisation_id: int, property_reference: str, name: str, actor: Actor, now: datetime
 ) -> Unit:
     """A new unit of a property, numbered UN-0001 and on. Raises Invalid, NotFound."""
     place = lock_property(organisation_id, property_reference)
-    said = " ".join(name.split())
-    if not said or len(said) > 120:
-        raise Invalid("name", "Enter the name of the unit, up to 120 characters.", "Flat 4B")
+    said = unit_name(name)
     row = Unit(
         organisation_id=organisation_id,
         property_id=place.id,
@@ -227,6 +256,7 @@ def set_terms(*, organisation_id: int, draft: TermsDraft, actor: Actor, now: dat
             Property, Property.organisation_id == organisation_id, Property.id == draft.property_id
         )
         place.edited_by_id = actor.user_id
+        reroutes.mark(place, actor, now)
     row = ManagementTerms(
         organisation_id=organisation_id,
         property_id=draft.property_id,

@@ -26,7 +26,7 @@ from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
 from webapp.people.numbers import next_number
-from webapp.programs.rentals import entries, holding, terms
+from webapp.programs.rentals import entries, holding, reroutes, terms
 from webapp.programs.rentals.drafts import PROGRAM, SOURCE_TYPE
 from webapp.programs.rentals.models import (
     Distribution,
@@ -213,7 +213,8 @@ def pay_share(
         share.waits_for = ""
         if share.amount_minor == share.netted_minor:
             return None
-        charge = payment.charge
+        charge, place = payment.charge, payment.charge.lease.unit.property
+        is_rerouted = reroutes.is_waiting(place, now)
         payout = payouts.create(
             organisation_id=payment.organisation_id,
             program=PROGRAM,
@@ -225,7 +226,10 @@ def pay_share(
             period_end=charge.period_end,
             cost_account=f"held:{share.payee.reference}",
             exclusions=_exclusions(payment),
-            is_automatic=True,
+            is_automatic=not is_rerouted,
+            note=f"{place.reference} has other owners or terms since a short while: a person approves it."
+            if is_rerouted
+            else "",
             actor=actor,
             now=now,
         )
@@ -242,6 +246,7 @@ def _exclusions(payment: RentPayment) -> list[ExclusionDraft]:
         (payment.entered_by_id, f"entered {payment.reference}"),
         (payment.verified_by_id, f"verified {payment.reference}"),
         (place.edited_by_id, f"changed {place.reference}, its owners, terms or bills"),
+        (place.rerouted_by_id, f"changed the owners or terms of {place.reference}"),
     )
     return [ExclusionDraft(user_id, reason) for user_id, reason in found if user_id is not None]
 

@@ -1,4 +1,4 @@
-"""Mails to tenants: a month's rent is due, with the link that pays it; a rent was received.
+"""Mails to tenants: a month's rent is due or late, with the link that pays it; a rent was received, or went back.
 
 Tenants do not sign in. The link opens the one charge and lets its reader pay it, nothing else.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from babel.dates import format_date
 
@@ -31,11 +32,14 @@ from webapp.programs.rentals.models import (
     PaymentState,
     RentCharge,
     RentPayment,
+    RentReminder,
+    RentReturn,
+    ReturnKind,
     Tenant,
 )
 from webapp.programs.rentals.standing import standing_of
 
-RENT_DUE = "rent_due"
+RENT_DUE, REMINDER = "rent_due", "rent_reminder"
 
 
 def _charge_of(email: Email) -> RentCharge:
@@ -56,7 +60,8 @@ def _why_no_pay_url(email: Email) -> str:
 
 def register() -> None:
     """Called once when the application starts."""
-    marks.register_link(RENT_DUE, marks.OwnLink(_pay_url, _why_no_pay_url))
+    for notice in (RENT_DUE, REMINDER):
+        marks.register_link(notice, marks.OwnLink(_pay_url, _why_no_pay_url))
 
 
 def due(charge_id: int, *, desk: Desk) -> Email | None:
@@ -67,42 +72,106 @@ def due(charge_id: int, *, desk: Desk) -> Email | None:
     charge = db.session.get(RentCharge, charge_id)
     if charge is None:
         raise NotFound
+    return _ask(charge, RENT_DUE, f"{RENT_DUE}:{charge.id}", "is due", desk)
+
+
+def reminder(reminder_id: int, *, desk: Desk) -> Email | None:
+    """Remind the tenant of a month's rent; None when it is paid by now, or nobody knows an address.
+
+    Raises NotFound.
+    """
+    row = db.session.get(RentReminder, reminder_id)
+    if row is None:
+        raise NotFound
+    charge = db.session.get_one(RentCharge, row.charge_id)
+    return _ask(charge, REMINDER, f"{REMINDER}:{charge.id}:{row.stage}", "is due", desk)
+
+
+def _ask(charge: RentCharge, notice: str, key: str, what: str, desk: Desk) -> Email | None:
     if charge.state not in (ChargeState.OPEN, ChargeState.PART):
         return None
     organisation = db.session.get_one(Organisation, charge.organisation_id)
-    to = _tenant(charge, "is due", desk)
+    to = _tenant(charge, what, desk)
     if to is None:
         return None
-    standing = standing_of(charge, desk.now)
-    say = _speaker(organisation)
-    paid = standing.paid.amount
     letter = Letter(
-        folder="rent_due",
+        folder=notice,
         organisation=organisation.name,
         contact=organisation.contact_email,
         name=to.name,
         reference=charge.reference,
-        rows=(
-            ("For", _place(charge)),
-            ("Month", _month(charge)),
-            ("Due on", say_day(charge.due_on)),
-            ("Rent", say(standing.rent) if paid else ""),
-            ("Paid already", say(standing.paid) if paid else ""),
-            ("To pay", say(standing.left)),
-        ),
-        values={
-            "amount": say(standing.left),
-            "month": _month(charge),
-            "due_on": say_day(charge.due_on),
-            "is_late": charge.due_on < local_date(desk.now, organisation.timezone),
-            "is_online": standing.is_online,
-            "gateway_charge": say(standing.gateway_charge) if standing.gateway_charge.amount else "",
-        },
+        rows=_due_rows(charge, organisation, desk),
+        values=_due_values(charge, organisation, desk),
         link=PERSONAL_LINK,
     )
     return notices.write(
-        notice=RENT_DUE,
-        key=f"{RENT_DUE}:{charge.id}",
+        notice=notice, key=key, letter=letter, to=to, desk=desk, organisation_id=organisation.id
+    )
+
+
+def _due_rows(charge: RentCharge, organisation: Organisation, desk: Desk) -> tuple[tuple[str, str], ...]:
+    standing, say = standing_of(charge, desk.now), _speaker(organisation)
+    paid = standing.paid.amount
+    return (
+        ("For", _place(charge)),
+        ("Month", _month(charge)),
+        ("Due on", say_day(charge.due_on)),
+        ("Rent", say(standing.rent) if paid else ""),
+        ("Paid already", say(standing.paid) if paid else ""),
+        ("To pay", say(standing.left)),
+    )
+
+
+def _due_values(charge: RentCharge, organisation: Organisation, desk: Desk) -> dict[str, Any]:
+    standing, say = standing_of(charge, desk.now), _speaker(organisation)
+    late = (local_date(desk.now, organisation.timezone) - charge.due_on).days
+    return {
+        "amount": say(standing.left),
+        "month": _month(charge),
+        "due_on": say_day(charge.due_on),
+        "is_late": late > 0,
+        "days": "1 day" if late == 1 else f"{late} days",
+        "is_online": standing.is_online,
+        "gateway_charge": say(standing.gateway_charge) if standing.gateway_charge.amount else "",
+    }
+
+
+def refunded(return_id: int, *, desk: Desk) -> Email | None:
+    """Tell the tenant that rent went back to them; None when it did not, or nobody knows an address.
+
+    Raises NotFound.
+    """
+    row = db.session.get(RentReturn, return_id)
+    if row is None:
+        raise NotFound
+    if row.state != "completed" or row.kind != ReturnKind.REFUND:
+        return None
+    payment = db.session.get_one(RentPayment, row.payment_id)
+    charge = payment.charge
+    organisation = db.session.get_one(Organisation, row.organisation_id)
+    to = _tenant(charge, "went back", desk)
+    if to is None:
+        return None
+    amount = _speaker(organisation)(Money(row.amount_minor, row.currency))
+    is_online = payment.source == PaymentSource.PHONEPE and not row.hand_reference
+    letter = Letter(
+        folder="rent_refunded",
+        organisation=organisation.name,
+        contact=organisation.contact_email,
+        name=to.name,
+        reference=payment.reference,
+        rows=(
+            ("For", _place(charge)),
+            ("Month", _month(charge)),
+            ("Given back", amount),
+            ("Way", f"{PaymentSource.PHONEPE.label}, the way it came" if is_online else "Bank transfer"),
+            ("Reference", row.hand_reference or row.return_ref),
+        ),
+        values={"amount": amount, "month": _month(charge), "left": _left(charge, organisation)},
+    )
+    return notices.write(
+        notice="rent_refunded",
+        key=f"rent_refunded:{row.id}",
         letter=letter,
         to=to,
         desk=desk,
@@ -150,20 +219,21 @@ def received(payment_id: int, *, desk: Desk) -> Email | None:
 
 def _receipt(payment: RentPayment, organisation: Organisation) -> tuple[tuple[str, str], ...]:
     say, charge = _speaker(organisation), payment.charge
-    rent, extra = (
-        Money(minor, payment.currency) for minor in (payment.amount_minor, payment.gateway_charge_minor)
-    )
-    on_top = (("Charge for paying online", say(extra)), ("Paid in all", say(rent + extra)))
+    minors = (payment.amount_minor, payment.gateway_charge_minor, payment.credit_minor)
+    rent, extra, kept = (Money(minor, payment.currency) for minor in minors)
+    on_top = (("Charge for paying online", say(extra)), ("Paid in all", say(rent + extra + kept)))
     by_hand = payment.source == PaymentSource.MANUAL
+    way = "Bank transfer, cash or cheque" if by_hand else PaymentSource(payment.source).label
     return (
         ("Receipt", payment.reference),
         ("For", _place(charge)),
         ("Month", _month(charge)),
         ("Received on", say_day(payment.received_on) if payment.received_on else ""),
-        ("Paid with", "Bank transfer, cash or cheque" if by_hand else PaymentSource.PHONEPE.label),
+        ("Paid with", "Your credit with us" if payment.source == PaymentSource.CREDIT else way),
         ("Payment reference", (payment.proof_reference or "") if by_hand else payment.utr),
         ("Rent", say(rent)),
         *(on_top if extra.amount else ()),
+        *((("Kept for your next rents", say(kept)),) if kept.amount else ()),
     )
 
 

@@ -13,13 +13,15 @@ from webapp.notices import compose
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
-from webapp.programs.rentals import charging, collecting, sharing, tenant_mails
+from webapp.programs.rentals import charging, collecting, credits, reminders, sharing, tenant_mails
 from webapp.programs.rentals.drafts import PROGRAM
 from webapp.programs.rentals.models import DistributionShare, PaymentState, RentPayment
 from webapp.runs import tasks
 
 # Two in the morning of the organisation: before the offices open, after the day's ends.
 DAILY = "0 2 * * *"
+# People are written to when they are awake.
+MORNING = "0 9 * * *"
 
 
 class RentalsSubscriber:
@@ -56,6 +58,16 @@ def charge_daily(organisation_id: int, due_at: datetime, now: datetime) -> None:
             today=local_date(now, organisation.timezone),
             actor=SCHEDULER,
             now=now,
+        )
+        credits.use_all(organisation_id=organisation_id, actor=SCHEDULER, now=now)
+
+
+def remind_daily(organisation_id: int, due_at: datetime, now: datetime) -> None:
+    """The scheduler's task: tenants are reminded of rents whose stage has come."""
+    with transaction():
+        organisation = db.session.get_one(Organisation, organisation_id)
+        reminders.remind(
+            organisation_id=organisation_id, today=local_date(now, organisation.timezone), now=now
         )
 
 
@@ -97,6 +109,9 @@ def recover(organisation_id: int, due_at: datetime, now: datetime) -> None:
 def register() -> None:
     """Tell the engine what this program does; once, at start-up."""
     tasks.register_task("rentals.charges", charge_daily, cron=DAILY, per_organisation=True, program=PROGRAM)
+    tasks.register_task(
+        "rentals.reminders", remind_daily, cron=MORNING, per_organisation=True, program=PROGRAM
+    )
     tasks.register_task("rentals.share", share_waiting, every=600, per_organisation=True, program=PROGRAM)
     tasks.register_task("rentals.recover", recover, every=60)
     payouts.register_subscriber(PROGRAM, RentalsSubscriber())

@@ -20,9 +20,11 @@ from webapp.people.forms import attach
 from webapp.people.views.session import may_change
 from webapp.programs.rentals.form_fields import ActForm
 from webapp.programs.rentals.models import Lease, Property
+from webapp.programs.rentals.words import share_words
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, capped_count, keyset
 
+__all__ = ["share_words"]
 NO_PAGE: Page[Any] = Page([], None, None)
 
 
@@ -145,14 +147,6 @@ def tenants_of(lease: Lease) -> str:
 def home_of(lease: Lease) -> str:
     """ "Lake View, Flat 4B"."""
     return f"{lease.unit.property.name}, {lease.unit.name}"
-
-
-def share_words(weight: int, total: int) -> str:
-    """A share of all owners: "60 %", "33.34 %" or, where it does not come out even, "1 of 3"."""
-    hundredths, rest = divmod(weight * 10_000, total)
-    if rest:
-        return f"{weight} of {total}"
-    return f"{hundredths // 100}.{hundredths % 100:02d} %".replace(".00 %", " %")
 
 
 def owners_words(place: Property) -> list[tuple[str, str]]:
