@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -71,15 +70,13 @@ class FilterForm(Form):
     rail = SelectField(
         "Sent over", choices=options(RAIL_WORDS.items(), "Any rail, or not sent"), validators=[Optional()]
     )
-    # Whoever approved once may be no admin any more; only their number is checked.
-    approver = SelectField("Approved by", validators=[Optional()], validate_choice=False)
+    approver = StringField("Approved by", filters=[strip], validators=[Optional(), Length(max=120)])
     run = StringField("Run", filters=[strip], validators=[Optional(), Length(max=40)])
 
     def __init__(
         self,
         *args: Any,
         programs: Sequence[str] = (),
-        approvers: Sequence[tuple[str, str]] = (),
         currency: str = "USD",
         locale: str = "en_US",
         **kwargs: Any,
@@ -91,13 +88,10 @@ class FilterForm(Form):
         program = self._fields.get("program")
         if isinstance(program, SelectField):
             program.choices = options([(p, p.capitalize()) for p in programs], "All programs")
-        if "approver" in self:
-            by_rules = (list_filters.BY_RULES, "The rules, without a person")
-            self["approver"].choices = options([*approvers, by_rules], "Anybody")  # type: ignore[attr-defined]
         for name in ("period_from", "period_to"):
             if name in self and self[name].process_errors:
                 self[name].process_errors = ["Enter a day like 2026-10-31."]
-        for name in ("program", "status", "flag", "rail", "method", "approver"):
+        for name in ("program", "status", "flag", "rail", "method"):
             # An address without the parameter means "all", not "none of the choices".
             if name in self and self[name].data is None:
                 self[name].data = ""
@@ -116,11 +110,6 @@ class FilterForm(Form):
         low = self["amount_from"].minor  # type: ignore[attr-defined]
         if field.minor is not None and low is not None and field.minor < low:
             raise ValidationError("The upper amount is below the lower one.")
-
-    def validate_approver(self, field: SelectField) -> None:
-        """A person's number, or the rules."""
-        if field.data != list_filters.BY_RULES and not re.fullmatch(r"[0-9]{1,18}", field.data):
-            raise ValidationError("Choose one of the approvers.")
 
     def validate_period_to(self, field: DateField) -> None:
         """The period does not end before it begins."""

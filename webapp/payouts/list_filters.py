@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, func, literal, select, union_all
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select, union_all
 
 from webapp.database import db
+from webapp.kernel.actor import POLICY
 from webapp.payouts.models import Approval, Payout
-from webapp.people.models import PayoutMethod
+from webapp.people.models import Membership, PayoutMethod, User
 from webapp.runs.models import Run, RunRow
 
-#: Approved by the rules alone, by no person.
-BY_RULES = "policy"
 #: Without payment details.
 NO_METHOD = "none"
 #: Who approved more than this is looked for along the history; what others approved is found by their name.
 FEW = 10_000
+#: A name that fits more people than this is too short to look for.
+MOST_PEOPLE = 50
 
 
 def of_run(organisation_id: int, reference: str) -> ColumnElement[bool]:
@@ -32,16 +33,28 @@ def of_run(organisation_id: int, reference: str) -> ColumnElement[bool]:
     return Payout.id.in_(union_all(worked_on, made))
 
 
-def approved_by(approver: str) -> ColumnElement[bool]:
-    """What a person (their id as text) or the rules alone (`BY_RULES`) approved, whether or not others did too."""
-    who = Approval.approver_id.is_(None) if approver == BY_RULES else Approval.approver_id == int(approver)
+def approved_by(organisation_id: int, name: str) -> ColumnElement[bool]:
+    """What people of a name (or a part of it, or of their address) approved, whether or not others did too.
+
+    The name of the rules themselves finds what no person approved.
+    """
+    if name.lower() == POLICY.label:
+        who = Approval.approver_id.is_(None)
+    else:
+        who = Approval.approver_id.in_(_people(organisation_id, name))
     said_yes = select(Approval.payout_id).where(who, Approval.decision == "approved")
     counted = select(func.count()).select_from(said_yes.limit(FEW + 1).subquery())
     if (db.session.scalar(counted) or 0) <= FEW:
         return Payout.id.in_(said_yes)
-    # The offset keeps PostgreSQL from joining with all that the person ever approved.
-    of_this = select(literal(1)).where(Approval.payout_id == Payout.id, who, Approval.decision == "approved")
-    return of_this.correlate(Payout).offset(0).exists()
+    # The offset keeps PostgreSQL from joining with all that they ever approved.
+    of_these = select(literal(1)).where(Approval.payout_id == Payout.id, who, Approval.decision == "approved")
+    return of_these.correlate(Payout).offset(0).exists()
+
+
+def _people(organisation_id: int, name: str) -> list[int]:
+    belongs = exists().where(Membership.user_id == User.id, Membership.organisation_id == organisation_id)
+    is_named = or_(User.name.icontains(name, autoescape=True), User.email.icontains(name, autoescape=True))
+    return list(db.session.scalars(select(User.id).where(belongs, is_named).limit(MOST_PEOPLE)))
 
 
 def paid_to(kind: str) -> ColumnElement[bool]:

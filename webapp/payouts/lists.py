@@ -70,7 +70,7 @@ class PayoutFilter:
     amount_to: int | None = None
     waiting_days: int | None = None
     flag: str = ""
-    # How it was sent; how the payee is paid; the id of who approved it, or "policy"; the reference of a run.
+    # How it was sent; how the payee is paid; a part of the name of who approved it; the reference of a run.
     rail: str = ""
     method: str = ""
     approver: str = ""
@@ -179,7 +179,7 @@ def _clauses(
     if filters.method:
         yield list_filters.paid_to(filters.method)
     if filters.approver:
-        yield list_filters.approved_by(filters.approver)
+        yield list_filters.approved_by(organisation_id, filters.approver)
     if filters.run:
         yield list_filters.of_run(organisation_id, filters.run)
 

@@ -40,7 +40,6 @@ def filter_form() -> FilterForm:
     return FilterForm(
         request.values,
         programs=lists.programs_of(organisation.id),
-        approvers=listing.approvers(),
         currency=organisation.currency,
         locale=organisation.locale,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from flask_login import current_user
 
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
-from webapp.payouts import approval_queue, lists, ordering
+from webapp.payouts import approval_queue, arrivals, lists, ordering
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
@@ -43,7 +44,6 @@ def _form() -> QueueFilterForm:
     return QueueFilterForm(
         request.values,
         programs=lists.programs_of(organisation.id),
-        approvers=listing.approvers(),
         currency=organisation.currency,
         locale=organisation.locale,
     )
@@ -142,6 +142,9 @@ def counts() -> ResponseReturnValue:
         "view_label": VIEWS[view],
         "counts_href": None,
         "views": _tabs(view, found),
+        "arrivals_href": listing.address(
+            "admin.approvals.arrived", view=view, sort=None, since=arrivals.newest_id(who.organisation_id)
+        ),
         "count": n,
         "count_label": "1 payout" if n == 1 else f"{n:,} payouts",
         "total_said": listing.said_totals(totals),
@@ -152,6 +155,23 @@ def counts() -> ResponseReturnValue:
         "list_href": listing.address("admin.approvals.index"),
     }
     return render_template("approvals/_counts.html" if is_fragment() else "approvals/counts.html", **context)
+
+
+@blueprint.get("/arrived")
+def arrived() -> ResponseReturnValue:
+    """How many payouts came into the view since the page was made; 204 while there is nothing else to say."""
+    # Asked by the page, not by the person: whoever went away is signed out all the same.
+    g.pop("touch_session", None)
+    form, view, since = _form(), _view(), request.args.get("since", "")
+    if not re.fullmatch(r"[0-9]{1,18}", since) or not form.validate():
+        return "", 204
+    n = arrivals.count_newer(approval_queue.in_view(_approver(), form.chosen(), view), int(since))
+    if n == request.args.get("said", 0, type=int):
+        return "", 204
+    label = "1 new payout" if n == 1 else f"{n if n <= arrivals.MOST else f'{arrivals.MOST}+'} new payouts"
+    newest_first = Sort(ordering.REFERENCE, is_descending=True).text
+    show = listing.address("admin.approvals.index", view=view, sort=newest_first, since=None, said=None)
+    return render_template("approvals/_arrivals.html", n=n, label=label, show_href=show)
 
 
 @blueprint.post("/turn")

@@ -22,7 +22,6 @@ from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout
 from webapp.payouts.ordering import Sort
 from webapp.payouts.states import PayoutState
-from webapp.people.members import members
 from webapp.web import selection
 from webapp.web.i18n import translated
 from webapp.web.pagination import (
@@ -38,8 +37,6 @@ from webapp.web.pagination import (
 
 # What an address of another list, or of the same with another filter, does not carry along.
 POSITION = ("before", "after", "open", selection.PARAMETER)
-#: More admins than this are not offered one by one.
-MOST_APPROVERS = 200
 EXPORT_HEADERS = (
     "Reference", "Payee", "Payee reference", "Program", "Period from", "Period to", "Status", "On hold", "Currency",
     "Gross", "Deductions", "Net", "Payment reference", "Approved at", "Paid on", "Created at",
@@ -132,12 +129,6 @@ def size_links(endpoint: str) -> list[dict[str, Any]]:
 def kept_choices() -> tuple[tuple[str, str], ...]:
     """How the list is shown, for the form of its filter: that is sent without what it does not hold itself."""
     return tuple((name, request.args[name]) for name in ("sort", "size") if request.args.get(name))
-
-
-def approvers() -> list[tuple[str, str]]:
-    """The organisation's admins, for the filter: number and name."""
-    users = db.session.execute(members(g.organisation.id, role="admin").limit(MOST_APPROVERS)).all()
-    return sorted(((str(row[0].id), row[0].name or row[0].email) for row in users), key=lambda pair: pair[1])
 
 
 def filter_values(form: Form) -> dict[str, str]:
