@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import selectinload
 
-from webapp.database import db
+from webapp.database import Row, db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
@@ -102,7 +102,7 @@ def get_invoice(organisation_id: int, number: str, payee_id: int | None = None) 
     return _there(query)
 
 
-def _there(query: Any) -> Any:
+def _there(query: Select[tuple[Row]]) -> Row:
     found = db.session.scalar(query)
     if found is None:
         raise NotFound
@@ -116,8 +116,7 @@ def get_transaction(organisation_id: int, reference: str, payee_id: int | None =
     )
     if payee_id is not None:
         query = query.where(ClinicTransaction.payee_id == payee_id)
-    found: ClinicTransaction = _there(query)
-    return found
+    return _there(query)
 
 
 def transactions_of(invoice_id: int) -> Sequence[ClinicTransaction]:
