@@ -102,7 +102,7 @@ def get_invoice(organisation_id: int, number: str, payee_id: int | None = None) 
     return _there(query)
 
 
-def _there(query: Select[tuple[Row]]) -> Row:
+def _there(query: Select[Row]) -> Row:
     found = db.session.scalar(query)
     if found is None:
         raise NotFound
