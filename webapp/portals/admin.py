@@ -13,10 +13,12 @@ from webapp.payouts.views import approvals, policy
 from webapp.people.models import Role
 from webapp.people.views import admin as people
 from webapp.people.views import bank_changes, tokens, users
-from webapp.portals.base import NavigationItem, portal
+from webapp.portals.base import NavigationItem, grouped, portal
 from webapp.portals.views import admin_home, jobs, saved_views
+from webapp.programs.installations.creation import PROGRAM as INSTALLATIONS
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
+from webapp.programs.rentals.drafts import PROGRAM as RENTALS
 from webapp.programs.rentals.views import admin as rentals
 from webapp.reconciliation.views import admin as reconciliation
 from webapp.runs.views import admin as runs
@@ -28,26 +30,41 @@ blueprint = portal(
     reading_roles=[Role.ACCOUNTANT],
     navigation=[
         NavigationItem("Home", "admin.home.show", "h"),
-        NavigationItem("Approvals", "admin.approvals.index", "a"),
-        NavigationItem("Payouts", "admin.payouts.index", "p"),
-        NavigationItem("Bank files", "admin.bankfiles.index", "f"),
-        NavigationItem("Installations", "admin.installations.index", "i"),
-        NavigationItem("Rates", "admin.rates.index", "r"),
-        NavigationItem("Rentals", "admin.rentals.index", "d"),
-        NavigationItem("Payees", "admin.payees.index", "y"),
-        NavigationItem("Bank changes", "admin.bank_changes.index", "b"),
-        NavigationItem("Imports", "admin.imports.index", "m"),
-        NavigationItem("Statements", "admin.statements.index", "s"),
-        NavigationItem("Reconciliation", "admin.reconciliation.index", "k"),
-        NavigationItem("Runs", "admin.runs.index", "u"),
-        NavigationItem("E-mails", "admin.notices.index", "e"),
-        NavigationItem("Ledger", "admin.ledger.index", "l"),
-        NavigationItem("Audit trail", "admin.audit.index", "t"),
-        NavigationItem("Jobs", "admin.jobs.index", "j"),
-        NavigationItem("Users", "admin.users.index", "o"),
-        NavigationItem("Settings", "admin.policy.show", "c"),
-        NavigationItem("Connections", "admin.connections.index", "n"),
-        NavigationItem("Provider messages", "admin.inbox.index", "x"),
+        *grouped(
+            "Pay",
+            NavigationItem("Approvals", "admin.approvals.index", "a"),
+            NavigationItem("Payouts", "admin.payouts.index", "p"),
+            NavigationItem("Bank files", "admin.bankfiles.index", "f"),
+            NavigationItem("Runs", "admin.runs.index", "u"),
+        ),
+        *grouped(
+            "Programs",
+            NavigationItem("Installations", "admin.installations.index", "i", program=INSTALLATIONS),
+            NavigationItem("Rates", "admin.rates.index", "r", program=INSTALLATIONS),
+            NavigationItem("Rentals", "admin.rentals.index", "d", program=RENTALS),
+            NavigationItem("Imports", "admin.imports.index", "m"),
+        ),
+        *grouped(
+            "People",
+            NavigationItem("Payees", "admin.payees.index", "y"),
+            NavigationItem("Bank changes", "admin.bank_changes.index", "b"),
+            NavigationItem("Users", "admin.users.index", "o"),
+        ),
+        *grouped(
+            "Books",
+            NavigationItem("Statements", "admin.statements.index", "s"),
+            NavigationItem("Reconciliation", "admin.reconciliation.index", "k"),
+            NavigationItem("Ledger", "admin.ledger.index", "l"),
+            NavigationItem("Audit trail", "admin.audit.index", "t"),
+        ),
+        *grouped(
+            "System",
+            NavigationItem("Settings", "admin.policy.show", "c"),
+            NavigationItem("Connections", "admin.connections.index", "n"),
+            NavigationItem("Provider messages", "admin.inbox.index", "x"),
+            NavigationItem("E-mails", "admin.notices.index", "e"),
+            NavigationItem("Jobs", "admin.jobs.index", "j"),
+        ),
     ],
 )
 for room in (admin_home, approvals, payouts, installations, rates, rentals, people, imports, runs, notices, statements,

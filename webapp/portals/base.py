@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, abort, g, request
 from flask_login import current_user
@@ -32,6 +32,11 @@ class NavigationItem:
     key: str = ""
     group: str = ""
     program: str = ""
+
+
+def grouped(group: str, *items: NavigationItem) -> list[NavigationItem]:
+    """Entries that stand together below a heading."""
+    return [replace(item, group=group) for item in items]
 
 
 def register_records(program: str, *has_records: HasRecords) -> None:

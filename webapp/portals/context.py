@@ -12,6 +12,7 @@ from webapp.config import Settings
 from webapp.payouts import policies
 from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
+from webapp.portals.base import NavigationItem, programs_without
 from webapp.portals.views import saved_views
 from webapp.web import addresses
 from webapp.web.i18n import N_
@@ -26,6 +27,7 @@ class Link:
     is_current: bool = False
     count: int | None = None
     key: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,31 @@ def _portal_name() -> str | None:
     return name if name not in ("", "public", "demo", "assets") else None
 
 
+def _is_here(item: NavigationItem, endpoint: str) -> bool:
+    return endpoint.rpartition(".")[0] == item.endpoint.rpartition(".")[0]
+
+
 def _navigation(portal: str | None) -> list[Link]:
+    """The entries of a portal, without those of programs that the organisation does not have. One query at most."""
     if portal is None:
         return []
     here = request.endpoint or ""
+    items: tuple[NavigationItem, ...] = current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
+    organisation, programs = g.get("organisation"), {item.program for item in items if item.program}
+    hidden = (
+        programs_without(organisation, programs) if organisation is not None and programs else frozenset()
+    )
     return [
         Link(
             item.label,
             addresses.fixed(item.endpoint),
-            here.rpartition(".")[0] == item.endpoint.rpartition(".")[0],
+            _is_here(item, here),
             key=f"g {item.key}" if item.key else "",
+            group=item.group,
         )
-        for item in current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
+        for item in items
+        # Who followed a link into a part sees its entry, whatever is there.
+        if item.program not in hidden or _is_here(item, here)
     ]
 
 

@@ -33,6 +33,7 @@ from webapp.portals.views import payee_home
 from webapp.programs.clinic import work as clinic
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
+from webapp.programs.rentals import importing as rent_lists
 from webapp.programs.rentals import statement_section
 from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
@@ -55,6 +56,7 @@ REGISTERED = (
     clinic,
     hooks,
     rent_hooks,
+    rent_lists,
     bank_file_rail,
     statement_section,
 )

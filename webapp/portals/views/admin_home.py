@@ -70,20 +70,22 @@ def _state_task(state: PayoutState, waiting: list[figures.Waiting], title: str, 
     )
 
 
-def _asked(organisation: Any) -> tuple[bool, int, list[rentals.Task]]:
-    """Whether other approval rules wait for an admin, how many messages nobody could place, what of rents waits."""
+def _asked(organisation: Any) -> tuple[bool, bool, int, list[rentals.Task]]:
+    """Whether there is a payout, whether other rules wait; messages nobody could place; what of rents waits."""
     lets = any(p.program == RENTALS for p in organisation.programs)
     row = db.session.execute(
         select(
+            set_up.has_payout(organisation.id),
             policy_changes.is_pending(organisation.id),
             inbox.findings(organisation.id),
             *(rentals.columns(organisation.id) if lets else ()),
         )
     ).one()
-    return bool(row[0]), int(row[1]), rentals.tasks(row[2:]) if lets else []
+    return bool(row[0]), bool(row[1]), int(row[2]), rentals.tasks(row[3:]) if lets else []
 
 
-def _tasks(now: datetime) -> list[Task]:
+def _tasks(now: datetime) -> tuple[list[Task], bool]:
+    """What needs this person, and whether there is any payout yet."""
     organisation = g.organisation
     by_state = figures.waiting_by_state(organisation.id)
     tasks = []
@@ -114,7 +116,7 @@ def _tasks(now: datetime) -> list[Task]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
-    is_asked, unclear, rents = _asked(organisation)
+    has_payouts, is_asked, unclear, rents = _asked(organisation)
     tasks += [Task(t.title, t.text, t.href, t.count, t.tone) for t in rents]
     if unclear:
         title = f"{_many(unclear, 'message', 'messages')} of payment providers that nobody could place"
@@ -125,7 +127,7 @@ def _tasks(now: datetime) -> list[Task]:
                           "The one who asked for it cannot accept it.",
                           url_for("admin.policy.proposal"), "1", "todo"))  # fmt: skip
     tasks += [Task(**vars(stop)) for stop in stops.stops(organisation.id, standing()[1], now)]
-    return tasks
+    return tasks, has_payouts
 
 
 def _next_run(organisation_id: int) -> DueTask | None:
@@ -138,11 +140,10 @@ def _next_run(organisation_id: int) -> DueTask | None:
 def show() -> ResponseReturnValue:
     """What needs this person now, and how things stand; an empty organisation gets its set-up list."""
     organisation, now = g.organisation, utc_now()
-    tasks, next_run = _tasks(now), _next_run(organisation.id)
+    (tasks, has_payouts), next_run = _tasks(now), _next_run(organisation.id)
     if next_run is not None and next_run.last_error:
         title = "The automatic creation of payouts failed"
         tasks.append(Task(title, next_run.last_error, url_for("admin.runs.index"), tone="failed"))
-    has_payouts = bool(tasks) or figures.has_any(organisation.id)[2]
     return render_template(
         "home/admin.html",
         tasks=tasks,
