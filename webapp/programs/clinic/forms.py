@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -92,9 +92,8 @@ class AppointmentForm(ActForm):
 
     def instant(self, timezone: str) -> datetime:
         """When it begins."""
-        return datetime.combine(
-            self.held_on.data or date.min, self.starts_at.data or time(), tzinfo=ZoneInfo(timezone)
-        )
+        local = datetime.combine(self.held_on.data or date.min, self.starts_at.data or time())
+        return local.replace(tzinfo=ZoneInfo(timezone)).astimezone(UTC)
 
 
 class InvoiceForm(ActForm):

@@ -92,7 +92,14 @@ def _batch_cells(batch: list[Invoice]) -> Iterator[tuple[Any, ...]]:
     paid = lists.payouts_by_invoice([invoice.id for invoice in batch])
     for i in batch:
         row = invoice_row(i, paid.get(i.id, []))
-        amounts = (i.subtotal_minor, i.discount_minor, i.tax_minor, i.total_minor, i.received_minor, i.refunded_minor)
+        amounts = (
+            i.subtotal_minor,
+            i.discount_minor,
+            i.tax_minor,
+            i.total_minor,
+            i.received_minor,
+            i.refunded_minor,
+        )
         yield (
             i.number, i.external_ref, i.customer.name, row["about"].label,
             i.appointment.reference if i.appointment else "", row["practitioners"], i.issued_on, i.due_on, i.currency,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, flash, g, render_template, request, url_for
+from flask import Response, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from sqlalchemy import select
 
 from webapp.database import db, transaction
@@ -16,18 +17,21 @@ from webapp.payouts.views.program_pages import act_page, form_of, in_dialog, mon
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.clinic import bulk, files, invoicing, payments, queries, refunding
+from webapp.programs.clinic import bulk, files, invoicing, payments, previewing, queries, refunding
 from webapp.programs.clinic import paying as paying_out
 from webapp.programs.clinic.forms import CheckForm, DecideForm, PaymentForm, ReasonForm, RefundForm
 from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.views.area import AREA, invoice_row
 from webapp.providers import storage
+from webapp.runs import lists as run_lists
 from webapp.runs import service as runs
+from webapp.runs.models import Run
 from webapp.web import filters, uploads
 from webapp.web.htmx import see_other
 
 #: More invoices than this are chosen by "every invoice that is ready".
 MOST = 1_000
+SHOWN = 50
 
 
 def _facts(invoice: Invoice) -> list[tuple[str, Any]]:
@@ -150,7 +154,8 @@ def refund(number: str) -> ResponseReturnValue:
         ).message
 
     return act_page(
-        AREA, form, title=f"Refund {number}", button="Refund it", tone="danger", back=_back(number), call=call, fill=fill,
+        AREA, form, title=f"Refund {number}", button="Refund it", tone="danger", back=_back(number),
+        call=call, fill=fill,
         facts=_facts(invoice), crumbs=_crumbs(number), key=form.key.data or "",
         explains="Of what was paid out, the practitioner gives back their part at the rate of the payout: from their "
         "wallet as far as there is money, the rest from their next payouts. The clinic's commission goes back in "
@@ -195,7 +200,9 @@ def create_payout(number: str) -> ResponseReturnValue:
     if request.method == "POST" and form.validate():
         try:
             with transaction():
-                made = paying_out.create_payout(organisation_id=here, number=number, actor=actor(), now=utc_now())
+                made = paying_out.create_payout(
+                    organisation_id=here, number=number, actor=actor(), now=utc_now()
+                )
                 said, is_repeat = made.message, made.is_repeat
         except Conflict as error:
             conflict = error.message
@@ -234,32 +241,47 @@ def pay_many() -> ResponseReturnValue:
     else:
         numbers = [number for number in request.form.getlist("ids") if number][:MOST]
         ids = list(
-            db.session.scalars(select(Invoice.id).where(Invoice.organisation_id == here, Invoice.number.in_(numbers)))
+            db.session.scalars(
+                select(Invoice.id).where(Invoice.organisation_id == here, Invoice.number.in_(numbers))
+            )
         )
     if not ids:
         flash("No invoice was chosen, or none is ready. Nothing was made.", "info")
         return see_other(url_for(".invoices"))
     with transaction():
-        reference = bulk.draft_run(organisation_id=here, invoice_ids=ids, actor=actor(), now=utc_now()).reference
+        reference = bulk.draft_run(
+            organisation_id=here, invoice_ids=ids, actor=actor(), now=utc_now()
+        ).reference
     return see_other(url_for(".check_many", reference=reference))
 
 
 def check_many(reference: str) -> ResponseReturnValue:
     """The check step of many: what would be paid, and what would not, with why."""
-    run = runs.get_run(g.organisation.id, reference)
-    rows = bulk.preview(run)
+    run = _draft_of(reference)
+    if run.state != "draft":
+        return redirect(url_for("admin.runs.show", reference=reference), 303)
+    found = previewing.preview(run, actor(), utc_now())
     return render_template(
-        "clinic/payouts_check.html", area=AREA, run=run, ready=rows.ready, skipped=rows.skipped,
-        sums=rows.sums, tab="invoices", may_change=may_change(), form=form_of(CheckForm),
+        "clinic/payouts_check.html", area=AREA, reference=reference, ready=found.ready, skipped=found.skipped,
+        alone=found.alone, sums=found.sums, tab="invoices", may_change=may_change(), shown=SHOWN,
     )  # fmt: skip
+
+
+def _draft_of(reference: str) -> Run:
+    run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference)
+    if run.kind != bulk.KIND or run.created_by_id != current_user.id:
+        raise NotFound
+    return run
 
 
 @needs_fresh_sign_in
 def confirm_many(reference: str) -> ResponseReturnValue:
     """Start the run; what a guard refuses is left out and says why."""
     require_change()
-    with transaction():
-        runs.confirm(organisation_id=g.organisation.id, reference=reference, actor=actor(), now=utc_now())
+    run = _draft_of(reference)
+    if run.state == "draft":
+        with transaction():
+            runs.confirm(organisation_id=g.organisation.id, reference=reference, actor=actor(), now=utc_now())
     return see_other(url_for("admin.runs.show", reference=reference))
 
 
@@ -279,11 +301,11 @@ def decide(number: str) -> ResponseReturnValue:
             actor=actor(),
             now=utc_now(),
         )
-        return f"{number} is offered again." if is_offered else f"{number} is dismissed; nothing is paid for it."
+        return (
+            f"{number} is offered again." if is_offered else f"{number} is dismissed; nothing is paid for it."
+        )
 
     return act_page(
         AREA, form, title=f"What becomes of {number}?", button="Save the decision", back=_back(number), call=call,
         facts=[*_facts(invoice), ("Why it waits", invoice.offer_reason or "–")], crumbs=_crumbs(number),
     )  # fmt: skip
-
-
