@@ -114,7 +114,7 @@ def insert_paid(
 def _insert_payouts(rows: list[dict[str, Any]]) -> dict[str, int]:
     """Reference -> id."""
     statement = insert(Payout).returning(Payout.reference, Payout.id)
-    return dict(db.session.connection().execute(statement, rows).tuples().all())
+    return dict(db.session.connection().execute(statement, rows).all())
 
 
 def _insert_parts(

@@ -123,7 +123,7 @@ def pay_rows(run: Run, rows: Sequence[RunRow], actor: Actor, now: datetime) -> M
 
     Raises Conflict or NotAllowed, and then every row is worked on by itself.
     """
-    batch = _Batch(run, rows, actor, now)
+    batch = Batch(run, rows, actor, now)
     batch.decide()
     batch.write()
     return batch.results
@@ -154,7 +154,7 @@ class Preview:
 def preview(run: Run) -> Preview:
     """What a run that waits for its confirmation would pay, and what not; nothing is locked or written."""
     rows = db.session.scalars(select(RunRow).where(RunRow.run_id == run.id).order_by(RunRow.position)).all()
-    batch = _Batch(run, rows, SCHEDULER, run.created_at)
+    batch = Batch(run, rows, SCHEDULER, run.created_at)
     batch.decide(is_locking=False)
     ready = {row.id: plan for row, plan in (*batch.plans, *batch.by_themselves)}
     return Preview(
@@ -163,7 +163,7 @@ def preview(run: Run) -> Preview:
     )
 
 
-class _Batch:
+class Batch:
     """The invoices of one batch, locked; first all is decided as one by one, then all is written."""
 
     def __init__(self, run: Run, rows: Sequence[RunRow], actor: Actor, now: datetime) -> None:
@@ -214,7 +214,7 @@ class _Batch:
     def _references(self, live: Mapping[int, Sequence[ClinicPayout]]) -> dict[int, str]:
         ids = [each.payout_id for found in live.values() for each in found]
         return dict(
-            db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids))).tuples().all()
+            db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids))).all()
         )
 
     def _lock_counted(self, invoices: Mapping[int, Invoice]) -> None:
