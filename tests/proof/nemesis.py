@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import time_machine
@@ -16,6 +17,7 @@ from sqlalchemy import select
 from tests import factories
 from tests.factories import connections
 from tests.factories.payouts import payout_ready
+from tests.proof import door, statement
 from tests.proof.figures import Figures
 from tests.proof.rounds import START, lift_halts, next_instant, work
 from webapp.connections import service as accounts_at_providers
@@ -27,12 +29,13 @@ from webapp.payouts import policies, service
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import accounts
+from webapp.providers.models import ProviderAccount
 from webapp.simulator.faults import FAULTS
 from webapp.simulator.server import Running
 from webapp.simulator.settings import Options, Settings
 
-#: What can happen between the two programs; messages and lines of statements have trials of their own.
-ALL = tuple(f.number for f in FAULTS if f.name not in ("webhook", "ghost_line", "missing_line"))
+#: Whatever can happen between the two programs: F1 to F24.
+ALL = tuple(f.number for f in FAULTS)
 _ROUNDS = 90
 
 
@@ -41,7 +44,7 @@ def simulator() -> Iterator[Running]:
     """A provider that answers at once where it is well, and moves money twice when it is asked twice."""
     options = Options(
         settle_seconds=5, credit_seconds=5, hang_seconds=0.02, drip_seconds=0, others="succeed", deduplicates=False,
-        sends_webhooks=False,
+        sends_webhooks=False,  # until there is an address
     )  # fmt: skip
     running = Running(Settings(has_background=False, options=options))
     try:
@@ -68,36 +71,56 @@ def prepare(url: str, payouts: int) -> int:
 
 
 def trial(
-    store: Any, running: Running, faults: tuple[str, ...], *, seed: int, rate: float, payouts: int
+    store: Any,
+    running: Running,
+    faults: tuple[str, ...],
+    *,
+    seed: int,
+    rate: float,
+    payouts: int,
+    how: str = "",
 ) -> Figures:
-    """One batch under faults; answers the figures. Empties the database and the simulator first."""
+    """One batch under faults; answers the figures. Empties the database and the simulator first.
+
+    `how`: every message goes wrong in this way (duplicate, reordered, forged, old, lost), beside the mix.
+    """
     figures = Figures(runs=1)
     sim = running.sim
     store.reset()
     with time_machine.travel(START, tick=False) as clock:
         sim.reset()
         organisation_id = prepare(running.url, payouts)
-        with transaction():
-            for reference in db.session.scalars(select(Payout.reference)).all():
-                service.submit(
-                    organisation_id=organisation_id,
-                    reference=reference,
-                    actor=factories.FACTORY,
-                    now=utc_now(),
-                )
-        sim.plan.mix(seed=seed, rate=rate, faults=faults)
-        for _ in range(_ROUNDS):
-            _person(organisation_id, running)
-            work()
-            following = next_instant(utc_now())
-            if following is None:
-                break
-            clock.move_to(following)
+        uid = db.session.scalar(select(ProviderAccount.uid)) or ""
+        with door.open_door(sim, simulated.CASHFREE["client_id"], uid):
+            _submit_all(organisation_id)
+            sim.plan.mix(seed=seed, rate=rate, faults=faults)
+            if how:
+                sim.plan.add("F21", times=0, parameters={"how": how})
+            for _ in range(_ROUNDS):
+                _person(organisation_id, running)
+                work()
+                following = next_instant(utc_now())
+                if following is None:
+                    break
+                clock.move_to(following)
+                sim.advance()
+            # What the provider still wants to say is said, and looked at.
+            clock.shift(timedelta(hours=7))
             sim.advance()
-        _compare(organisation_id, running, figures, f"{'+'.join(faults)}, seed {seed}")
+            work()
+        where = f"{'+'.join(faults) if len(faults) < len(ALL) else 'all faults'} {how}, seed {seed}"
+        _compare(organisation_id, running, figures, where)
     figures.faults.update(dict.fromkeys(faults, 1))
     db.session.remove()
     return figures
+
+
+def _submit_all(organisation_id: int) -> None:
+    with transaction():
+        for reference in db.session.scalars(select(Payout.reference)).all():
+            service.submit(
+                organisation_id=organisation_id, reference=reference, actor=factories.FACTORY, now=utc_now()
+            )
 
 
 def _person(organisation_id: int, running: Running) -> None:
@@ -142,6 +165,8 @@ def _compare(organisation_id: int, running: Running, figures: Figures, where: st
             )
     unknown = set(moved) - set(db.session.scalars(select(Transfer.transfer_id)))
     figures.problems += [f"{where}: the provider made {i}, which nobody asked for" for i in sorted(unknown)]
+    figures.problems += [f"{where}: {text}" for text in door.problems(running.sim)]
+    figures.problems += [f"{where}: {text}" for text in statement.problems(running.sim, organisation_id)]
     figures.ledger_checks += 1
     figures.problems += [f"{where}: ledger: {f.message}" for f in check.run(organisation_id).findings]
     db.session.rollback()

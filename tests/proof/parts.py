@@ -15,6 +15,7 @@ from tests.proof.figures import Case, Figures
 from tests.proof.ground import ground
 from tests.proof.trials import STAGES, Stage
 from webapp.database import db
+from webapp.simulator.faults import WEBHOOK_WAYS
 
 #: From so many runs on, every event of every case is tried, and every order of messages is told.
 EVERYTHING, EVERY_ORDER = 20_000, 2000
@@ -145,6 +146,8 @@ def mixes(job: Job, say: Callable[[str], None]) -> Figures:
 def _mixes(job: Job, count: int) -> Iterator[dict[str, Any]]:
     for fault in nemesis.ALL[job.number :: job.of]:
         yield {"faults": (fault,), "seed": job.own_seed, "rate": 0.7, "payouts": 4}
+    for how in WEBHOOK_WAYS[job.number :: job.of]:
+        yield {"faults": ("F3",), "seed": job.own_seed, "rate": 0.3, "payouts": 4, "how": how}
     for n in range(count):
         seed = job.seed + job.number + n * job.of
         yield {"faults": nemesis.ALL, "seed": seed, "rate": 0.2 + n % 5 * 0.15, "payouts": 8}
@@ -182,9 +185,9 @@ def lives(job: Job, say: Callable[[str], None]) -> Figures:
 
 #: Name of each part, and what it does.
 PARTS: dict[str, Callable[[Job, Callable[[str], None]], Figures]] = {
-    "processes that exit at an event": deaths,
     "a death at every event": every_event,
+    "processes that exit at an event": deaths,
     "messages in every order": orders,
-    "faults of the provider F1–F22": mixes,
+    "faults of the provider F1–F24": mixes,
     "whole lives": lives,
 }
