@@ -243,19 +243,23 @@ def run_demo(once: bool, anew: bool) -> None:
 
 def _add_rooms() -> None:
     """Commands that rooms bring."""
+    from webapp.imports import commands as imports
     from webapp.ledger import commands as ledger
     from webapp.operations import commands as operations
     from webapp.people import commands as people
     from webapp.people import token_commands as tokens
+    from webapp.programs.clinic import commands as clinic
     from webapp.programs.installations import commands as installations
     from webapp.programs.rentals import commands as rentals
     from webapp.reconciliation import commands as reconciliation
     from webapp.web import catalogues
 
-    for command in (ledger.ledger, installations.import_file, installations.quote, tokens.token,
+    for command in (ledger.ledger, imports.import_file, installations.quote, tokens.token,
                     catalogues.translations, *operations.COMMANDS):  # fmt: skip
         main.add_command(command)
     installations.quote.add_command(rentals.quote_rent)
+    installations.quote.add_command(clinic.quote_clinic)
+    installations.quote.add_command(clinic.quote_split)
     main.add_command(reconciliation.reconcile)
     user.add_command(people.invite)
     user.add_command(people.remove_second_factor)

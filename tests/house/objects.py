@@ -193,10 +193,10 @@ def formats(house: House, kind: str) -> list[Arguments]:
     return [{"format": "csv"}, {"format": "xlsx"}]
 
 
-@example("admin.imports.template", "admin.imports.upload")
+@example("admin.imports.template", "admin.imports.template_workbook", "admin.imports.upload")
 def templates(house: House, kind: str) -> list[Arguments]:
     """Every kind of list that can be imported."""
-    return [{"kind": kind} for kind in ("payees", "technicians", "rates", "installations")]
+    return [{"kind": kind} for kind in ("payees", "technicians", "rates", "installations", "leases")]
 
 
 @example("admin.imports")

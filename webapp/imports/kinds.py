@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,8 @@ class Kind:
     importer: ImporterFactory
     origins: tuple[Origin, ...] = ()
     following: tuple[str, str] | None = None
+    # Only organisations that use this program are offered it; empty: all are.
+    program: str = ""
     # Where it stands among the kinds: what others refer to comes first.
     order: int = 100
 
@@ -136,6 +138,11 @@ def register(kind: Kind) -> Kind:
 def registered() -> list[Kind]:
     """Every kind, in the order in which lists are usually brought in."""
     return sorted(_kinds.values(), key=lambda kind: (kind.order, kind.label))
+
+
+def offered(programs: Collection[str]) -> list[Kind]:
+    """The kinds for an organisation that uses these programs."""
+    return [kind for kind in registered() if not kind.program or kind.program in programs]
 
 
 def find_kind(code: str) -> Kind | None:

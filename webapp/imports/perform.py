@@ -35,13 +35,24 @@ class _Undo(Exception):
     """Ends the transaction of a dry run without a trace."""
 
 
+def audit_tag(kind: Kind) -> str:
+    """What the trail calls a list of a kind that a command brought in."""
+    return f"{kind.program or 'imports'}:{kind.code}:imported"
+
+
 def template(kind: Kind) -> str:
     """A CSV file with the columns of a kind and one row as an example."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([field.name for field in kind.template])
-    writer.writerow([field.example for field in kind.template])
+    columns, rows = template_rows(kind)
+    writer.writerow(columns)
+    writer.writerows(rows)
     return buffer.getvalue()
+
+
+def template_rows(kind: Kind) -> tuple[list[str], list[list[str]]]:
+    """The same for a workbook: the columns, and the rows below."""
+    return [field.name for field in kind.template], [[field.example for field in kind.template]]
 
 
 @contextmanager

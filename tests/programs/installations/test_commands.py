@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 from tests.factories import installations as make
 from tests.factories import people
 from webapp.database import db
+from webapp.imports.commands import import_file
 from webapp.people.models import Organisation, Payee
-from webapp.programs.installations.commands import import_file, quote
+from webapp.programs.installations.commands import quote
 from webapp.programs.installations.models import Installation
 
 REAL = str(Path(__file__).parents[2] / "data" / "solar" / "installations.csv")

@@ -10,12 +10,14 @@ from webapp.imports import kinds, payees, queries, service, work
 from webapp.imports.forms import RunForm, UploadForm
 from webapp.imports.models import ImportFile, ImportState
 from webapp.imports.perform import template as template_of
+from webapp.imports.perform import template_rows
 from webapp.imports.views import pages
 from webapp.imports.views.upload import keep
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.forms import attach
 from webapp.people.views.session import actor, may_change, require_change
+from webapp.web.exports import xlsx_response
 from webapp.web.htmx import see_other
 from webapp.web.pagination import Page, capped_count, keyset
 
@@ -46,7 +48,8 @@ def index() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """What can be brought in: a card for every kind of list."""
     require_change()
-    return render_template("imports/new.html", kinds=kinds.registered())
+    programs = {row.program for row in g.organisation.programs}
+    return render_template("imports/new.html", kinds=kinds.offered(programs))
 
 
 @blueprint.get("/templates/<kind>.csv")
@@ -55,6 +58,13 @@ def template(kind: str) -> Response:
     response = Response(template_of(kinds.get_kind(kind)), mimetype="text/csv")
     response.headers.set("Content-Disposition", "attachment", filename=f"{kind}.csv")
     return response
+
+
+@blueprint.get("/templates/<kind>.xlsx")
+def template_workbook(kind: str) -> Response:
+    """The same as a workbook: one sheet with the columns of a kind and one example row."""
+    columns, rows = template_rows(kinds.get_kind(kind))
+    return xlsx_response(f"{kind}.xlsx", columns, rows)
 
 
 @blueprint.route("/new/<kind>", methods=["GET", "POST"])

@@ -1,4 +1,4 @@
-"""Command line: import files, quote an installation. The caller pushes the application context."""
+"""Command line: quote an installation. The caller pushes the application context."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import click
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.kernel.actor import COMMAND, Actor
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money
-from webapp.people.models import Membership, Organisation, User
-from webapp.programs.installations import importing, queries
+from webapp.people.models import Organisation
+from webapp.programs.installations import queries
 from webapp.programs.installations.drafts import MAXIMUM_SIZE, parse_decimal
 from webapp.programs.installations.importing.values import parse_minor
 from webapp.programs.installations.pricing import load_terms
 from webapp.programs.installations.terms import Job, Quote, Rule, say_number, say_rate
 
-SOME_ROWS_BAD = NO_RATE = 1
+NO_RATE = 1
 USAGE = 2
 
 
@@ -40,86 +39,6 @@ def _organisation(slug: str, *, is_json: bool) -> Organisation:
         known = ", ".join(db.session.scalars(select(Organisation.slug).order_by(Organisation.slug)))
         _refuse(f"There is no organisation {slug!r}. There are: {known or 'none yet'}.", is_json=is_json)
     return found
-
-
-def _actor(email: str | None, organisation: Organisation, *, is_json: bool) -> Actor:
-    if email is None:
-        return COMMAND
-    user = db.session.scalar(
-        select(User)
-        .join(Membership, Membership.user_id == User.id)
-        .where(User.email == email.strip().lower(), Membership.organisation_id == organisation.id)
-    )
-    if user is None:
-        _refuse(f"{email} has no role in {organisation.slug}.", is_json=is_json)
-    return Actor(user.id, user.email)
-
-
-def _mapping(pairs: tuple[str, ...], *, is_json: bool) -> dict[str, str]:
-    mapping = {}
-    for pair in pairs:
-        theirs, separator, ours = pair.partition("=")
-        if not separator or not theirs or not ours:
-            _refuse(
-                f"--map {pair!r} is not their_column=our_column, such as project_id=external_ref.",
-                is_json=is_json,
-            )
-        mapping[theirs] = ours
-    return mapping
-
-
-@click.command("import")
-@click.argument("kind", type=click.Choice(importing.KINDS))
-@click.argument("file", type=click.File("rb"))
-@click.option(
-    "--organisation", "slug", required=True, help="Short name of the organisation, such as solaria."
-)
-@click.option("--dry-run", is_flag=True, help="Check every row, report, and store nothing.")
-@click.option(
-    "--map",
-    "pairs",
-    multiple=True,
-    metavar="THEIRS=OURS",
-    help="Read their column as ours, such as --map project_id=external_ref. May be given several times.",
-)
-@click.option(
-    "--as", "email", help="E-mail of the person who imports; they may not approve what comes of it."
-)
-@click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
-def import_file(
-    kind: str, file: Any, slug: str, dry_run: bool, pairs: tuple[str, ...], email: str | None, is_json: bool
-) -> None:  # fmt: skip
-    """Bring technicians, rates or installations in from a CSV file or an Excel workbook ("-" reads standard input).
-
-    Rows are known by their external reference, so a file can be brought in again. A bad row is named and
-    left out, the others are stored. The same list of jobs serves twice: first as KIND technicians (its
-    distinct names), then as KIND installations. Exit code 1 when a row was left out, 2 when the file or an
-    option cannot be used.
-    """
-    organisation = _organisation(slug, is_json=is_json)
-    actor = _actor(email, organisation, is_json=is_json)
-    mapping = _mapping(pairs, is_json=is_json)
-    try:
-        report = importing.perform(
-            kind=kind,
-            data=file.read(),
-            organisation=organisation,
-            actor=actor,
-            now=utc_now(),
-            is_dry_run=dry_run,
-            mapping=mapping,
-        )
-    except Invalid as error:
-        _refuse(error.message, is_json=is_json)
-    if is_json:
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
-    else:
-        for note in report.notes:
-            click.echo(note)
-        for problem in report.problems:
-            click.echo(problem.text)
-        click.echo(report.summary)
-    raise SystemExit(SOME_ROWS_BAD if report.has_problems else 0)
 
 
 def rule_json(rule: Rule) -> dict[str, Any]:

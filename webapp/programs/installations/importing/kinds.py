@@ -57,6 +57,7 @@ TECHNICIANS = Kind(
     origins=ORIGINS,
     following=("admin.payees.index", "See the payees"),
     order=20,
+    program="installations",
 )
 
 RATES = Kind(
@@ -88,6 +89,7 @@ RATES = Kind(
     origins=ORIGINS,
     following=("admin.rates.index", "See the rates"),
     order=30,
+    program="installations",
 )  # fmt: skip
 
 INSTALLATIONS = Kind(
@@ -122,6 +124,7 @@ INSTALLATIONS = Kind(
     origins=ORIGINS,
     following=("admin.installations.pay", "See what is due"),
     order=40,
+    program="installations",
 )  # fmt: skip
 
 KINDS = {kind.code: register(kind) for kind in (TECHNICIANS, RATES, INSTALLATIONS)}
