@@ -5,6 +5,9 @@
 
   const $ = (selector, root) => (root || document).querySelector(selector);
   const $$ = (selector, root) => Array.from((root || document).querySelectorAll(selector));
+  // Sentences of ours in the language of the page: the layout has them where that is not English.
+  const words = JSON.parse(($("meta[name=script-words]") || { content: "{}" }).content);
+  const say = (text) => words[text] || text;
   // Looked up each time: Back may have replaced the whole body.
   const isDialog = (node) => node instanceof HTMLDialogElement && (node.id === "dialog" || node.id === "drawer");
   const closeAll = () => $$("dialog[open]").forEach((dialog) => dialog.close());
@@ -84,7 +87,7 @@
 
   function ask(question, label, then) {
     const yes = element("button", { type: "button", className: "btn btn-primary", textContent: label });
-    const no = element("button", { type: "button", className: "btn btn-quiet", textContent: "Cancel" });
+    const no = element("button", { type: "button", className: "btn btn-quiet", textContent: say("Cancel") });
     const heading = element("h2", { id: "question-heading", textContent: question, tabIndex: -1 });
     const box = element("dialog", { className: "dialog dialog-small" },
       element("div", { className: "dialog-body" }, heading,
@@ -102,7 +105,7 @@
   document.addEventListener("htmx:confirm", (event) => {
     if (!event.detail.question) return;
     event.preventDefault();
-    ask(event.detail.question, event.detail.elt.textContent.trim() || "Go on", () => event.detail.issueRequest(true));
+    ask(event.detail.question, event.detail.elt.textContent.trim() || say("Go on"), () => event.detail.issueRequest(true));
   });
 
   // ---- Plain forms: one submit, a question, a busy label ---------------------------------------
@@ -126,7 +129,7 @@
     if (form.dataset.confirm && !form.dataset.asked) {
       event.preventDefault();
       event.stopImmediatePropagation();
-      ask(form.dataset.confirm, (button && button.textContent.trim()) || "Go on", () => {
+      ask(form.dataset.confirm, (button && button.textContent.trim()) || say("Go on"), () => {
         form.dataset.asked = "yes";
         form.requestSubmit(button);
         delete form.dataset.asked;
@@ -141,7 +144,7 @@
     }
     if (!navigator.onLine) {
       event.preventDefault();
-      tell("You are offline. Nothing was sent.", true);
+      tell(say("You are offline. Nothing was sent."), true);
       return;
     }
     sent.set(form, button);
@@ -230,8 +233,8 @@
       else field.value = value;
       field.dispatchEvent(new Event("input", { bubbles: true }));
     });
-    const words = element("p", { textContent: "You were signed out, so this was not sent. What you wrote is here again: check it, then send it." });
-    const note = element("div", { className: "notice notice-warn", tabIndex: -1 }, words);
+    const sentence = say("You were signed out, so this was not sent. What you wrote is here again: check it, then send it.");
+    const note = element("div", { className: "notice notice-warn", tabIndex: -1 }, element("p", { textContent: sentence }));
     note.setAttribute("role", "alert");
     form.prepend(note);
     note.focus();
@@ -246,12 +249,12 @@
     if (!region) return;
     if (isAlert) $$(".toast-note", region).forEach((older) => older.remove());
     const close = element("button", { type: "button", className: "btn-icon" });
-    close.setAttribute("aria-label", "Dismiss");
+    close.setAttribute("aria-label", say("Dismiss"));
     const drawn = document.getElementById("icon-close");
     if (drawn) close.append(drawn.content.cloneNode(true));
-    const words = element("p", { textContent: text });
-    if (link) words.append(" ", element("a", { href: link.href, textContent: link.text }));
-    const note = element("div", { className: "toast-note" }, words, close);
+    const said = element("p", { textContent: text });
+    if (link) said.append(" ", element("a", { href: link.href, textContent: link.text }));
+    const note = element("div", { className: "toast-note" }, said, close);
     close.addEventListener("click", () => note.remove());
     if (body) {
       note.setAttribute("role", "alert");
@@ -267,7 +270,7 @@
     run();
   }
 
-  addEventListener("offline", () => tell("You are offline. Nothing is sent until the connection is back.", true));
+  addEventListener("offline", () => tell(say("You are offline. Nothing is sent until the connection is back."), true));
   addEventListener("online", () => { const region = document.getElementById("alerts"); if (region) region.replaceChildren(); });
 
   // ---- htmx: dialogs, waiting, errors ---------------------------------------------------------
@@ -282,7 +285,7 @@
       bar = bar || element("div", { className: "loading-bar" });
       document.body.append(bar);
     }, 300)];
-    if (!silent) timers.push(setTimeout(() => tell("Still working. You can leave this page."), 10000));
+    if (!silent) timers.push(setTimeout(() => tell(say("Still working. You can leave this page.")), 10000));
     waits.set(request, timers);
   }
 
@@ -301,10 +304,14 @@
     }
     if (!navigator.onLine && !polls) {
       event.preventDefault();
-      tell("You are offline. Nothing was sent.", true);
+      tell(say("You are offline. Nothing was sent."), true);
       return;
     }
-    if (isDialog(target) && !target.open) openers.set(target, document.activeElement);
+    if (isDialog(target) && !target.open) {
+      // What is opened out of the drawer takes its place, so the focus goes back to what opened the drawer.
+      const now = document.activeElement === document.body ? elt : document.activeElement;
+      openers.set(target, openers.get(now.closest("dialog")) || now);
+    }
     startWaiting(xhr, target, polls);
     if (elt.matches("form")) busy($("button[data-busy]", elt), true);
   });
@@ -336,30 +343,69 @@
   });
 
   function errorText(status, unsafe) {
-    if (status === 403) return "Your role does not allow this. Nothing was changed.";
-    if (status === 404) return "That record is not there any more. Reload the page.";
-    if (status === 413) return "The file is too large. Nothing was stored.";
-    if (status === 429) return "Too many tries. Wait a minute, then try again.";
-    if (status < 500) return "The request was not understood. Nothing was changed. Reload the page.";
-    if (unsafe) return "We do not know if it went through. Check the status before you try again.";
-    return "The page could not be brought up to date. Try again in a minute.";
+    if (status === 403) return say("Your role does not allow this. Nothing was changed.");
+    if (status === 404) return say("That record is not there any more. Reload the page.");
+    if (status === 413) return say("The file is too large. Nothing was stored.");
+    if (status === 429) return say("Too many tries. Wait a minute, then try again.");
+    if (status < 500) return say("The request was not understood. Nothing was changed. Reload the page.");
+    if (unsafe) return say("We do not know if it went through. Check the status before you try again.");
+    return say("The page could not be brought up to date. Try again in a minute.");
   }
 
   document.addEventListener("htmx:responseError", (event) => {
-    const { xhr, requestConfig } = event.detail;
+    const { elt, xhr, requestConfig } = event.detail;
     if (xhr.status === 401) {
       const next = encodeURIComponent(location.pathname + location.search);
-      const form = event.detail.elt.closest("form[method=post]") || $$("form[method=post]").find(isTouched);
+      const form = elt.closest("form[method=post]") || $$("form[method=post]").find(isTouched);
       const isKept = form && keep(form, true);
-      tell("Your session has ended. Nothing was changed." + (isKept ? " What you wrote is kept until you are back." : ""), true, { href: "/sign-in?next=" + next, text: "Sign in again" });
+      const ended = say("Your session has ended. Nothing was changed.") + (isKept ? " " + say("What you wrote is kept until you are back.") : "");
+      tell(ended, true, { href: "/sign-in?next=" + next, text: say("Sign in again") });
+      // A copy asks no more: nobody has to be told twice.
+      if (elt.hasAttribute("data-poll")) elt.replaceWith(elt.cloneNode(true));
     } else tell(serverMessage(xhr) || errorText(xhr.status, requestConfig && requestConfig.verb !== "get"), true);
   });
 
   document.addEventListener("htmx:sendError", (event) => {
     if (event.detail.elt.hasAttribute("data-poll")) return;
     const unsafe = event.detail.requestConfig && event.detail.requestConfig.verb !== "get";
-    tell(unsafe ? "No answer came back. We do not know if it went through. Check the status before you try again."
-      : "The server cannot be reached. Try again.", true);
+    tell(unsafe ? say("No answer came back. We do not know if it went through. Check the status before you try again.")
+      : say("The server cannot be reached. Try again."), true);
+  });
+
+  // ---- Results of a search: how many is said; Filter or Enter leads to them, typing leads nowhere ---------
+
+  let searched = null;
+
+  document.addEventListener("input", (event) => {
+    if (searched && event.target.form === searched.form) searched.leads = false;
+  });
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, requestConfig } = event.detail;
+    if (!elt.matches("form[role=search]")) return;
+    const why = requestConfig.triggeringEvent;
+    searched = { form: elt, leads: Boolean(why) && why.type === "submit" };
+  });
+
+  function tellCount(root) {
+    const region = searched && $("[role=status]", searched.form);
+    const text = region && $$("[data-count], .empty h2", root).map((node) => node.textContent.trim()).find(Boolean);
+    if (text && region.textContent !== text) region.textContent = text;
+  }
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!searched || event.detail.requestConfig.elt !== searched.form) return;
+    tellCount(event.detail.target);
+    const heading = searched.leads && $("caption, .empty h2", event.detail.target);
+    searched.leads = false;
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.focus();
+  });
+
+  // Counts that come after their rows.
+  document.addEventListener("htmx:oobAfterSwap", (event) => {
+    if (event.target.hasAttribute("data-count")) tellCount(event.target.parentNode);
   });
 
   // ---- Selecting rows ------------------------------------------------------------------------
@@ -378,8 +424,8 @@
     $$("[data-select-count]").filter((out) => out.dataset.selectCount === group).forEach((out) => {
       const all = chosen + Number(out.dataset.elsewhere || 0);
       const text = all === 0 ? out.dataset.none || "" : all === 1 ? out.dataset.one : out.dataset.many;
-      const words = text.replace("{n}", all);
-      if (out.textContent !== words) out.textContent = words;
+      const shown = text.replace("{n}", all);
+      if (out.textContent !== shown) out.textContent = shown;
     });
   }
 
@@ -407,9 +453,9 @@
     if (button) {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
-        tell("Copied.");
+        tell(say("Copied."));
       } catch {
-        tell("The browser does not let us copy. Select the text instead.", true);
+        tell(say("The browser does not let us copy. Select the text instead."), true);
       }
     }
     const toggle = event.target.closest("[data-hide-amounts]");
@@ -445,13 +491,13 @@
 
   function showShortcuts() {
     const list = element("dl", { className: "facts" });
-    const known = [["/", "Search"], ["j", "Next row"], ["k", "Previous row"], ["x", "Select the row"], ["o", "Open the row"]];
+    const known = [["/", say("Search")], ["j", say("Next row")], ["k", say("Previous row")], ["x", say("Select the row")], ["o", say("Open the row")]];
     const named = $$("[data-key]").map((node) => [node.dataset.key, (node.getAttribute("aria-label") || node.textContent).trim()]);
-    known.concat(named).forEach(([key, words]) => list.append(
-      element("div", {}, element("dt", {}, element("kbd", { textContent: key })), element("dd", { textContent: words }))));
-    const close = element("button", { type: "button", className: "btn btn-secondary", textContent: "Close" });
+    known.concat(named).forEach(([key, does]) => list.append(
+      element("div", {}, element("dt", {}, element("kbd", { textContent: key })), element("dd", { textContent: does }))));
+    const close = element("button", { type: "button", className: "btn btn-secondary", textContent: say("Close") });
     const box = element("dialog", { className: "dialog dialog-small" }, element("div", { className: "dialog-body" },
-      element("h2", { id: "keys-heading", textContent: "Keyboard shortcuts" }), list, close));
+      element("h2", { id: "keys-heading", textContent: say("Keyboard shortcuts") }), list, close));
     box.setAttribute("aria-labelledby", "keys-heading");
     close.addEventListener("click", () => box.close());
     box.addEventListener("close", () => box.remove());
