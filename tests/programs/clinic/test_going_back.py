@@ -59,7 +59,11 @@ def test_refund_before_the_payout_lowers_the_base(care: Organisation, ada: Payee
     refund(row, 40_00, now)
     assert (row.state, clinic.holds(care), row.stayed_minor) == ("paid", 60_00, 60_00)
     click(row, now)
-    assert (clinic.holds(care), clinic.holds(care, ada), balance(care, "income:commission")) == (0, 54_00, 6_00)
+    assert (clinic.holds(care), clinic.holds(care, ada), balance(care, "income:commission")) == (
+        0,
+        54_00,
+        6_00,
+    )
     assert clean(care)
 
 
@@ -206,7 +210,9 @@ def test_the_same_key_refunds_once(care: Organisation, ada: Payee, now: datetime
     assert clinic.holds(care) == 60_00
 
 
-def test_write_off_lets_the_rest_go_and_pays_out_what_came(care: Organisation, ada: Payee, now: datetime) -> None:
+def test_write_off_lets_the_rest_go_and_pays_out_what_came(
+    care: Organisation, ada: Payee, now: datetime
+) -> None:
     row = clinic.invoice(care, [ada])
     clinic.pay(row, 60_00)
     with transaction():

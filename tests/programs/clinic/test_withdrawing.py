@@ -60,9 +60,7 @@ def held(ada: Payee) -> int:
 def _act(function: Any, payout: Payout, organisation: Organisation, now: datetime, **values: Any) -> None:
     admin = factories.actor_of(factories.user(organisation=organisation, role="admin"))
     with transaction():
-        function(
-            organisation_id=organisation.id, reference=payout.reference, actor=admin, now=now, **values
-        )
+        function(organisation_id=organisation.id, reference=payout.reference, actor=admin, now=now, **values)
 
 
 def test_withdrawal_leaves_the_wallet_when_it_is_asked_for(
@@ -70,7 +68,12 @@ def test_withdrawal_leaves_the_wallet_when_it_is_asked_for(
 ) -> None:
     click(clinic.paid(care, [ada]), now)
     made = ask(ada, 60_00, now)
-    assert (made.state, made.rail, clinic.holds(care, ada), held(ada)) == ("pending_approval", "", 30_00, 60_00)
+    assert (made.state, made.rail, clinic.holds(care, ada), held(ada)) == (
+        "pending_approval",
+        "",
+        30_00,
+        60_00,
+    )
     assert clean(care)
     with pytest.raises(Invalid, match=r"The wallet holds CA\$30.00"):
         ask(ada, 30_01, now)
@@ -140,7 +143,12 @@ def test_who_adjusted_the_wallet_does_not_approve_its_withdrawal(
     admin = factories.actor_of(factories.user(organisation=care, role="admin"))
     with transaction():
         wallets.adjust(
-            organisation_id=care.id, payee_id=ada.id, amount_minor=100_00, reason="Bonus", actor=admin, now=now
+            organisation_id=care.id,
+            payee_id=ada.id,
+            amount_minor=100_00,
+            reason="Bonus",
+            actor=admin,
+            now=now,
         )
     made = ask(ada, 100_00, now)
     with pytest.raises(Conflict, match="You adjusted this wallet"), transaction():
@@ -161,7 +169,11 @@ def _rent(ada: Payee, now: datetime, **values: Any) -> int:
 def _charge(ada: Payee, deduction_id: int, today: date, now: datetime) -> list[DeductionCharge]:
     with transaction():
         return deductions.charge_due(
-            organisation_id=ada.organisation_id, deduction_id=deduction_id, today=today, actor=FACTORY, now=now
+            organisation_id=ada.organisation_id,
+            deduction_id=deduction_id,
+            today=today,
+            actor=FACTORY,
+            now=now,
         )
 
 
@@ -182,7 +194,9 @@ def test_deduction_takes_what_there_is_and_carries_the_rest(
     assert clean(care)
 
 
-def test_a_monthly_period_on_the_31st_fits_into_short_months(care: Organisation, ada: Payee, now: datetime) -> None:
+def test_a_monthly_period_on_the_31st_fits_into_short_months(
+    care: Organisation, ada: Payee, now: datetime
+) -> None:
     rent = _rent(ada, now, starts_on=date(2026, 1, 31))
     found = [c.period_start.isoformat() for c in _charge(ada, rent, date(2026, 4, 30), now)]
     assert found == ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]
@@ -213,7 +227,9 @@ def test_when_a_schedule_is_due(every: str, day: date, is_due: bool) -> None:
     assert work.is_due(every, day, 0) is is_due
 
 
-def test_end_of_the_day_pays_what_is_ready_and_withdraws(care: Organisation, ada: Payee, now: datetime) -> None:
+def test_end_of_the_day_pays_what_is_ready_and_withdraws(
+    care: Organisation, ada: Payee, now: datetime
+) -> None:
     clinic.set_up(care, payouts_every="day", withdrawals_every="day")
     clinic.paid(care, [ada])
     clinic.paid(care, None)
