@@ -17,6 +17,7 @@ from flask_migrate import upgrade
 from sqlalchemy import event
 
 from tests.conftest import PostgresDatabase, SqliteFile, _wait_for_no_disk
+from tests.support import postgres
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db
@@ -86,6 +87,23 @@ def ground(engine: str = "sqlite") -> Iterator[tuple[Flask, Ground, Path]]:
                 db.engine.dispose()
         finally:
             store.close()
+
+
+@contextmanager
+def restartable() -> Iterator[postgres.Server]:
+    """Inside an application on a PostgreSQL server of its own that writes to the disk as an installation's does."""
+    with tempfile.TemporaryDirectory(prefix="paydesk-prove-") as name:
+        server = postgres.start(is_durable=True)
+        try:
+            server.create_database("proof")
+            app = _application(server.url_for("proof"), Path(name))
+            with app.app_context():
+                upgrade(directory=str(app.config["MIGRATIONS_FOLDER"]))
+                yield server
+                db.session.remove()
+                db.engine.dispose()
+        finally:
+            server.stop()
 
 
 def _application(url: str, folder: Path) -> Flask:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from tests.proof import workers
 from tests.proof.bank import FileBank
+from tests.proof.ground import restartable
 from tests.support.valkey import running_store
 from webapp.database import db
 
@@ -57,3 +58,18 @@ def test_connections_that_are_cut_in_a_batch(database: Flask, tmp_path: Path) ->
         db.engine.dispose()
 
     _batch(tmp_path, cut, kills=3)
+
+
+def test_a_database_that_starts_anew_in_a_batch(
+    database: Flask, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Stopped at once while workers write, started again on the same files: what was committed is there."""
+    if request.config.getoption("--database") != "postgresql":
+        pytest.skip("SQLite has no server")
+    with restartable() as server:
+
+        def restart() -> None:
+            server.restart()
+            db.engine.dispose()
+
+        _batch(tmp_path, restart, kills=3)

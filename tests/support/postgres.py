@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -56,9 +57,15 @@ _PR_SET_PDEATHSIG = 1
 class Server:
     """A running server. `stop()` ends it only where this object started it."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        process: subprocess.Popen[bytes] | None = None,
+        launch: Callable[[], subprocess.Popen[bytes]] | None = None,
+    ) -> None:
         self.folder = folder
         self._process = process
+        self._launch = launch
 
     def url_for(self, name: str) -> str:
         """The address of a database, as SQLAlchemy takes it."""
@@ -98,6 +105,19 @@ class Server:
         self._process = None
         shutil.rmtree(self.folder.parent, ignore_errors=True)
 
+    def restart(self) -> None:
+        """Stop at once, in the middle of whatever is written, and start anew on the same data.
+
+        Raises RuntimeError for a server that somebody else started.
+        """
+        if self._process is None or self._launch is None:
+            raise RuntimeError("this server belongs to somebody else")
+        # "Immediate": nothing is finished or written down; what was committed comes out of the log at the start.
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=60)
+        self._process = self._launch()
+        _wait(self, self._process, self.folder.parent / "server.log")
+
     def connect(self, name: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
         """A connection as superuser in which every statement is committed at once."""
         return psycopg.connect(
@@ -128,8 +148,9 @@ def start(*, is_durable: bool = False) -> Server:
             shutil.chown(sockets, account.pw_uid, account.pw_gid)
         _initialise(binaries, data, account)
         options = {**_OPTIONS, **_DURABLE} if is_durable else _OPTIONS
-        process = _launch(binaries, data, sockets, log, account, options)
-        server = Server(sockets, process)
+        launch = partial(_launch, binaries, data, sockets, log, account, options)
+        process = launch()
+        server = Server(sockets, process, launch)
         _wait(server, process, log)
         atexit.register(server.stop)  # for whoever is interrupted before stopping it
     except BaseException:
@@ -176,7 +197,7 @@ def _launch(
     arguments = [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets)]
     for name, value in options.items():
         arguments += ["-c", f"{name}={value}"]
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         return subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=data.parent,
             env=_environment(), start_new_session=True, preexec_fn=_end_with_parent(),
