@@ -12,8 +12,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from webapp.audit import queries, words
 from webapp.audit.forms import TrailFilterForm
 from webapp.audit.models import AuditEvent
-from webapp.kernel.clock import local_date, utc_now
-from webapp.web.exports import csv_response
+from webapp.audit.views import files
+from webapp.kernel.clock import utc_now
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, capped_count, keyset
 
@@ -77,10 +77,7 @@ def export() -> ResponseReturnValue:
     form = _form()
     if not form.validate():
         return index()
-    day = local_date(utc_now(), g.organisation.timezone)
-    return csv_response(
-        f"{g.organisation.slug}-audit-{day.isoformat()}.csv", CSV_HEADERS, _rows(_query(form))
-    )
+    return files.list_file("audit:trail:exported", "audit_trail", "audit", CSV_HEADERS, _rows(_query(form)))
 
 
 def _rows(query: Any) -> Iterator[tuple[Any, ...]]:

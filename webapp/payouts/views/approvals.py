@@ -11,9 +11,11 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.audit.views import files
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.payouts import approval_queue, arrivals, lists, ordering
+from webapp.payouts import export as file
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
@@ -22,6 +24,7 @@ from webapp.payouts.views import bulk, check_step, listing, selecting, words
 from webapp.payouts.views.admin import filter_form as payouts_filter
 from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor
+from webapp.web.exports import csv_columns, text_response
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
 
@@ -109,6 +112,7 @@ def index() -> ResponseReturnValue:
         "rows": _rows(page, who),
         "is_waiting": is_waiting,
         "counts_href": listing.address("admin.approvals.counts", view=view),
+        "csv_href": listing.address("admin.approvals.export", view=view),
         "blocked_href": listing.address("admin.approvals.index", view="blocked"),
         "drawer_href": partial(listing.drawer_address, "admin.approvals.index"),
         "chips": listing.chips(form, "admin.approvals.index"),
@@ -172,6 +176,19 @@ def arrived() -> ResponseReturnValue:
     newest_first = Sort(ordering.REFERENCE, is_descending=True).text
     show = listing.address("admin.approvals.index", view=view, sort=newest_first, since=None, said=None)
     return render_template("approvals/_arrivals.html", n=n, label=label, show_href=show)
+
+
+@blueprint.get("/export.csv")
+def export() -> ResponseReturnValue:
+    """The payouts of exactly this view and filter as a file."""
+    form = _form()
+    if not form.validate():
+        return index()
+    query = approval_queue.in_view(_approver(), form.chosen(), _view())
+    files.remember("payouts:approvals:exported", "payout")
+    return text_response(
+        files.file_name("approvals"), csv_columns(listing.EXPORT_HEADERS, file.columns(query))
+    )
 
 
 @blueprint.post("/turn")

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 
+from webapp.audit.views import files
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -36,8 +37,7 @@ blueprint = Blueprint("bank_changes", __name__, url_prefix="/bank-changes")
 def index() -> ResponseReturnValue:
     """What waits for a second person, the oldest first; or what was decided, the newest first."""
     form = ChangeFilterForm(request.args)
-    state = form.state.data if form.state.data in list(ChangeState) else ""
-    state = state if request.args.get("state") else ChangeState.PENDING.value
+    state = _state(form)
     form.state.data = state or "all"
     query = changes.changes(g.organisation.id, state=state)
     rows = keyset(query, MethodChange.id, newest_first=state != ChangeState.PENDING.value)
@@ -50,9 +50,44 @@ def index() -> ResponseReturnValue:
         form=form,
         page=page,
         state=state,
+        csv_href=url_for(".export", state=state or "all"),
         ChangeState=ChangeState,
         Source=Source,
     )
+
+
+def _state(form: ChangeFilterForm) -> str:
+    """The state that is looked at: those that wait, unless the address says another, or all ("")."""
+    if not request.args.get("state"):
+        return ChangeState.PENDING.value
+    return form.state.data if form.state.data in list(ChangeState) else ""
+
+
+EXPORT_HEADERS = (
+    "Reference", "Payee", "Payee reference", "On file", "Asked for", "Name on the account", "Same account elsewhere",
+    "Name", "Asked by", "Asked at", "From", "Status", "Decided by", "Decided at", "Note",
+)  # fmt: skip
+
+
+@blueprint.get("/export.csv")
+def export() -> ResponseReturnValue:
+    """The changes of exactly this filter as a file; accounts stay masked."""
+    query = changes.changes(g.organisation.id, state=_state(ChangeFilterForm(request.args)))
+    rows = (_cells(row[0]) for row in files.in_batches(query, MethodChange.id, lambda row: row[0].id))
+    return files.list_file(
+        "people:method_changes:exported", "method_change", "bank-changes", EXPORT_HEADERS, rows
+    )
+
+
+def _cells(change: MethodChange) -> tuple[object, ...]:
+    name = change.findings.get("name")
+    return (
+        change.reference, change.payee.name, change.payee.reference,
+        change.old_method.masked if change.old_method else None, change.masked, change.name_at_bank,
+        bool(change.findings.get("same_account")), name["verdict"] if name else None, change.requested_by_label,
+        change.requested_at, Source(change.source).label, ChangeState(change.state).label, change.decided_by_label,
+        change.decided_at, change.note,
+    )  # fmt: skip
 
 
 @blueprint.get("/<reference>")

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.audit.views import files
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict
@@ -119,11 +120,36 @@ def index() -> ResponseReturnValue:
         "page": page,
         "rows": [{"run": r, "state": RunState(r.state), "kind": kind_words(r.kind)} for r in page.items],
         "is_filtered": bool(form.state.data or form.kind.data),
+        "csv_href": url_for(".export_list", state=form.state.data or None, kind=form.kind.data or None),
         "has_errors": not is_valid,
         "now": utc_now(),
     }
     template = "runs/_results.html" if is_fragment() else "runs/index.html"
     return render_template(template, **context), 200 if is_valid else 422
+
+
+LIST_HEADERS = (
+    "Run", "What", "Kind", "Status", "Rows", "Done", "Skipped", "Failed", "By", "Made at", "Confirmed at",
+    "Finished at",
+)  # fmt: skip
+
+
+@blueprint.get("/export.csv")
+def export_list() -> ResponseReturnValue:
+    """The runs of exactly this filter as a file."""
+    form = RunFilterForm(request.args, kinds=lists.kinds_of(g.organisation.id))
+    if not form.validate():
+        return index()
+    query = lists.runs(organisation_id=g.organisation.id, state=form.state.data, kind=form.kind.data)
+    rows = (_cells(row[0]) for row in files.in_batches(query, Run.id, lambda row: row[0].id))
+    return files.list_file("runs:runs:exported", "run", "runs", LIST_HEADERS, rows)
+
+
+def _cells(run: Run) -> tuple[object, ...]:
+    return (
+        run.reference, run.title, kind_words(run.kind), RunState(run.state).label, run.total, run.done, run.skipped,
+        run.failed, run.created_by_label, run.created_at, run.confirmed_at, run.finished_at,
+    )  # fmt: skip
 
 
 @blueprint.get("/<reference>")
