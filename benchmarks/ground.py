@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from tests.support import postgres
 from tests.support.client import FreshClient
+from webapp import processes
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, read_only
@@ -74,6 +75,7 @@ class Ground:
         with app.app_context():
             upgrade(directory=str(app.config["MIGRATIONS_FOLDER"]))
         self.stack.callback(_dispose, app)
+        processes.settle()
         return app
 
     def analyse(self) -> None:

@@ -54,7 +54,7 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(iso_instant, "sqlite")
 def _(element: Any, compiler: Any, **kw: Any) -> str:
     column = _column(element, compiler, DateTime(), **kw)
-    return f"(substr({column}, 1, 10) || 'T' || substr({column}, 12, 8) || 'Z')"
+    return f"(replace(substr({column}, 1, 19), ' ', 'T') || 'Z')"
 
 
 @compiles(iso_instant, "postgresql")
@@ -65,9 +65,10 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
 
 def safe(values: Cells) -> Cells:
     """The texts of a column, none of which a spreadsheet takes for a formula; None stays an empty cell."""
-    starts = {value[:1] for value in values if value}
+    different = set(values)
+    starts = {value[:1] for value in different if value}
     # Nearly every column: what begins with a letter or a digit runs nowhere.
-    if all(map(str.isalnum, starts)) and "\x00" not in "".join(filter(None, values)):
+    if all(map(str.isalnum, starts)) and "\x00" not in "".join(filter(None, different)):
         return values
     return [defuse(value) for value in values]
 
@@ -109,9 +110,9 @@ class Amounts:
 
     def column(self, amounts: Iterable[int], currencies: Sequence[str]) -> Cells:
         """A column of minor units, each in the currency that stands beside it."""
-        different = set(currencies)
-        if len(different) == 1:
-            return list(map(self._of(different.pop()).__getitem__, amounts))
+        first = currencies[0]
+        if currencies.count(first) == len(currencies):
+            return list(map(self._of(first).__getitem__, amounts))
         return [self._of(code)[amount] for amount, code in zip(amounts, currencies, strict=True)]
 
 
