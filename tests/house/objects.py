@@ -38,7 +38,7 @@ from webapp.people.changes import queries as bank_queries
 from webapp.people.changes import service as bank_changes
 from webapp.people.models import UserSession
 from webapp.programs.installations import files
-from webapp.programs.rentals import pay_links, payments, sharing
+from webapp.programs.rentals import pay_links, payments, returns, settling, sharing
 from webapp.programs.rentals import service as rental_records
 from webapp.programs.rentals.drafts import BillDraft
 from webapp.programs.rentals.models import RentCharge, RentPayment
@@ -457,7 +457,7 @@ def halt_lift(house: House, kind: str) -> list[Arguments]:
     return [{"lift_id": row.id}]
 
 
-@example("admin.connections")
+@example("admin.connections", "api.connections")
 def a_connection(house: House, kind: str) -> list[Arguments]:
     """PhonePe, at an address where nobody answers; and Cashfree, of which there are no keys."""
     _receiver(house)
@@ -483,7 +483,7 @@ def _receiver(house: House) -> Receiver:
     return Receiver(row.id, row.organisation_id, row.provider, {})
 
 
-@example("admin.inbox")
+@example("admin.inbox", "api.messages")
 def a_provider_s_message(house: House, kind: str) -> list[Arguments]:
     """A message that no worker has looked at, about an order that nobody made."""
     body = b'{"event": "checkout.order.completed", "payload": {"merchantOrderId": "RP1"}}'
@@ -503,7 +503,7 @@ def an_address_for_messages(house: House, kind: str) -> list[Arguments]:
     return [{"provider": row.provider, "uid": row.uid}]
 
 
-@example("admin.bankfiles")
+@example("admin.bankfiles", "api.bank_files")
 def a_bank_file(house: House, kind: str) -> list[Arguments]:
     """A file that waits for its second person."""
     if bank_file_setups.find(house.organisation.id, "nacha") is None:
@@ -569,7 +569,7 @@ def _rent(house: House) -> RentCharge:
 
 
 @example("admin.rentals.property", "admin.rentals.edit_property", "admin.rentals.add_unit", "admin.rentals.add_bill",
-         "admin.rentals.set_property_terms")  # fmt: skip
+         "admin.rentals.set_property_terms", "admin.rentals.switch_property")  # fmt: skip
 def a_managed_property(house: House, kind: str) -> list[Arguments]:
     """A property of the owner."""
     return [{"reference": rentals.property_of(house.organisation, [(house.payees["owner"], 1)]).reference}]
@@ -623,10 +623,46 @@ def _payment(house: House) -> RentPayment:
 
 
 @example("admin.rentals.payment", "admin.rentals.proof", "admin.rentals.verify", "admin.rentals.cancel_payment",
-         "admin.rentals.check_payment", "admin.rentals.refund", "admin.rentals.chargeback")  # fmt: skip
+         "admin.rentals.check_payment", "admin.rentals.refund", "admin.rentals.chargeback",
+         "admin.rentals.settle_payment")  # fmt: skip
 def a_payment(house: House, kind: str) -> list[Arguments]:
     """A payment by hand that waits for a second person."""
     return [{"reference": _payment(house).reference}]
+
+
+@example("admin.rentals.rename_unit", "admin.rentals.switch_unit")
+def a_unit(house: House, kind: str) -> list[Arguments]:
+    """A unit that is free."""
+    place = rentals.property_of(house.organisation, [(house.payees["owner"], 1)])
+    unit = rental_records.create_unit(
+        organisation_id=house.organisation.id, property_reference=place.reference, name="Flat 9",
+        actor=FACTORY, now=WHEN,
+    )  # fmt: skip
+    return [{"reference": unit.reference}]
+
+
+@example("admin.rentals.confirm_settlement", "admin.rentals.refuse_settlement")
+def a_proposal(house: House, kind: str) -> list[Arguments]:
+    """What the accountant proposed about a payment of which another amount came."""
+    payment = payments.begin_online(charge_id=_rent(house).id, actor=FACTORY, now=rentals.WHEN)
+    payment.error_code, payment.said_minor = payments.AMOUNT_DIFFERS, payment.amount_minor - 1
+    db.session.flush()
+    made = settling.propose_for_payment(
+        organisation_id=house.organisation.id, reference=payment.reference, choice="accept", reason="Less came.",
+        actor=actor_of(house.users["accountant"]), now=rentals.WHEN,
+    )  # fmt: skip
+    return [{"decision_id": made.id}]
+
+
+@example("admin.rentals.refund_page", "admin.rentals.ask_refund", "admin.rentals.try_refund_again",
+         "admin.rentals.settle_refund")  # fmt: skip
+def a_refund(house: House, kind: str) -> list[Arguments]:
+    """A refund by hand."""
+    payment, admin = _payment(house), actor_of(house.users["admin"])
+    same = {"organisation_id": house.organisation.id, "reference": payment.reference, "actor": admin}
+    payments.verify(**same, now=rentals.WHEN)
+    made = returns.order_refund(**same, amount_minor=100, reason="Too much.", now=rentals.WHEN)
+    return [{"return_ref": made.return_ref}]
 
 
 @example("admin.rentals.decide")

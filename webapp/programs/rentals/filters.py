@@ -110,6 +110,12 @@ class PaymentFilterForm(ListFilter):
     q = _search()
     state = SelectField("State", choices=options(PaymentState.choices(), "Every state"))
     source = SelectField("Way", choices=options(PaymentSource.choices(), "Every way"))
+    look = SelectField(
+        "To settle",
+        choices=options(
+            (("differs", "Another amount came"), ("proposed", "A second person must confirm")), "All"
+        ),
+    )
     begun_from = day_field("Begun from")
     begun_to = day_field("Begun to")
 
@@ -126,6 +132,7 @@ class PaymentFilterForm(ListFilter):
             self.source.data or "",
             start_of_day(first, timezone) if first else None,
             start_of_day(last.fromordinal(last.toordinal() + 1), timezone) if last else None,
+            self.look.data or "",
         )
 
 
@@ -134,6 +141,7 @@ class ReturnFilterForm(ListFilter):
 
     kind = SelectField("Kind", choices=options(ReturnKind.choices(), "Every kind"))
     owed = SelectField("Owners", choices=options((("open", "Still owe a part of it"),), "All"))
+    left = SelectField("Refunds", choices=options((("people", "Left to a person"),), "All"))
 
 
 class OwnerFilterForm(ListFilter):

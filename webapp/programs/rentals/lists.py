@@ -14,8 +14,10 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.people.models import Payee
+from webapp.programs.rentals.left import is_left
 from webapp.programs.rentals.models import (
     ChargeState,
+    DecisionState,
     Distribution,
     DistributionShare,
     Lease,
@@ -24,6 +26,7 @@ from webapp.programs.rentals.models import (
     PaymentState,
     Property,
     RentCharge,
+    RentDecision,
     RentPayment,
     RentReturn,
     Tenant,
@@ -61,6 +64,8 @@ class PaymentFilter:
     source: str = ""
     begun_from: datetime | None = None
     begun_before: datetime | None = None
+    # "differs": another amount came; "proposed": a proposal waits for a second person.
+    look: str = ""
 
 
 @dataclass(frozen=True)
@@ -276,6 +281,10 @@ def list_payments(organisation_id: int, chosen: PaymentFilter | None = None) -> 
         query = query.where(RentPayment.state == chosen.state)
     if chosen.source:
         query = query.where(RentPayment.source == chosen.source)
+    if chosen.look == "differs":
+        query = query.where(differs())
+    elif chosen.look == "proposed":
+        query = query.where(is_proposed())
     if chosen.begun_from:
         query = query.where(RentPayment.created_at >= chosen.begun_from)
     if chosen.begun_before:
@@ -327,8 +336,13 @@ def returns_of(payment: RentPayment) -> Sequence[RentReturn]:
     ).all()
 
 
-def list_returns(organisation_id: int, kind: str = "", is_owed: bool = False) -> Select[Any]:
-    """Refunds and chargebacks with their payment; `is_owed`: only those of which owners still owe a part."""
+def list_returns(
+    organisation_id: int, kind: str = "", is_owed: bool = False, left_at: datetime | None = None
+) -> Select[Any]:
+    """Refunds and chargebacks with their payment; `is_owed`: only those of which owners still owe a part.
+
+    `left_at`: only those that are left to people at that instant.
+    """
     query: Any = (
         select(RentReturn, RentPayment)
         .join(RentPayment, RentPayment.id == RentReturn.payment_id)
@@ -341,6 +355,8 @@ def list_returns(organisation_id: int, kind: str = "", is_owed: bool = False) ->
             OwnerDebt.return_id == RentReturn.id, OwnerDebt.netted_minor < OwnerDebt.amount_minor
         )
         query = query.where(open_debt)
+    if left_at is not None:
+        query = query.where(is_left(left_at))
     return query  # type: ignore[no-any-return]
 
 
@@ -419,9 +435,11 @@ class Needs:
     unshared: int
     blocked: int
     waiting: int
+    left: int
+    proposed: int
 
 
-def needs_columns(organisation_id: int) -> tuple[Any, ...]:
+def needs_columns(organisation_id: int, now: datetime) -> tuple[Any, ...]:
     """The counts of `Needs` as columns, so that a page that asks much asks for them with something else."""
 
     def payments(*conditions: Any) -> Any:
@@ -442,7 +460,7 @@ def needs_columns(organisation_id: int) -> tuple[Any, ...]:
     is_shared = exists().where(Distribution.payment_id == RentPayment.id)
     return (
         payments(RentPayment.state == PaymentState.TO_VERIFY.value),
-        payments(RentPayment.state == PaymentState.PENDING.value, RentPayment.error_code == AMOUNT_DIFFERS),
+        payments(differs(), ~is_proposed()),
         payments(
             RentPayment.state == PaymentState.COMPLETED.value,
             RentPayment.returned_minor < RentPayment.amount_minor,
@@ -450,6 +468,27 @@ def needs_columns(organisation_id: int) -> tuple[Any, ...]:
         ),
         shares("blocked"),
         shares("open"),
+        select(func.count())
+        .where(RentReturn.organisation_id == organisation_id, is_left(now))
+        .scalar_subquery(),
+        select(func.count())
+        .where(
+            RentDecision.organisation_id == organisation_id,
+            RentDecision.state == DecisionState.PROPOSED.value,
+        )
+        .scalar_subquery(),
+    )
+
+
+def differs() -> Any:
+    """The condition on `RentPayment` that another amount came, and nobody has settled it."""
+    return RentPayment.error_code == AMOUNT_DIFFERS
+
+
+def is_proposed() -> Any:
+    """The condition on `RentPayment` that something about it, or a refund of it, waits for a second person."""
+    return exists().where(
+        RentDecision.payment_id == RentPayment.id, RentDecision.state == DecisionState.PROPOSED.value
     )
 
 

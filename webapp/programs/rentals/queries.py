@@ -23,6 +23,7 @@ from webapp.programs.rentals.models import (
     Property,
     PropertyBill,
     PropertyShare,
+    ShareChange,
     Tenant,
     Unit,
     WithholdingRule,
@@ -145,6 +146,18 @@ def free_units(organisation_id: int) -> Sequence[Unit]:
         .options(joinedload(Unit.property))
         .order_by(Property.name, Unit.name, Unit.id)
     ).all()
+
+
+def share_changes_of(place: Property) -> Sequence[tuple[ShareChange, Payee]]:
+    """How the owners' parts of a property changed, the newest first."""
+    rows = db.session.execute(
+        select(ShareChange, Payee)
+        .join(Payee, Payee.id == ShareChange.payee_id)
+        .where(ShareChange.property_id == place.id)
+        .order_by(ShareChange.id.desc())
+        .limit(SHOWN)
+    )
+    return [(change, payee) for change, payee in rows]
 
 
 def bills_of(place: Property) -> Sequence[PropertyBill]:

@@ -24,6 +24,7 @@ from webapp.programs.rentals import booking, credits, entries, left, payments, r
 from webapp.programs.rentals.models import (
     Choice,
     DecisionState,
+    PaymentSource,
     PaymentState,
     RentDecision,
     RentPayment,
@@ -36,7 +37,12 @@ CHANGED = "What PhonePe says has changed since this was proposed. Look at it aga
 
 def is_differing(payment: RentPayment) -> bool:
     """Whether another amount came than was asked for, and nobody has settled that."""
-    return payment.error_code == payments.AMOUNT_DIFFERS and bool(payment.said_minor)
+    return (
+        payment.source == PaymentSource.PHONEPE
+        and payment.state in (PaymentState.PENDING, PaymentState.FAILED, PaymentState.CANCELLED)
+        and payment.error_code == payments.AMOUNT_DIFFERS
+        and bool(payment.said_minor)
+    )
 
 
 def accepted_parts(payment: RentPayment) -> tuple[int, int, int]:

@@ -77,6 +77,11 @@ def list_page(
     )
 
 
+def is_sent() -> bool:
+    """Whether the form of the page was sent, and not only opened."""
+    return request.method == "POST"
+
+
 def in_dialog() -> bool:
     """Whether the answer goes into the dialog of the page."""
     return request.headers.get("HX-Target") == "dialog"

@@ -37,7 +37,7 @@ def _many(n: int, one: str, many: str) -> str:
 
 def columns(organisation_id: int) -> tuple[Any, ...]:
     """The counts that `tasks` is made of, to be asked for together with others."""
-    return (*lists.needs_columns(organisation_id), owner_lists.without_details(organisation_id))
+    return (*lists.needs_columns(organisation_id, utc_now()), owner_lists.without_details(organisation_id))
 
 
 def tasks(counts: Sequence[int]) -> list[Task]:
@@ -48,8 +48,14 @@ def tasks(counts: Sequence[int]) -> list[Task]:
          "Another person than the one who entered it compares it with its proof.",
          url_for("admin.rentals.payments", state="to_verify"), "todo"),
         (needs.differing, "payment with another amount", "payments with another amount",
-         "The gateway says another amount than was asked for. Look at it there.",
-         url_for("admin.rentals.payments", state="pending"), "failed"),
+         "The gateway says another amount than was asked for. Propose what becomes of it.",
+         url_for("admin.rentals.payments", look="differs"), "failed"),
+        (needs.proposed, "settlement waits for a second person", "settlements wait for a second person",
+         "Another person than the one who proposed it confirms it, or drops it.",
+         url_for("admin.rentals.payments", look="proposed"), "todo"),
+        (needs.left, "refund is left to a person", "refunds are left to a person",
+         "The gateway refused it, or its end is not known. Ask again, try again, or settle it.",
+         url_for("admin.rentals.returns", left="people"), "failed"),
         (needs.blocked, "owner's share waits for a decision", "owners' shares wait for a decision",
          "Its payout was rejected or cancelled. Pay it again, or dismiss it.",
          url_for("admin.rentals.waiting"), "todo"),

@@ -18,7 +18,7 @@ from webapp.payouts.states import PayoutState
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import collecting, files, lists, payments, returns
+from webapp.programs.rentals import collecting, files, lists, payments, returns, settling
 from webapp.programs.rentals.filters import PaymentFilterForm
 from webapp.programs.rentals.forms import ChargebackForm, PaymentForm, ReasonForm, RefundForm, VerifyForm
 from webapp.programs.rentals.models import (
@@ -28,6 +28,7 @@ from webapp.programs.rentals.models import (
     RentPayment,
 )
 from webapp.programs.rentals.views import charges, common
+from webapp.programs.rentals.views import settling as settling_views
 from webapp.programs.rentals.views.returning import return_row
 from webapp.providers import storage
 from webapp.web import filters, uploads
@@ -41,7 +42,13 @@ EXPORT_HEADERS = (
     "Verified by", "Begun at",
 )  # fmt: skip
 #: Order of the sums above the list.
-SUMS = (PaymentState.COMPLETED, PaymentState.TO_VERIFY, PaymentState.PENDING, PaymentState.FAILED)
+SUMS = (
+    PaymentState.COMPLETED,
+    PaymentState.TO_VERIFY,
+    PaymentState.PENDING,
+    PaymentState.GOING_BACK,
+    PaymentState.FAILED,
+)
 
 
 def row(payment: RentPayment) -> dict[str, Any]:
@@ -110,6 +117,9 @@ def _cells(query: Any) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
+_RECEIVED = (PaymentState.COMPLETED, PaymentState.GOING_BACK, PaymentState.REFUNDED)
+
+
 def show(reference: str) -> ResponseReturnValue:
     """One payment: what was received, how it was shared out, what went back."""
     payment = lists.get_payment(g.organisation.id, reference)
@@ -130,7 +140,13 @@ def show(reference: str) -> ResponseReturnValue:
         parts=_distribution_rows(distribution) if distribution else [],
         shares=_share_rows(shares),
         returns=[return_row(each, payment, debts.get(each.id, [])) for each in found],
-        can_return=payment.state == PaymentState.COMPLETED and left > 0,
+        can_return=payment.state in (PaymentState.COMPLETED, PaymentState.GOING_BACK) and left > 0,
+        can_charge_back=payment.source == PaymentSource.PHONEPE and payment.state in _RECEIVED,
+        is_differing=settling.is_differing(payment),
+        differing=settling_views.differing_facts(payment) if settling.is_differing(payment) else [],
+        decisions=settling_views.decision_rows(payment),
+        is_decided_on=settling.open_decision(payment.id) is not None,
+        credit=common.money(payment.credit_minor, payment.currency),
         not_verify=payments.why_not_verify(payment, current_user.id),
         tab="payments",
         may_change=may_change(),
@@ -369,9 +385,15 @@ BORNE = (
 )
 
 
+ALREADY = (
+    "A rent that was refunded already can be charged back all the same: that money leaves twice, and the books say so. "
+    "A refund that is under way still counts when it ends."
+)
+
+
 def _propose(form: RefundForm, payment: RentPayment) -> None:
     left = payment.amount_minor - payment.returned_minor
-    form.amount.data = common.money(left, payment.currency).plain
+    form.amount.data = common.money(left, payment.currency).plain if left else ""
 
 
 @needs_fresh_sign_in
@@ -388,12 +410,13 @@ def chargeback(reference: str) -> ResponseReturnValue:
             case_number=form.case_number.data or "",
             amount_minor=form.amount.minor or 0,
             reason=form.reason.data or "",
+            excess_to=form.excess_to.data or "",
             actor=actor(),
             now=utc_now(),
         )
-        return "The chargeback is recorded. What the owners owe is below."
+        return "The chargeback is recorded. Who bears it is below."
 
     return _act(
         payment, form, title=f"Record a chargeback of {reference}", button="Record the chargeback", tone="danger",
-        call=call, explains=BORNE, fill=lambda: _propose(form, payment),
+        call=call, explains=f"{BORNE} {ALREADY}", fill=lambda: _propose(form, payment),
     )  # fmt: skip

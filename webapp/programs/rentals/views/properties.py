@@ -11,9 +11,11 @@ from flask.typing import ResponseReturnValue
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.money import Money
 from webapp.people.forms import attach
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import lists, queries, service
+from webapp.programs.rentals import charging, lists, queries, reroutes, service
 from webapp.programs.rentals.filters import PropertyFilterForm
 from webapp.programs.rentals.forms import (
     BillForm,
@@ -24,7 +26,7 @@ from webapp.programs.rentals.forms import (
     UnitForm,
     owners_of,
 )
-from webapp.programs.rentals.models import Property
+from webapp.programs.rentals.models import Lease, Property
 from webapp.programs.rentals.terms import terms_row
 from webapp.programs.rentals.views import common
 from webapp.web import filters
@@ -91,7 +93,12 @@ def show(reference: str) -> ResponseReturnValue:
             for share in place.shares
         ],
         units=[
-            {"unit": unit, "lease": lease, "tenants": common.tenants_of(lease) if lease else ""}
+            {
+                "unit": unit,
+                "lease": lease,
+                "tenants": common.tenants_of(lease) if lease else "",
+                "rent": _rent_today(lease) if lease else None,
+            }
             for unit, lease in queries.units_of(place)
         ],
         terms=[terms_words(row) for row in queries.terms_of(g.organisation.id, place.id)],
@@ -107,9 +114,28 @@ def show(reference: str) -> ResponseReturnValue:
         ],
         reserve=common.money(queries.reserve_of(place), place.currency),
         reserve_target=common.money(place.reserve_target_minor, place.currency),
+        watched_until=reroutes.waits_until(place) if reroutes.is_waiting(place, utc_now()) else None,
+        changes=[
+            {
+                "change": change,
+                "payee": payee,
+                "before": _part(change.weight_before, change.total_before),
+                "after": _part(change.weight_after, change.total_after),
+            }
+            for change, payee in queries.share_changes_of(place)
+        ],
         tab="properties",
         may_change=may_change(),
     )
+
+
+def _rent_today(lease: Lease) -> Money:
+    """The monthly rent in force today."""
+    return common.money(charging.rent_on(lease, common.today()), lease.currency)
+
+
+def _part(weight: int, total: int) -> str:
+    return common.share_words(weight, total) if weight else "Nothing"
 
 
 def terms_words(row: Any) -> dict[str, Any]:
@@ -185,6 +211,7 @@ def create() -> ResponseReturnValue:
     return _page(form, rows, None, 422)
 
 
+@needs_fresh_sign_in
 def edit(reference: str) -> ResponseReturnValue:
     """Change a property and its owners; 409 keeps the text when somebody else was faster."""
     require_change()
@@ -310,6 +337,7 @@ def cancel_bill(reference: str) -> ResponseReturnValue:
     )
 
 
+@needs_fresh_sign_in
 def set_terms(reference: str) -> ResponseReturnValue:
     """Terms of this property alone, from a day on."""
     require_change()
@@ -328,6 +356,7 @@ def set_terms(reference: str) -> ResponseReturnValue:
         title=f"New terms of {place.name}",
         button="Save the terms",
         call=call,
-        explains="Terms are never edited: these replace the present ones from their day on.",
+        explains="Terms are never edited: these replace the present ones from their day on. For a while another person "
+        "approves this property's payouts.",
         fill=lambda: setattr(form.valid_from, "data", common.today()),
     )

@@ -12,7 +12,7 @@ from webapp.people.views.session import actor, require_change
 from webapp.programs.rentals import lists, sharing
 from webapp.programs.rentals.filters import ListFilter, ReturnFilterForm
 from webapp.programs.rentals.forms import DecideForm
-from webapp.programs.rentals.models import DistributionShare, RentPayment, RentReturn, ReturnKind
+from webapp.programs.rentals.models import DistributionShare, ExcessTo, RentPayment, RentReturn, ReturnKind
 from webapp.programs.rentals.views import common
 from webapp.web import filters
 
@@ -35,12 +35,15 @@ def return_row(row: RentReturn, payment: RentPayment, debts: Any) -> dict[str, A
         "tone": tone,
         "word": word,
         "amount": common.money(row.amount_minor, row.currency),
+        "excess": common.money(row.excess_minor, row.currency),
+        "bearer": ExcessTo(row.excess_to).label if row.excess_to else "",
         "debts": [
             {
                 "payee": payee,
                 "owed": common.money(debt.amount_minor, debt.currency),
                 "recovered": common.money(debt.netted_minor, debt.currency),
                 "left": common.money(debt.amount_minor - debt.netted_minor, debt.currency),
+                "unsent": common.money(debt.unsent_minor, debt.currency),
             }
             for debt, payee in debts
         ],
@@ -52,7 +55,8 @@ def index() -> ResponseReturnValue:
     form = ReturnFilterForm(request.args)
     page, rows = common.NO_PAGE, []
     if is_valid := form.validate():
-        query = lists.list_returns(g.organisation.id, form.kind.data or "", form.owed.data == "open")
+        left_at = utc_now() if form.left.data == "people" else None
+        query = lists.list_returns(g.organisation.id, form.kind.data or "", form.owed.data == "open", left_at)
         page = common.page_of(
             query, RentReturn.id, "refund or chargeback", "refunds and chargebacks", key_of=lambda r: r[0].id
         )

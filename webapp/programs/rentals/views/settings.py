@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import queries, service
+from webapp.programs.rentals import queries, reminders, service
 from webapp.programs.rentals.forms import PERS, BandsForm, SettingsForm, TermsForm, WithholdingForm
 from webapp.programs.rentals.views import common
 from webapp.programs.rentals.views.properties import terms_words
@@ -40,6 +40,7 @@ def show() -> ResponseReturnValue:
         ],
         sets=list(sets.items()),
         settings=service.settings_of(organisation.id),
+        reminders=reminders.say_stages(service.settings_of(organisation.id).reminder_days),
         today=today,
         tab="terms",
         may_change=may_change(),
@@ -132,6 +133,7 @@ def change() -> ResponseReturnValue:
             organisation_id=g.organisation.id,
             charge_days_before=form.charge_days_before.data or 0,
             is_automatic=form.is_automatic.data,
+            reminder_days=" ".join(map(str, reminders.read_stages(form.reminder_days.data or ""))),
             actor=actor(),
             now=utc_now(),
         )
@@ -141,5 +143,6 @@ def change() -> ResponseReturnValue:
         stored = service.settings_of(g.organisation.id)
         form.charge_days_before.data = stored.charge_days_before
         form.is_automatic.data = stored.is_automatic
+        form.reminder_days.data = stored.reminder_days
 
     return _act(form, title="How rents are asked for", button="Save", call=call, fill=fill)
