@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -299,12 +300,55 @@ def test_a_payout_by_hand_is_checked_first_and_made_once(world: SimpleNamespace,
     assert admin.post(address, data={}).status_code == 422
 
 
+def _expected(html: str) -> str:
+    found = re.search(r'name="expected" value="([^"]*)"', html)
+    assert found is not None
+    return found[1]
+
+
 def test_the_button_starts_a_run_for_everybody(world: SimpleNamespace, admin: FlaskClient) -> None:
-    assert "Create 2 payouts ($749.50)" in admin.get("/admin/installations/pay").text
-    answer = admin.post("/admin/installations/pay/all")
+    page = admin.get("/admin/installations/pay").text
+    assert "Create 2 payouts ($749.50)" in page
+    assert _expected(page) == "USD:2:74950"
+    answer = admin.post("/admin/installations/pay/all", data={"expected": _expected(page)})
     run = db.session.scalars(select(Run)).one()
     assert (answer.status_code, answer.location) == (303, f"/admin/runs/{run.reference}")
     assert (run.total, run.state) == (2, "queued")
+
+
+@pytest.mark.parametrize("expected", ["", "USD:2:1", "USD:1:74950", "EUR:2:74950", "x" * 5_000])
+def test_what_is_due_is_looked_at_again_when_it_is_not_what_was_seen(
+    world: SimpleNamespace, admin: FlaskClient, expected: str
+) -> None:
+    answer = admin.post("/admin/installations/pay/all", data={"expected": expected})
+    assert answer.status_code == 409
+    assert "Now 2 payouts are due, $749.50." in answer.text
+    assert "Nothing was created." in answer.text
+    assert count(Run) == 0
+    again = admin.post("/admin/installations/pay/all", data={"expected": _expected(answer.text)})
+    assert again.status_code == 303
+    assert count(Run) == 1
+
+
+def test_what_became_due_since_is_not_paid_unseen(world: SimpleNamespace, admin: FlaskClient) -> None:
+    seen = _expected(admin.get("/admin/installations/pay").text)
+    with transaction():
+        make.installation(world.solaria, world.ben, size="1")
+    answer = admin.post("/admin/installations/pay/all", data={"expected": seen})
+    assert answer.status_code == 409
+    assert "Now 2 payouts are due, $799.50." in answer.text
+    assert count(Run) == 0
+
+
+def test_nothing_due_any_more_creates_nothing(world: SimpleNamespace, admin: FlaskClient) -> None:
+    seen = _expected(admin.get("/admin/installations/pay").text)
+    with transaction():
+        for share in db.session.scalars(select(InstallationShare)):
+            share.offer = "dismissed"
+    answer = admin.post("/admin/installations/pay/all", data={"expected": seen})
+    assert (answer.status_code, answer.location) == (303, "/admin/installations/pay")
+    assert "Nothing is due" in admin.get(answer.location).text
+    assert count(Run) == 0
 
 
 def test_a_rejected_part_is_offered_again_or_dismissed(world: SimpleNamespace, admin: FlaskClient) -> None:

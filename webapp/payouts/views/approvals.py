@@ -14,6 +14,7 @@ from flask_login import current_user
 from webapp.audit.views import files
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import NotFound
 from webapp.payouts import approval_queue, arrivals, lists, ordering
 from webapp.payouts import export as file
 from webapp.payouts.approval_queue import Approver
@@ -236,12 +237,20 @@ def draft(reference: str) -> ResponseReturnValue:
     return check_step.check_page(run)
 
 
+def _is_stopping(reference: str) -> bool:
+    """Whether this is the person's own draft of an act for which nobody has to prove who they are."""
+    try:
+        return bulk.act_of(bulk.own_draft(reference)) in bulk.STOPPING
+    except NotFound:
+        return False
+
+
 @blueprint.post("/check/<reference>")
 def confirm(reference: str) -> ResponseReturnValue:
     """Start the draft as a run. 409 when a payout changed since it was checked: check again."""
-    run = bulk.own_draft(reference)
-    if bulk.act_of(run) not in bulk.STOPPING and (question := require_fresh()) is not None:
+    if not _is_stopping(reference) and (question := require_fresh()) is not None:
         return question
+    run = bulk.own_draft(reference)
     if run.state != "draft":
         return see_other(url_for("admin.runs.show", reference=reference))
     form = bulk.reason_form(run)

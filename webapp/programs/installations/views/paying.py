@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import flash, g, redirect, render_template, request, url_for
@@ -96,33 +97,63 @@ def settle(share_id: int) -> ResponseReturnValue:
     return _rejected(form, 422)
 
 
+def _expectation(ready: Sequence[creation.Plan]) -> str:
+    """What the page promises to create: how many payouts of which sum, per currency, as a text to compare."""
+    sums: dict[str, tuple[int, int]] = {}
+    for plan in ready:
+        count, amount = sums.get(plan.currency, (0, 0))
+        sums[plan.currency] = (count + 1, amount + plan.amount.amount)
+    return ";".join(f"{code}:{count}:{amount}" for code, (count, amount) in sorted(sums.items()))
+
+
 def pay() -> ResponseReturnValue:
     """What is due to every technician, and the button that creates all of it."""
     if chosen := request.args.get("technician", "").strip():
         return redirect(url_for(".pay_one", payee_reference=chosen))
-    found = _due()
-    return render_template(
-        "installations/pay.html",
-        ready=found.ready,
-        waiting=found.waiting,
-        total=common.say_sum(plan.amount for plan in found.ready),
-        count=sum(len(plan.parts) for plan in found.ready),
-        may_change=may_change(),
-        blocked=queries.count_blocked(g.organisation.id),
+    return _pay_page(_due())
+
+
+def _pay_page(found: creation.Due, conflict: str = "", code: int = 200) -> ResponseReturnValue:
+    return (
+        render_template(
+            "installations/pay.html",
+            ready=found.ready,
+            waiting=found.waiting,
+            total=common.say_sum(plan.amount for plan in found.ready),
+            count=sum(len(plan.parts) for plan in found.ready),
+            expected=_expectation(found.ready),
+            conflict=conflict,
+            may_change=may_change(),
+            blocked=queries.count_blocked(g.organisation.id),
+        ),
+        code,
     )
 
 
 @needs_fresh_sign_in
 def pay_all() -> ResponseReturnValue:
-    """Start the run that creates a payout for each technician."""
+    """Start the run that creates a payout for each technician; 409 when it would not be what the person saw."""
     require_change()
+    reference = None
     with transaction():
-        run = work.start_run(organisation_id=g.organisation.id, actor=actor(), now=utc_now())
-        reference = run.reference if run else None
-    if reference is None:
-        flash("Nothing is due. No payout was created.", "info")
-        return see_other(url_for(".pay"))
-    return see_other(url_for("admin.runs.show", reference=reference))
+        found = _due()
+        is_as_seen = request.form.get("expected") == _expectation(found.ready)
+        if found.ready and is_as_seen:
+            run = work.start_run(organisation_id=g.organisation.id, actor=actor(), now=utc_now())
+            reference = run.reference if run else None
+    if reference is not None:
+        return see_other(url_for("admin.runs.show", reference=reference))
+    if found.ready and not is_as_seen:
+        found = _due()
+        return _pay_page(found, _changed(found), 409)
+    flash("Nothing is due. No payout was created.", "info")
+    return see_other(url_for(".pay"))
+
+
+def _changed(found: creation.Due) -> str:
+    n = len(found.ready)
+    payouts = "1 payout is" if n == 1 else f"{n:,} payouts are"
+    return f"Now {payouts} due, {common.say_sum(plan.amount for plan in found.ready)}."
 
 
 def pay_one(payee_reference: str) -> ResponseReturnValue:
