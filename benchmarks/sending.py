@@ -1,7 +1,9 @@
 """Sending transfers: one worker process with everything it does for safety, against a bare loop over the raw client.
 
-Both talk to the provider's simulator, a process of its own on this machine that answers at once. The bare loop keeps
-nothing, checks nothing and forgets what it was answered.
+Both talk to the provider's simulator, a process of its own on this machine that answers at once. All payouts are queued
+at once; the worker goes through them for a while, then the bare loop sends as many, in turns until none is left. The
+bare loop keeps nothing, checks nothing and forgets what it was answered. Afterwards the same with the questions: what
+the bank says of each transfer, booked, against a bare loop that asks.
 """
 
 from __future__ import annotations
@@ -10,59 +12,88 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import count
+from itertools import count, cycle, islice
 from unittest.mock import patch
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import event, func, insert, select, update
 
-from benchmarks.frame import Figure, at_least, pair_of, timed
+from benchmarks.frame import Figure, Pair, at_least, pair_of, timed
 from benchmarks.ground import NOW, Ground
 from tests import factories
-from tests.factories.payouts import payout_ready
 from webapp.connections import service as connections
 from webapp.connections import simulated
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.ids import new_transfer_id
-from webapp.payouts import policies, service
-from webapp.payouts.models import Payout
-from webapp.payouts.policy import default_rules
+from webapp.kernel.money import Money
+from webapp.ledger import check
+from webapp.ledger import service as ledger
+from webapp.ledger.posting import AccountKey, EntryDraft, Leg
+from webapp.outbox.models import OutboxMessage
+from webapp.payouts import policies
+from webapp.payouts.models import Payout, Transfer
+from webapp.payouts.policy import default_rules, fingerprint
 from webapp.people import accounts
-from webapp.people.models import Organisation
-from webapp.providers.accounts import find_access
+from webapp.people.models import Payee
+from webapp.providers.accounts import Access, find_access
 from webapp.providers.cashfree import client
+from webapp.providers.models import ProviderBeneficiary
 
 NAME = "sending"
-_batches = count(1)
+AMOUNT = 905_600
+# The worker's part of a turn, in seconds.
+TURN = 2.0
+_ids = count(1)
+
+
+@dataclass
+class Place:
+    """An organisation with owners, connected to the simulator."""
+
+    app: Flask
+    organisation_id: int
+    # Payee, its reference and its payment details.
+    payees: list[tuple[int, str, int]] = field(default_factory=list)
 
 
 def run(ground: Ground) -> Iterator[Figure]:
-    """Transfers a second of one worker process, and of the bare loop."""
-    number = ground.size(20, 300)
+    """Transfers a second of one worker process, and of the bare loop; then what the bank says of them."""
+    number = ground.size(60, 2_000, 10_000)
     with _simulator() as url:
         app = ground.application("sending")
         with app.app_context():
-            organisation_id = _prepare(url)
-            _queue_up(organisation_id, 20)
-            _drain(app, 20)  # the beneficiary is made, connections are open
+            place = _prepare(app, url, ground.size(5, 100))
+            # Beneficiaries are made, connections are open.
+            _queue_up(place, len(place.payees))
+            _until_none_is(place, "queued", lambda n: None)
+            statements = _statements(place)
+            _queue_up(place, number)
             ground.analyse()
-            times = []
-            for _ in range(ground.rounds):
-                _queue_up(organisation_id, number)
-                mine = timed(lambda: _drain(app, number))
-                times.append((mine, timed(lambda: _bare(organisation_id, number))))
-            pair = pair_of(times)
-            statements = _statements(app)
-    yield Figure(
-        NAME, f"{number:,} transfers, one worker process", ground.engine, number / pair.ours, "per s",
-        number / pair.floor, 1 / pair.ratio, at_least(0.5),
-        f"floor: a bare loop over the raw client; {statements:.0f} statements for each transfer",
+            pair = _in_turns(place, "queued", lambda n: _post_bare(place, n))
+            yield _figure(
+                ground, f"{number:,} transfers queued at once, one worker process", pair, statements[0]
+            )
+            _make_due()
+            pair = _in_turns(place, "accepted", lambda n: _ask_bare(place, n))
+            yield _figure(
+                ground, f"{number:,} transfers asked about, and booked as paid", pair, statements[1]
+            )
+            _all_is_booked(place)
+
+
+def _figure(ground: Ground, name: str, pair: Pair, statements: float) -> Figure:
+    is_sending = "queued" in name
+    return Figure(
+        NAME, name, ground.engine, 1 / pair.ours, "per s", 1 / pair.floor, 1 / pair.ratio,
+        at_least(0.5) if is_sending else None,
+        f"floor: a bare loop over the raw client; {statements:.1f} statements for each transfer of a batch of 100",
     )  # fmt: skip
 
 
@@ -73,9 +104,8 @@ def _simulator() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    arguments = ("--port", str(port), "--others", "succeed", "--settle-seconds", "86400")
     process = subprocess.Popen(
-        [sys.executable, "-m", "webapp.simulator", *arguments], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "webapp.simulator", "--port", str(port), "--fast"], stdout=subprocess.DEVNULL
     )
     try:
         _wait(f"{url}/healthz", process)
@@ -97,7 +127,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the simulator does not answer")
 
 
-def _prepare(url: str) -> int:
+def _prepare(app: Flask, url: str, payees: int) -> Place:
     organisation = factories.organisation(currency="INR", timezone="Asia/Kolkata")
     with transaction():
         connections.save(
@@ -108,87 +138,209 @@ def _prepare(url: str) -> int:
             organisation_id=organisation.id, actor=factories.FACTORY, now=NOW,
             rules={**default_rules("INR"), "rails": ["manual", "cashfree"]},
         )  # fmt: skip
-        payee = factories.payee(organisation, name="Asha Rao")
-        factories.method(
-            payee,
-            accounts.ifsc_account(account_number="50100123456", ifsc="HDFC0000001", name_at_bank="Asha Rao"),
-        )
-    return organisation.id
+        made = [_payee(organisation, n) for n in range(payees)]
+        place = Place(app, organisation.id, [(p.id, p.reference, m) for p, m in made])
+    return place
 
 
-def _queue_up(organisation_id: int, number: int) -> None:
-    """Approved payouts, submitted: their transfers wait."""
-    organisation = db.session.get_one(Organisation, organisation_id)
-    payee = organisation_payee(organisation_id)
-    with transaction():
-        approver = factories.user(organisation=organisation, role="admin")
-        for _ in range(number):
-            made = payout_ready(organisation, payee, 905_600, approver=approver, now=utc_now())
-            service.submit(
-                organisation_id=organisation_id,
-                reference=made.reference,
-                actor=factories.FACTORY,
-                now=utc_now(),
+def _payee(organisation: object, n: int) -> tuple[Payee, int]:
+    payee = factories.payee(organisation, name="Asha Rao")  # type: ignore[arg-type]
+    account = accounts.ifsc_account(
+        account_number=f"50100{n:09d}", ifsc="HDFC0000001", name_at_bank="Asha Rao"
+    )
+    return payee, factories.method(payee, account).id
+
+
+# ------------------------------------------------------------------ the queue
+
+
+def _queue_up(place: Place, number: int) -> None:
+    """Approved and submitted payouts, written together: their transfers wait."""
+    now = utc_now()
+    ids = list(islice(_ids, number))
+    owners = dict(zip(ids, cycle(place.payees), strict=False))
+    with transaction() as session:
+        session.execute(insert(Payout), [_payout(place, i, *owners[i], now) for i in ids])
+        session.execute(insert(Transfer), [_transfer(place, i, *owners[i], now) for i in ids])
+        session.execute(insert(OutboxMessage), [_message(place, i, now) for i in ids])
+        for debit, credit, word in (
+            ("expense:rent", "", "payout:{}:approved"),
+            ("", "in_transit", "transfer:{}:submitted"),
+        ):
+            entries = [_entry(i, *owners[i], debit, credit, word.format(i)) for i in ids]
+            ledger.post_many(
+                organisation_id=place.organisation_id, entries=entries, actor=factories.FACTORY, now=now
             )
     db.session.remove()
 
 
-def organisation_payee(organisation_id: int) -> object:
-    """The one payee."""
-    from webapp.people.models import Payee
+def _payout(
+    place: Place, i: int, payee_id: int, reference: str, method_id: int, now: object
+) -> dict[str, object]:
+    return {
+        "id": i, "organisation_id": place.organisation_id, "reference": f"PO-2026-{i:06d}", "program": "rentals",
+        "payee_id": payee_id, "currency": "INR", "gross_minor": AMOUNT, "amount_minor": AMOUNT,
+        "state": "processing", "cost_account": "expense:rent", "period_start": NOW.date(), "period_end": NOW.date(),
+        "fingerprint": fingerprint(Money(AMOUNT, "INR"), payee_id, method_id), "method_id": method_id,
+        "rail": "cashfree", "created_by_label": "benchmark", "created_at": now, "approved_at": now,
+        "submitted_at": now,
+    }  # fmt: skip
 
-    return db.session.scalars(select(Payee).where(Payee.organisation_id == organisation_id)).one()
+
+def _transfer(
+    place: Place, i: int, payee_id: int, reference: str, method_id: int, now: object
+) -> dict[str, object]:
+    return {
+        "id": i, "organisation_id": place.organisation_id, "payout_id": i, "n": 1, "transfer_id": new_transfer_id(),
+        "rail": "cashfree", "state": "queued", "currency": "INR", "amount_minor": AMOUNT, "method_id": method_id,
+        "fingerprint": fingerprint(Money(AMOUNT, "INR"), payee_id, method_id), "created_at": now,
+    }  # fmt: skip
 
 
-def _drain(app: Flask, number: int) -> None:
-    """What a worker process of the queue for money does when it is rung for."""
+def _message(place: Place, i: int, now: object) -> dict[str, object]:
+    return {
+        "organisation_id": place.organisation_id, "kind": "transfer.send", "reference_id": i,
+        "dedupe_key": f"transfer.send:{i}:0", "queue": "money", "not_before": now, "created_at": now,
+    }  # fmt: skip
+
+
+def _entry(
+    i: int, payee_id: int, reference: str, method_id: int, debit: str, credit: str, key: str
+) -> EntryDraft:
+    payable = AccountKey(f"payable:{reference}", payee_id)
+    return EntryDraft(
+        kind=f"payout.{key.rpartition(':')[2]}", currency="INR", effective_on=NOW.date(),
+        description=f"PO-2026-{i:06d}", source_type="payout", source_id=i, idempotency_key=key,
+        legs=(
+            Leg(AccountKey(debit) if debit else payable, AMOUNT),
+            Leg(AccountKey(credit) if credit else payable, -AMOUNT),
+        ),
+    )  # fmt: skip
+
+
+def _make_due() -> None:
+    """What would be asked in six seconds is asked now."""
+    now = utc_now()
+    with transaction() as session:
+        session.execute(update(Transfer).where(Transfer.state == "accepted").values(next_check_at=now))
+        session.execute(
+            update(OutboxMessage)
+            .where(OutboxMessage.kind == "transfer.check", OutboxMessage.done_at.is_(None))
+            .values(not_before=now)
+        )
+    db.session.remove()
+
+
+# ------------------------------------------------------------------ the turns
+
+
+def _in_turns(place: Place, state: str, floor: Callable[[int], None]) -> Pair:
+    """Seconds for each transfer: of the worker, and of the bare loop, which does as many as the worker just did."""
+    times = []
+
+    def bare(done: int, seconds: float) -> None:
+        times.append((seconds / done, timed(lambda: floor(done)) / done))
+
+    _until_none_is(place, state, lambda n: None, bare)
+    # The last turn is cut short; it counts only where there is no other.
+    return pair_of(times[:-1] or times)
+
+
+def _until_none_is(
+    place: Place,
+    state: str,
+    then: Callable[[int], None],
+    measured: Callable[[int, float], None] | None = None,
+) -> None:
+    """What a worker process of the queue for money does, for a while at a time, until no transfer is in a state."""
     from jobs import base
 
+    left = _count(state)
+    while left:
+        with ExitStack() as stack:
+            stack.enter_context(patch.object(base, "application", lambda: place.app))
+            stack.enter_context(patch.object(base, "LONGEST_DRAIN", TURN))
+            seconds = timed(lambda: base.drain("money"))
+        now_left = _count(state)
+        if now_left >= left:
+            raise RuntimeError(f"{left} transfers are {state} and stay so")
+        if measured is not None:
+            measured(left - now_left, seconds)
+        then(left - now_left)
+        left = now_left
+
+
+def _count(state: str) -> int:
     db.session.remove()
-    with patch.object(base, "application", lambda: app):
-        done = base.drain("money")
-    if done < number:
-        raise RuntimeError(f"{done} of {number} transfers were looked at")
+    found = db.session.scalar(select(func.count()).select_from(Transfer).where(Transfer.state == state))
+    db.session.remove()
+    return found or 0
 
 
-def _bare(organisation_id: int, number: int) -> None:
+def _post_bare(place: Place, number: int) -> None:
     """The same calls, and nothing else."""
-    access = find_access(organisation_id, client.PROVIDER)
-    if access is None:
-        raise RuntimeError("there is no account")
-    beneficiary = _beneficiary(organisation_id)
+    access = _access(place)
+    beneficiaries = cycle(db.session.scalars(select(ProviderBeneficiary.beneficiary_id)).all())
+    db.session.rollback()
     for n in range(number):
         body = client.transfer_body(
-            transfer_id=new_transfer_id(), amount=Decimal("9056.00"), mode="imps", beneficiary_id=beneficiary,
-            remarks=f"Batch {next(_batches)} {n}", fund_source="",
+            transfer_id=new_transfer_id(), amount=Decimal("9056.00"), mode="imps",
+            beneficiary_id=next(beneficiaries), remarks=f"Bare {n}", fund_source="",
         )  # fmt: skip
         reply = client.post_transfer(access, body)
         if not reply.is_ok:
             raise RuntimeError(f"the simulator refused it: {reply.status} {reply.problem}")
 
 
-def _beneficiary(organisation_id: int) -> str:
-    from webapp.providers.models import ProviderBeneficiary
-
-    found = db.session.scalar(select(ProviderBeneficiary.beneficiary_id)) or ""
+def _ask_bare(place: Place, number: int) -> None:
+    access = _access(place)
+    ids = db.session.scalars(select(Transfer.transfer_id).order_by(Transfer.id.desc()).limit(number)).all()
     db.session.rollback()
-    return found
+    for transfer_id in ids:
+        if not client.get_transfer(access, transfer_id).is_ok:
+            raise RuntimeError("the simulator does not know a transfer")
 
 
-def _statements(app: Flask) -> float:
-    """How many statements one more transfer costs."""
+def _access(place: Place) -> Access:
+    access = find_access(place.organisation_id, client.PROVIDER)
+    if access is None:
+        raise RuntimeError("there is no account")
+    return access
+
+
+def _statements(place: Place) -> tuple[float, float]:
+    """How many statements each transfer of a batch costs: to be sent, and to be asked about and booked."""
+    from jobs import payouts as work
+
     seen = 0
 
     def see(*_: object) -> None:
         nonlocal seen
         seen += 1
 
-    organisation_id = db.session.scalar(select(Payout.organisation_id).limit(1)) or 0
+    _queue_up(place, 100)
+    ids = db.session.scalars(select(Transfer.id).where(Transfer.state == "queued")).all()
     db.session.rollback()
-    _queue_up(organisation_id, 5)
+    costs = []
     event.listen(db.engine, "before_cursor_execute", see)
     try:
-        _drain(app, 5)
+        for carry_out, is_due in ((work.send_transfers, True), (work.check_transfers, False)):
+            if not is_due:
+                _make_due()
+            seen = 0
+            carry_out(ids)
+            costs.append(seen / len(ids))
     finally:
         event.remove(db.engine, "before_cursor_execute", see)
-    return seen / 5
+    db.session.remove()
+    return costs[0], costs[1]
+
+
+def _all_is_booked(place: Place) -> None:
+    """Everything was sent once and is paid, and the ledger agrees."""
+    states = dict(db.session.execute(select(Payout.state, func.count()).group_by(Payout.state)).all())
+    sends = db.session.scalar(select(func.max(Transfer.sends)))
+    findings = check.run(place.organisation_id).findings
+    db.session.remove()
+    if set(states) != {"paid"} or sends != 1 or findings:
+        raise RuntimeError(f"payouts ended as {states}, sent {sends} times at most; {findings[:3]}")

@@ -6,7 +6,7 @@ SQLite is the embedded default and PostgreSQL the engine of larger installations
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,7 +15,19 @@ from typing import Annotated, Any, TypeVar
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, MetaData, String, event, inspect, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    any_,
+    event,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -208,6 +220,48 @@ def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any
     statement = insert(model).values(**values).on_conflict_do_nothing()
     # The count of rows is not reliable for inserts on PostgreSQL; a returned key is.
     return session.execute(statement.returning(*inspect(model).primary_key)).first() is not None
+
+
+def insert_many(
+    session: Session, model: Any, rows: Sequence[Mapping[str, Any]], *, ignores_conflicts: bool = False
+) -> None:
+    """Insert plain rows, all with the same columns, by one statement on either engine; nothing is loaded or returned.
+
+    No default of a column is filled in. PostgreSQL takes the rows as arrays, so the statement stays the same for any
+    number; SQLite takes them one by one in C, which is faster there.
+    """
+    if not rows:
+        return
+    table, dialect = model.__table__, session.get_bind().dialect
+    if dialect.name != "postgresql":
+        plain: Any = sqlite.insert(table)
+        session.execute(plain.on_conflict_do_nothing() if ignores_conflicts else plain, rows)
+        return
+    names = list(rows[0])
+    kinds = [table.c[name].type.dialect_impl(dialect) for name in names]
+    arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[n].type, dialect)})" for n in names)
+    values = []
+    for name, kind in zip(names, kinds, strict=True):
+        process = kind.bind_processor(dialect)
+        values.append([process(row[name]) if process else row[name] for row in rows])
+    # Names are those of our own tables; every value is a parameter.
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    suffix = " ON CONFLICT DO NOTHING" if ignores_conflicts else ""
+    session.connection().exec_driver_sql(statement + suffix, tuple(values))
+
+
+def _array_of(kind: Any, dialect: Dialect) -> str:
+    # Lengths are checked where the values are stored, not where they would be cut.
+    name = kind.compile(dialect=dialect).partition("(")[0]
+    return f"{'text' if name == 'VARCHAR' else name}[]"
+
+
+def among(column: Any, values: Collection[int]) -> ColumnElement[bool]:
+    """`column IN (…)` for numbers; on PostgreSQL one array, so the statement stays the same for any number of them."""
+    if db.engine.dialect.name == "postgresql":
+        found: ColumnElement[bool] = column == any_(literal(list(values), postgresql.ARRAY(BigInteger)))
+        return found
+    return column.in_(list(values))  # type: ignore[no-any-return]
 
 
 def short_statements(url: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.audit.models import AuditEvent, AuditHead
-from webapp.database import before_commit_hooks, db, insert_ignoring_conflict
+from webapp.database import before_commit_hooks, db, insert_ignoring_conflict, insert_many
 from webapp.kernel.actor import Actor
 from webapp.kernel.ids import digest
 
@@ -64,11 +64,13 @@ def _write_chain(session: Session) -> None:
     session.info["audit"] = []
     for chain in sorted({values["chain"] for values in pending}):
         head = _locked_head(session, chain)
+        events = []
         for values in (v for v in pending if v["chain"] == chain):
             seq = head.seq + 1
             link = event_hash(values, seq, head.hash)
-            session.add(AuditEvent(**values, seq=seq, previous_hash=head.hash, hash=link))
+            events.append({**values, "seq": seq, "previous_hash": head.hash, "hash": link})
             head.seq, head.hash = seq, link
+        insert_many(session, AuditEvent, events)
     session.flush()
 
 

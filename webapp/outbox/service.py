@@ -10,11 +10,17 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from webapp import queue
-from webapp.database import after_commit, before_commit_hooks, db, insert_ignoring_conflict
+from webapp.database import (
+    after_commit,
+    among,
+    before_commit_hooks,
+    db,
+    insert_ignoring_conflict,
+    insert_many,
+)
 from webapp.outbox.models import OutboxMessage
 
 MAXIMUM_ATTEMPTS = 12
@@ -95,9 +101,7 @@ def _write_collected(session: Session) -> None:
     """Write what `add_at_commit` collected, as the last thing but the audit trail."""
     rows = session.info.get("outbox") or []
     session.info["outbox"] = []
-    if rows:
-        insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        session.execute(insert(OutboxMessage.__table__).on_conflict_do_nothing(), rows)
+    insert_many(session, OutboxMessage, rows, ignores_conflicts=True)
 
 
 before_commit_hooks.insert(0, _write_collected)
@@ -190,7 +194,7 @@ def claim_some(*, queue_name: str, worker: str, now: datetime, sizes: Mapping[st
         others = due_here.where(OutboxMessage.kind == first.kind, OutboxMessage.id != first.id)
         ids += [row.id for row in db.session.execute(others.limit(size - 1))]
     taken = db.session.execute(
-        _taking(OutboxMessage.id.in_(ids), worker, now).returning(
+        _taking(among(OutboxMessage.id, ids), worker, now).returning(
             OutboxMessage.id, OutboxMessage.kind, OutboxMessage.reference_id, OutboxMessage.attempts
         )
     )
@@ -226,7 +230,7 @@ def finish_all(*, message_ids: Collection[int], now: datetime) -> None:
     """The same for several at once."""
     db.session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id.in_(message_ids))
+        .where(among(OutboxMessage.id, message_ids))
         .values(done_at=now, lease_until=None, last_error="")
         .execution_options(synchronize_session=False)
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.sql.base import ExecutableOption
 
-from webapp.database import db
+from webapp.database import among, db, insert_many
 from webapp.kernel.errors import NotFound
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.states import TransferState
@@ -37,7 +37,7 @@ def lock_transfers(
     """
     payouts = db.session.scalars(
         select(Payout)
-        .where(Payout.id.in_(select(Transfer.payout_id).where(Transfer.id.in_(row_ids))))
+        .where(Payout.id.in_(select(Transfer.payout_id).where(among(Transfer.id, row_ids))))
         .order_by(Payout.id)
         .options(*options)
         .with_for_update(of=Payout, skip_locked=skips_locked)
@@ -46,7 +46,7 @@ def lock_transfers(
     found = {payout.id: payout for payout in payouts}
     transfers = db.session.scalars(
         select(Transfer)
-        .where(Transfer.id.in_(row_ids), Transfer.payout_id.in_(list(found)))
+        .where(among(Transfer.id, row_ids), among(Transfer.payout_id, found))
         .order_by(Transfer.id)
         .with_for_update(skip_locked=skips_locked)
         .execution_options(populate_existing=True)
@@ -57,7 +57,7 @@ def lock_transfers(
 def under_review(payout_ids: Collection[int]) -> set[int]:
     """Which of the payouts have a try that two people must settle."""
     found = select(Transfer.payout_id).where(
-        Transfer.payout_id.in_(payout_ids), Transfer.state == TransferState.REVIEW.value
+        among(Transfer.payout_id, payout_ids), Transfer.state == TransferState.REVIEW.value
     )
     return set(db.session.scalars(found))
 
@@ -123,7 +123,7 @@ def keep_events(drafts: Sequence[EventDraft], now: datetime) -> None:
     db.session.flush()
     ids = [draft.transfer_row_id for draft in drafts]
     newest = select(TransferEvent.transfer_id, func.max(TransferEvent.seq).label("seq"))
-    newest = newest.where(TransferEvent.transfer_id.in_(ids)).group_by(TransferEvent.transfer_id)
+    newest = newest.where(among(TransferEvent.transfer_id, ids)).group_by(TransferEvent.transfer_id)
     last = {row.transfer_id: row.seq for row in db.session.execute(newest)}
     rows = [
         {
@@ -133,7 +133,7 @@ def keep_events(drafts: Sequence[EventDraft], now: datetime) -> None:
         }
         for draft in drafts
     ]  # fmt: skip
-    db.session.execute(insert(TransferEvent), rows)
+    insert_many(db.session(), TransferEvent, rows)
 
 
 def describe(answer: Answer) -> dict[str, Any]:

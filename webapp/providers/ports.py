@@ -164,5 +164,6 @@ def mask(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [mask(v) for v in value]
     if isinstance(value, str):
-        return _LONG_NUMBER.sub(lambda found: "••" + found.group()[-4:], value)
+        # Nothing shorter is a long number.
+        return value if len(value) < 7 else _LONG_NUMBER.sub(lambda found: "••" + found.group()[-4:], value)
     return value

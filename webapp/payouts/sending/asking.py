@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import select
 
-from webapp.database import db, transaction
+from webapp.database import among, db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.outbox.service import Later
 from webapp.payouts import settlement
@@ -117,7 +117,7 @@ def _questions(ids: Sequence[int], is_scheduled: bool, now: datetime) -> tuple[l
                 PayoutMethod.uid,
             )
             .outerjoin(PayoutMethod, PayoutMethod.id == Transfer.method_id)
-            .where(Transfer.id.in_(ids))
+            .where(among(Transfer.id, ids))
             .order_by(Transfer.id)
         ).all()
     questions: list[_Question] = []

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db, transaction
+from webapp.database import among, db, transaction
 from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.outbox.service import Later
@@ -149,7 +149,7 @@ def _uncovered(row_ids: Sequence[int], now: datetime) -> dict[int, str]:
             Transfer.amount_minor,
             Transfer.state,
         )
-        .where(Transfer.id.in_(row_ids))
+        .where(among(Transfer.id, row_ids))
         .order_by(Transfer.id)
     ).all()
     db.session.rollback()
@@ -273,7 +273,7 @@ def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime)
     rails = {transfer.id: transfer.rail for _, transfer in wanted}
     taken = db.session.execute(
         update(Transfer)
-        .where(Transfer.id.in_(list(orders)), Transfer.state == TransferState.QUEUED.value)
+        .where(among(Transfer.id, orders), Transfer.state == TransferState.QUEUED.value)
         .values(
             state=TransferState.SUBMITTING.value,
             lease_until=now + LEASE,

@@ -1,6 +1,7 @@
-"""Calls of the bank, a few at once where the rail's client can do that, each let go by the gate of its rail.
+"""Calls of the bank, a few at once where it is slow and the rail's client can do that, each let go by a gate.
 
-No transaction is open here. A call of a rail that sends one by one is made in this very thread.
+No transaction is open here. While the bank answers at once, calls are made one by one in this very thread: nothing is
+gained by more of them, and threads that take turns cost more than they wait.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Lane = TypeVar("Lane", bound=Hashable)
 
 # More at once would help a slow bank only, and no stop allows more failures than these.
 MOST = 4
+# A bank that takes longer than this for an answer is slow.
+SLOW_MS = 15
 
 
 class Gate(Protocol):
@@ -74,6 +77,7 @@ class Flight(Generic[Call]):
         self.left: list[tuple[Call, str]] = []
         self._running: dict[Future[Said], tuple[Call, int]] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self._is_slow = False
 
     def fly(self, lanes: Mapping[Lane, Sequence[Call]], gates: Mapping[Lane, Gate]) -> None:
         """Make all calls that the gates let go: `flown` in the order of their answers, `left` with the reason.
@@ -82,8 +86,9 @@ class Flight(Generic[Call]):
         """
         waiting = {lane: deque(calls) for lane, calls in lanes.items()}
         with ExitStack() as stack:
-            if any(gates[lane].most > 1 and len(calls) > 1 for lane, calls in lanes.items()):
-                self._pool = stack.enter_context(ThreadPoolExecutor(MOST, "bank"))
+            self._pool = stack.enter_context(
+                ThreadPoolExecutor(MOST, "bank")
+            )  # begins threads as it needs them
             while waiting or self._running:
                 for lane in list(waiting):
                     self._go_on(waiting[lane], gates[lane])
@@ -100,7 +105,7 @@ class Flight(Generic[Call]):
                 gate.stop(reason)
                 return
             call, number = calls.popleft(), gate.begin()
-            if gate.most == 1 or self._pool is None:
+            if gate.most == 1 or self._pool is None or not (self._is_slow or self._running):
                 self._note(call, number, self._make(call))
             else:
                 app = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -121,4 +126,5 @@ class Flight(Generic[Call]):
 
     def _note(self, call: Call, number: int, said: Said) -> None:
         self.flown.append(Flown(call, said))
+        self._is_slow = said.duration_ms > SLOW_MS
         self._hear(call, number, said)
