@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -201,3 +201,45 @@ def test_polls_as_the_gateway_asks_for() -> None:
     asked = list(accumulate(rules.next_poll(n) for n in range(31)))
     assert asked[:3] == [20, 23, 26]
     assert (asked[10], asked[20], asked[26], asked[28], asked[29]) == (50, 110, 170, 230, 290)
+
+
+_WEIGHTS = st.lists(st.integers(0, 10**10), min_size=1, max_size=9).filter(sum)
+
+
+@given(_WEIGHTS, st.lists(st.integers(0, 10**11), max_size=12))
+def test_parts_of_many_returns_add_up_however_they_are_cut(weights: list[int], cuts: list[int]) -> None:
+    whole, taken = sum(weights), [0] * len(weights)
+    sums = [0, *sorted(cut % (whole + 1) for cut in cuts), whole]
+    for before, after in pairwise(sums):
+        earlier, later = rules.nested_parts(weights, before), rules.nested_parts(weights, after)
+        parts = [b - a for a, b in zip(earlier, later, strict=True)]
+        assert min(parts) >= 0
+        assert sum(parts) == after - before
+        taken = [n + part for n, part in zip(taken, parts, strict=True)]
+    assert taken == weights
+
+
+def test_each_next_paisa_takes_nothing_from_anybody() -> None:
+    weights = [800_00, 144_00, 0, 5_433_61, 3_622_39]
+    before = [0] * len(weights)
+    for amount in (*range(1, 2_000), *range(sum(weights) - 500, sum(weights) + 1)):
+        after = rules.nested_parts(weights, amount)
+        assert sum(after) == amount
+        assert all(b >= a for a, b in zip(before, after, strict=True))
+        exact = [amount * weight / sum(weights) for weight in weights]
+        assert all(abs(n - wanted) < 1 for n, wanted in zip(after, exact, strict=True))
+        before = after
+    assert before == weights
+
+
+@pytest.mark.parametrize(("weights", "amount"), [([1, 2], 4), ([1, 2], -1), ([3, -1], 1), ([], 1)])
+def test_what_cannot_be_shared_out_in_parts(weights: list[int], amount: int) -> None:
+    with pytest.raises(ValueError, match="from zero to the sum"):
+        rules.nested_parts(weights, amount)
+
+
+@pytest.mark.parametrize(
+    ("checks", "hours", "seconds"), [(0, 0, 20), (40, 0.5, 60), (40, 2, 900), (0, 25, 3600)]
+)
+def test_polls_of_a_refund(checks: int, hours: float, seconds: int) -> None:
+    assert rules.next_refund_poll(checks, timedelta(hours=hours)) == seconds

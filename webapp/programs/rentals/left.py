@@ -79,9 +79,9 @@ def _is_open_failure() -> Any:
         RentDecision.choice == Choice.LEAVE.value,
         RentDecision.state == DecisionState.CONFIRMED.value,
     )
-    has_left = exists().where(
-        RentPayment.id == RentReturn.payment_id, RentPayment.returned_minor < RentPayment.amount_minor
-    )
+    # An alias, as the lists that this stands in ask for the payment, too.
+    paid = aliased(RentPayment)
+    has_left = exists().where(paid.id == RentReturn.payment_id, paid.returned_minor < paid.amount_minor)
     was_tried_again = exists().where(again.retry_of_id == RentReturn.id)
     return and_(RentReturn.state == "failed", has_left, ~was_tried_again, ~was_left)
 
