@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests import factories
 from tests.api.conftest import World
-from tests.factories import installations, rentals
+from tests.factories import bankfiles, installations, rentals
 from tests.factories.payouts import payout_ready
 from webapp.api import openapi
 from webapp.database import db, transaction
@@ -213,6 +213,11 @@ def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
         "statements.create": {"payout": world.payout()},
     }
     api, operation = world.api("admin"), MAKING[name]
+    if name == "bank_files.create":
+        bankfiles.switch_on(world.organisation)
+        bankfiles.setup(world.organisation)
+        bankfiles.waiting(world.organisation)
+        bodies[name] = {"format": "nacha", "seen": api.get("/bank-files/draft?format=nacha").json["seen"]}
     address = operation.rule
     made = api.send(operation.method, address, bodies[name], key="k-1")
     assert made.status_code == 201, made.text

@@ -66,14 +66,21 @@ def digest_of(method: str, path: str, query: str, body: Any) -> str:
     return key_ring().blind_index(f"api_requests:{canonical_json([method, path, query, body])}")
 
 
-def perform(*, who: Caller, key: str, body: Any, work: Work) -> Response:
-    """Do `work` once for this key and answer; or answer what was answered first. Raises Problem 409 or 422."""
+def perform(
+    *, who: Caller, key: str, body: Any, work: Work, before: Callable[[], object] | None = None
+) -> Response:
+    """Do `work` once for this key and answer; or answer what was answered first. Raises Problem 409 or 422.
+
+    `before` is what cannot be done in a transaction, such as asking a provider; only who has the key does it.
+    """
     asked = digest_of(request.method, request.path, request.query_string.decode("latin-1"), body)
     claimed = _claim(who, key, asked, utc_now())
     if isinstance(claimed, Response):
         return claimed
     row_id, lease = claimed
     try:
+        if before is not None:
+            before()
         with transaction():
             status, answer = work()
             text = json.dumps(answer, ensure_ascii=False)

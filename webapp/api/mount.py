@@ -12,10 +12,13 @@ from webapp.api.operations import Resource
 from webapp.api.problems import Problem
 from webapp.api.resources import (
     bank_changes,
+    bank_files,
+    connections,
     findings,
     installations,
     leases,
     me,
+    messages,
     payees,
     payout_actions,
     payouts,
@@ -45,6 +48,9 @@ RESOURCES: tuple[Resource, ...] = tuple(
         payees,
         bank_changes,
         findings,
+        bank_files,
+        connections,
+        messages,
         statements,
     )
 )

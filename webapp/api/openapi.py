@@ -21,9 +21,10 @@ _ARGUMENT = re.compile(r"<(?:(int):)?(\w+)>")
 _EXAMPLES: dict[str, dict[str, Any]] = {"reference": {"payouts": "PO-2026-000123", "payout_actions": "PO-2026-000123",
                            "installations": "ISR-000042", "payees": "PY-0001", "bank_changes": "BC-0001",
                            "properties": "PR-0001", "leases": "LS-0001", "rents": "RC-2026-000001",
-                           "rent_payments": "RP-2026-000001"},
+                           "rent_payments": "RP-2026-000001", "bank_files": "BF-2026-0001"},
              "number": {"statements": "RA-2026-000017"}, "configuration_id": {"rates": 7},
-             "finding_id": {"findings": 7}}  # fmt: skip
+             "finding_id": {"findings": 7}, "message_id": {"messages": 7},
+             "name": {"connections": "cashfree"}}  # fmt: skip
 #: Problems that any call may meet, and those of calls that act.
 _ALWAYS = (401, 403, 404, 422, 429, 500, 503)
 _ABOUT = """Paydesk's API does what its pages do, with the same rules and the same sentences.

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from webapp.api import idempotency
 from webapp.api.bearer import caller
 from webapp.api.problems import Problem, field_error
+from webapp.database import db
 from webapp.people.access.tokens import Scope
 
 PREFIX = "/api/v1"
@@ -92,6 +93,7 @@ class Resource:
         body: type[BaseModel] | None = None,
         media_type: str = JSON_TYPE,
         location: str = "",
+        before: Callable[..., Any] | None = None,
     ) -> Callable[[View], View]:
         if (status == CREATED) != bool(location):
             raise ValueError(
@@ -104,13 +106,18 @@ class Resource:
                 " ".join((view.__doc__ or "").split()), scope, answers, status, query, body, media_type, location,
             )  # fmt: skip
             self.operations.append(operation)
-            self.blueprint.add_url_rule(rule, view.__name__, _handler(operation, view), methods=[method])
+            handler = _handler(operation, view, before)
+            self.blueprint.add_url_rule(rule, view.__name__, handler, methods=[method])
             return view
 
         return register
 
 
-def _handler(operation: Operation, view: Callable[..., Any]) -> Callable[..., Response]:
+def _handler(
+    operation: Operation, view: Callable[..., Any], before: Callable[..., Any] | None = None
+) -> Callable[..., Response]:
+    """The view of an operation. What `before` answers, outside any transaction, is given to it as `prepared`."""
+
     @wraps(view)
     def handle(**arguments: Any) -> Response:
         who = caller()
@@ -130,7 +137,16 @@ def _handler(operation: Operation, view: Callable[..., Any]) -> Callable[..., Re
         def work() -> tuple[int, Any]:
             return operation.status, view(who, **arguments).model_dump(mode="json")
 
-        return _located(operation, idempotency.perform(who=who, key=key, body=sent, work=work))
+        def prepare() -> None:
+            if before is not None:
+                prepared = before(who, **arguments)
+                # No transaction stands open when the work begins one.
+                db.session.rollback()
+                arguments["prepared"] = prepared
+
+        return _located(
+            operation, idempotency.perform(who=who, key=key, body=sent, work=work, before=prepare)
+        )
 
     return handle
 

@@ -37,6 +37,23 @@ def try_out(
 
     Opens its own transactions. Raises NotFound, Conflict without keys or when they were changed meanwhile.
     """
+    asked = ask(organisation_id, provider)
+    with transaction():
+        keep(asked, actor, clock())
+    return asked.verdict
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a provider answered to the keys of an account as they were then."""
+
+    account_id: int
+    version: int
+    verdict: Verdict
+
+
+def ask(organisation_id: int, provider: str) -> Asked:
+    """Ask the provider, outside any transaction. Raises NotFound, Conflict without keys."""
     known = queries.provider_of(provider)
     db.session.rollback()
     account = queries.find(organisation_id, provider)
@@ -45,14 +62,20 @@ def try_out(
         raise Conflict(f"There are no keys for {known.label} yet. Enter them first.")
     account_id, version, access = account.id, account.version, queries.access(account)
     db.session.rollback()
-    verdict = TESTS[provider](access)
-    with transaction():
-        kept = service.record_test(
-            account_id=account_id, seen_version=version, problem=verdict.problem, actor=actor, now=clock()
-        )
+    return Asked(account_id, version, TESTS[provider](access))
+
+
+def keep(asked: Asked, actor: Actor, now: datetime) -> None:
+    """Keep how it went, in the caller's transaction. Raises Conflict when the keys were changed meanwhile."""
+    kept = service.record_test(
+        account_id=asked.account_id,
+        seen_version=asked.version,
+        problem=asked.verdict.problem,
+        actor=actor,
+        now=now,
+    )
     if kept is None:
         raise Conflict("The keys were changed while they were tested. Test the connection again.")
-    return verdict
 
 
 def _cashfree(access: Access) -> Verdict:
