@@ -206,8 +206,9 @@ def bench(words: tuple[str, ...]) -> None:
 def prove(words: tuple[str, ...]) -> None:
     """Try to have a payout paid twice or lost: deaths of processes, faults of banks, orders of messages.
 
-    WORDS are --runs N (deaths of processes; 2000 when left out) and --seed S. Prints figures; exit code 1 when
-    something was found. Needs a checkout with the packages of the tests; ./paydesk prove brings them.
+    WORDS are --runs N (processes that exit; 2000 when left out), --seed S, --jobs N (side by side), --database
+    postgresql, and --scenarios (only what pages, ledger and mails say when a provider errs). Prints figures; exit
+    code 1 when something was found. Needs a checkout with the packages of the tests; ./paydesk prove brings them.
     """
     if not (ROOT / "tests" / "proof").is_dir() or find_spec("hypothesis") is None:
         raise config.SettingsError(

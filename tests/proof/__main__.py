@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from tests.proof import scenarios
 from tests.proof.figures import Figures
-from tests.proof.ground import ENGINES
+from tests.proof.ground import ENGINES, ground
 from tests.proof.parts import PARTS, Job, every_event
 
 
@@ -89,6 +90,11 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--database", choices=ENGINES, default="sqlite", help="The engine; PostgreSQL comes with it."
     )
+    parser.add_argument(
+        "--scenarios",
+        action="store_true",
+        help="Only: what pages, ledger and mails say when a provider errs.",
+    )
     options = parser.parse_args(words)
     if options.runs < 1 or options.jobs < 1:
         parser.error("--runs and --jobs are at least 1")
@@ -98,6 +104,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Run everything that was asked for and print the figures."""
     options = _options(words)
+    if options.scenarios:
+        with ground(options.database) as (_, store, _folder):
+            return 1 if scenarios.print_all(store, _say) else 0
     jobs = [Job(options.runs, options.seed, options.database, n, options.jobs) for n in range(options.jobs)]
     rows: list[tuple[str, Figures, float]] = []
     total = Figures()

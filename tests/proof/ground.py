@@ -18,6 +18,7 @@ from sqlalchemy import event
 
 from tests.conftest import PostgresDatabase, SqliteFile, _wait_for_no_disk
 from tests.support import postgres
+from tests.support.client import FreshClient
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db
@@ -114,5 +115,6 @@ def _application(url: str, folder: Path) -> Flask:
             PAYDESK_INDEX_KEY="proof index " * 4, SANDBOX_SETTLE_SECONDS=0, LOG_LEVEL="CRITICAL",
         )
     )  # fmt: skip
+    app.test_client_class = FreshClient
     limiter.enabled = False
     return app

@@ -69,7 +69,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("F17", "stale", _A, _READ, "A status that is older than the truth"),
     Fault("F18", "hidden", _L, _WRITE, "404 for minutes after it was accepted", {"seconds": 600}),
     Fault("F19", "returned", _L, _WRITE, "Success, and returned days later", {"seconds": 259_200}),
-    Fault("F20", "revived", _L, _WRITE, "Failed, and a success later on", {"seconds": 900}),
+    Fault("F20", "revived", _L, _WRITE, "Failed, and a success later on", {"seconds": 900, "code": ""}),
     Fault(
         "F21",
         "webhook",

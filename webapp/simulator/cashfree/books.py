@@ -143,7 +143,7 @@ def _behaviour(sim: Simulator, client_id: str, wanted: Wanted, hits: Hits) -> st
     if (hit := hits.find("returned")) is not None:
         return f"reverse_after:{hit.parameters['seconds']}"
     if (hit := hits.find("revived")) is not None:
-        return f"revive:{hit.parameters['seconds']}"
+        return f"revive:{hit.parameters['seconds']}:{hit.parameters['code']}"
     subjects = (wanted.transfer_id, wanted.account or wanted.vpa, "next")
     ordered = {
         row["subject"]: row["behaviour"]

@@ -137,9 +137,10 @@ def steps_of(behaviour: str, options: Options) -> list[Step]:
         case "reverse_after":
             return [*paid, Step(credit + round(float(code) * 1000), "REVERSED", "RETURNED_FROM_BENEFICIARY")]
         case "revive":
-            later = settle + round(float(code) * 1000)
+            seconds, _, why = code.partition(":")
+            later = settle + round(float(seconds) * 1000)
             return [
-                Step(settle, "FAILED", "BENEFICIARY_BANK_OFFLINE"),
+                Step(settle, "FAILED", why or "BENEFICIARY_BANK_OFFLINE"),
                 Step(later, "SUCCESS", "SENT_TO_BENEFICIARY"),
             ]
     raise ValueError(f"There is no behaviour {behaviour!r}.")
