@@ -133,3 +133,39 @@ def test_a_worker_that_lost_its_lease_does_not_disturb_the_next(database: Flask,
         outbox.postpone(claimed=slow, later=Later(late, "too late"))
     assert (row().leased_by, row().last_error) == ("fast", "")
     assert claim(late, "third") is None
+
+
+def test_messages_of_a_kind_are_taken_together_oldest_first(database: Flask, now: datetime) -> None:
+    with transaction():
+        for n, kind in enumerate(("a", "b", "a", "a", "a")):
+            outbox.add_at_commit(
+                kind=kind,
+                reference_id=n,
+                dedupe_key=f"{kind}:{n}",
+                to_queue="money",
+                now=now + timedelta(seconds=n),
+            )
+        outbox.add_at_commit(kind="a", reference_id=0, dedupe_key="a:0", to_queue="money", now=now)
+
+    def take(sizes: dict[str, int], worker: str = "one") -> list[tuple[str, int, int]]:
+        at = now + timedelta(minutes=1)
+        with transaction():
+            found = outbox.claim_some(queue_name="money", worker=worker, now=at, sizes=sizes)
+        return [(c.kind, c.reference_id, c.attempts) for c in found]
+
+    assert take({"a": 3}) == [("a", 0, 1), ("a", 2, 1), ("a", 3, 1)]
+    assert take({"a": 3}, "two") == [("b", 1, 1)]
+    assert take({}, "two") == [("a", 4, 1)]
+    assert take({"a": 3}) == []
+    with transaction():
+        outbox.finish_all(message_ids=[m.id for m in db.session.query(OutboxMessage)], now=now)
+    assert db.session.query(OutboxMessage).filter(OutboxMessage.done_at.is_(None)).count() == 0
+
+
+def test_what_was_collected_goes_with_its_transaction(database: Flask, now: datetime) -> None:
+    with pytest.raises(LookupError), transaction():
+        outbox.add_at_commit(kind="a", reference_id=1, dedupe_key="1", to_queue="money", now=now)
+        raise LookupError
+    with transaction():
+        pass
+    assert db.session.query(OutboxMessage).count() == 0
