@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
+from sqlalchemy.orm import joinedload
 
 from webapp.database import db
 from webapp.kernel.ids import new_token, token_hash
-from webapp.people.models import Role, User, UserSession
+from webapp.people.models import Membership, Organisation, Role, User, UserSession
 
 IDLE_LIMIT = timedelta(minutes=30)
 # Whoever can move or see all of the money is signed out sooner.
@@ -82,12 +84,24 @@ def find_pending(*, token: str, now: datetime) -> UserSession | None:
     return row if row is not None and row.is_pending and _is_open(row, now) else None
 
 
-# Built once: every request of a signed-in person asks this.
-_BY_TOKEN = select(UserSession).where(UserSession.token_hash == bindparam("token_hash"))
+@cache
+def _by_token() -> Select[Any]:
+    """Built once, and one question for all of it: every request of a signed-in person asks this.
+
+    The few roles and programs come as rows of the same answer; the organisation of a role is known by its id.
+    """
+    return (
+        select(UserSession)
+        .where(UserSession.token_hash == bindparam("token_hash"))
+        .options(
+            joinedload(UserSession.user).joinedload(User.memberships).lazyload(Membership.organisation),
+            joinedload(UserSession.organisation).joinedload(Organisation.programs),
+        )
+    )
 
 
 def _find(token: str) -> UserSession | None:
-    return db.session.scalar(_BY_TOKEN, {"token_hash": token_hash(token)})
+    return db.session.scalars(_by_token(), {"token_hash": token_hash(token)}).unique().one_or_none()
 
 
 def complete(*, session_id: int, factor: str, now: datetime) -> str | None:
