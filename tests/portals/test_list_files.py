@@ -110,7 +110,11 @@ def test_changes_of_details_are_those_of_the_state(place: Place) -> None:
         )  # fmt: skip
     client = place.client(place.maker)
     (row,) = _rows(client, "/admin/bank-changes/export.csv")
-    assert (row["Payee"], row["Asked for"], row["Status"]) == ("Tomas Ek", "••5544", "Waits for a second person")
+    assert (row["Payee"], row["Asked for"], row["Status"]) == (
+        "Tomas Ek",
+        "••5544",
+        "Waits for a second person",
+    )
     assert "998877665544" not in client.get("/admin/bank-changes/export.csv").text
     assert _rows(client, "/admin/bank-changes/export.csv?state=verified") == []
     assert len(_rows(client, "/admin/bank-changes/export.csv?state=all")) == 1

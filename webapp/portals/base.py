@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, cast
 
 from flask import Blueprint, abort, g, request
 from flask_login import current_user
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, or_, select
 
 from webapp.database import db
 from webapp.people.models import Organisation, Role
@@ -44,15 +46,24 @@ def register_records(program: str, *has_records: HasRecords) -> None:
     _records[program] = has_records
 
 
-def programs_without(organisation: Organisation, programs: Collection[str]) -> frozenset[str]:
+def programs_without(organisation: Organisation, programs: Iterable[str]) -> frozenset[str]:
     """Which of the programs an organisation neither has nor has records of. One query, none where it has them all."""
-    own = {p.program for p in organisation.programs}
-    asked = [name for name in programs if name not in own and name in _records]
+    own = {part.program for part in organisation.programs}
+    asked = tuple(sorted(set(programs) - own))
     if not asked:
         return frozenset()
-    conditions = (or_(*(has(organisation.id) for has in _records[name])) for name in asked)
-    found = db.session.execute(select(*conditions)).one()
+    found = db.session.execute(_has_records(asked), {"organisation_id": organisation.id}).one()
     return frozenset(name for name, has in zip(asked, found, strict=True) if not has)
+
+
+@cache
+def _has_records(programs: tuple[str, ...]) -> Select[Any]:
+    """Built once: every page asks it in the same words."""
+    here = cast("int", bindparam("organisation_id", type_=Integer))
+    query: Any = select(
+        *(or_(false(), *(has_records(here) for has_records in _records.get(name, ()))) for name in programs)
+    )
+    return query  # type: ignore[no-any-return]
 
 
 def portal(

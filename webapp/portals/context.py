@@ -13,7 +13,7 @@ from webapp.payouts import policies
 from webapp.people.models import Role
 from webapp.people.passwords import DEMO_PASSWORD
 from webapp.portals.base import NavigationItem, programs_without
-from webapp.portals.views import saved_views
+from webapp.portals.views import payee_home, saved_views
 from webapp.web import addresses
 from webapp.web.i18n import N_
 
@@ -142,6 +142,7 @@ def _variables() -> dict[str, Any]:
         "navigation": _navigation(portal) if signed_in else [],
         "banners": _banners(portal) if signed_in else [],
         "saved": saved_views.for_this_page() if signed_in else None,
+        "payouts_come": payee_home.empty_text(portal) if portal and signed_in else "",
         "demo_mode": settings.is_demo,
         "demo_accounts": DEMO_ACCOUNTS if settings.is_demo else (),
         "demo_password": DEMO_PASSWORD if settings.is_demo else "",

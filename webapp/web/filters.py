@@ -13,6 +13,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from webapp.kernel.money import Money
+from webapp.kernel.words import day_range
 from webapp.web.situation import situation
 
 
@@ -37,6 +38,16 @@ def day(value: date | None) -> str:
 def _date(value: date, pattern: str, locale: str) -> str:
     """A list shows few different days many times; Babel takes tens of microseconds for each."""
     return str(format_date(value, pattern, locale=locale))
+
+
+def days(value: tuple[date, date]) -> str:
+    """1–31 Oct 2026: what the two ends share is said once."""
+    return _days(*value, _locale())
+
+
+@lru_cache(maxsize=4_096)
+def _days(first: date, last: date, locale: str) -> str:
+    return day_range(first, last, locale)
 
 
 def month(value: date) -> str:
@@ -73,4 +84,6 @@ def number(value: Decimal | int | None) -> str:
 
 def init_app(app: Flask) -> None:
     """Register the filters."""
-    app.jinja_env.filters.update(money=money, date=day, month=month, datetime=instant, number=number)
+    app.jinja_env.filters.update(
+        money=money, date=day, days=days, month=month, datetime=instant, number=number
+    )

@@ -15,6 +15,7 @@ from typing import Any
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, Domain
@@ -139,8 +140,11 @@ def ngettext(one: str, many: str, num: int, **values: Any) -> str:
 
 
 def counted(count: str, one: str, many: str) -> str:
-    """A count as lists have it ("1", "10,000+") in a marked text; `many` holds `%(count)s`."""
-    return gettext(one) if count == "1" else gettext(many, count=count)
+    """A count as lists have it ("1", "10,000+") in a marked text, as the locale groups it; `many` holds `%(count)s`."""
+    if count == "1":
+        return gettext(one)
+    number = format_decimal(int(count.rstrip("+").replace(",", "")), locale=locale_name())
+    return gettext(many, count=number + "+" * count.endswith("+"))
 
 
 def translated(text: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
@@ -17,6 +17,7 @@ from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import words
 from webapp.people.views.session import payee_id_for
+from webapp.portals import expected
 from webapp.portals.tasks import Task
 from webapp.portals.views.pictures import short
 from webapp.web import charts, filters
@@ -43,6 +44,26 @@ _sections: dict[str, HomeSection] = {}
 def register_section(portal: str, section: HomeSection) -> None:
     """Let a program's section stand on the home page of a portal."""
     _sections[portal] = section
+
+
+FIRST_JOB = N_("After your first approved job you see it here.")
+
+
+def empty_text(portal: str) -> str:
+    """What payees of a portal are told while they have no payout, on the home page and in the list."""
+    return _sections[portal].empty_text if portal in _sections else FIRST_JOB
+
+
+def _expectation(payout: Payout, now: datetime) -> str:
+    """When the money of the next payout comes, in words; empty where that cannot be known."""
+    if payout.state == PayoutState.RETRY_SCHEDULED.value and payout.retry_at and not payout.is_held:
+        return gettext("It is tried again on %(time)s.", time=filters.instant_words(payout.retry_at))
+    day = expected.expected_on(payout, now, g.organisation.timezone)
+    if day is None:
+        return ""
+    if day == local_date(now, g.organisation.timezone):
+        return gettext("Expected today, %(day)s.", day=filters.day(day))
+    return gettext("Expected on %(day)s.", day=filters.day(day))
 
 
 def _portal() -> str:
@@ -106,7 +127,8 @@ def show() -> ResponseReturnValue:
     if payee_id is None:
         return render_template("home/no_payee.html")
     scope = {"organisation_id": organisation.id, "payee_id": payee_id}
-    today = local_date(utc_now(), organisation.timezone)
+    now = utc_now()
+    today = local_date(now, organisation.timezone)
     waiting = figures.next_payouts(**scope)
     last = figures.own_payouts(**scope, limit=3)
     sums = figures.earned_by_month(**scope, today=today)
@@ -116,6 +138,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "home/payee.html",
         next_payout=_row(waiting[0]) if waiting else None,
+        expectation=_expectation(waiting[0], now) if waiting else "",
         more_waiting=max(0, len(waiting) - 1),
         tasks=_tasks(waiting, method is not None),
         last=[_row(payout) for payout in last],
@@ -127,5 +150,5 @@ def show() -> ResponseReturnValue:
         details_href=url_for(f"{portal}.details.show"),
         section=section.loader(organisation.id, payee_id, today) if section else None,
         section_template=section.template if section else None,
-        empty_text=section.empty_text if section else N_("After your first approved job you see it here."),
+        empty_text=empty_text(portal),
     )
