@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "sending": ENGINES,
     "reconciliation": ENGINES,
     "webhooks": ENGINES,
+    "clinic": ENGINES,
 }
 
 
