@@ -15,6 +15,8 @@ from webapp.people.views import admin as people
 from webapp.people.views import bank_changes, tokens, users
 from webapp.portals.base import NavigationItem, grouped, portal
 from webapp.portals.views import admin_home, jobs, saved_views
+from webapp.programs.clinic.drafts import PROGRAM as CLINIC
+from webapp.programs.clinic.views import admin as clinic
 from webapp.programs.installations.creation import PROGRAM as INSTALLATIONS
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
@@ -42,6 +44,7 @@ blueprint = portal(
             NavigationItem("Installations", "admin.installations.index", "i", program=INSTALLATIONS),
             NavigationItem("Rates", "admin.rates.index", "r", program=INSTALLATIONS),
             NavigationItem("Rentals", "admin.rentals.index", "d", program=RENTALS),
+            NavigationItem("Clinic", "admin.clinic.index", "v", program=CLINIC),
             NavigationItem("Imports", "admin.imports.index", "m"),
         ),
         *grouped(
@@ -67,8 +70,8 @@ blueprint = portal(
         ),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, rentals, people, imports, runs, notices, statements,
-             ledger, audit, policy, users, saved_views, bank_changes,
+for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, people, imports, runs, notices,
+             statements, ledger, audit, policy, users, saved_views, bank_changes,
              jobs, bankfiles, connections, bank_names, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)

@@ -10,6 +10,8 @@ from sqlalchemy import exists
 from webapp.portals import figures, set_up
 from webapp.portals.base import register_records
 from webapp.portals.set_up import FIRST_PAYOUT, METHODS, PAYEES, WORK, Step
+from webapp.programs.clinic import drafts as clinic
+from webapp.programs.clinic.models import Appointment, Invoice
 from webapp.programs.installations import creation
 from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.programs.rentals import drafts
@@ -23,6 +25,16 @@ INSTALLATIONS = (
          lambda organisation_id: exists().where(Installation.organisation_id == organisation_id)),
     Step(FIRST_PAYOUT, "Make the first payout", "See the calculation before it is saved.", "admin.installations.index",
          set_up.has_payout),
+)  # fmt: skip
+CLINIC = (
+    Step(WORK, "Enter the appointments", "For whom, when, with which practitioners; nothing clinical is kept.",
+         "admin.clinic.appointments",
+         lambda organisation_id: exists().where(Appointment.organisation_id == organisation_id)),
+    Step(WORK + 5, "Make the first invoice", "When its customer has paid, one button pays the practitioner.",
+         "admin.clinic.invoices",
+         lambda organisation_id: exists().where(Invoice.organisation_id == organisation_id)),
+    Step(FIRST_PAYOUT, "Make the first payout", "See the commission and the amount before it moves.",
+         "admin.clinic.index", set_up.has_payout),
 )  # fmt: skip
 RENTALS = (
     Step(METHODS + 5, "Enter the properties", "With their owners, the owners' shares, and the units.",
@@ -47,6 +59,7 @@ def register() -> None:
     """Have the programs' parts shown in the admins' portal."""
     set_up.register_steps(creation.PROGRAM, INSTALLATIONS)
     set_up.register_steps(drafts.PROGRAM, RENTALS)
+    set_up.register_steps(clinic.PROGRAM, CLINIC)
     figures.register_expected(drafts.PROGRAM, "Owners' part of rents that fall due", _rents)
     register_records(
         creation.PROGRAM,
@@ -55,4 +68,7 @@ def register() -> None:
     )
     register_records(
         drafts.PROGRAM, lambda organisation_id: exists().where(Property.organisation_id == organisation_id)
+    )
+    register_records(
+        clinic.PROGRAM, lambda organisation_id: exists().where(Invoice.organisation_id == organisation_id)
     )

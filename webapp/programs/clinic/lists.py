@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy import Select, String, and_, case, cast, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import db
@@ -190,9 +190,10 @@ class Month:
 
 def months(organisation_id: int, currency: str, since: date) -> list[Month]:
     """Month by month from the one that `since` lies in; three queries however many months."""
-    of_day = func.substr(func.cast(Invoice.issued_on, db.String), 1, 7)
-    outstanding = dict(
-        db.session.execute(
+    of_day = func.substr(cast(Invoice.issued_on, String), 1, 7)
+    outstanding: dict[str, int] = {
+        str(month): int(left)
+        for month, left in db.session.execute(
             select(of_day, func.sum(Invoice.total_minor - Invoice.received_minor - Invoice.written_off_minor))
             .where(
                 Invoice.organisation_id == organisation_id,
@@ -201,9 +202,9 @@ def months(organisation_id: int, currency: str, since: date) -> list[Month]:
                 Invoice.issued_on >= since,
             )
             .group_by(of_day)
-        ).all()
-    )
-    happened = func.substr(func.cast(ClinicTransaction.happened_on, db.String), 1, 7)
+        )
+    }
+    happened = func.substr(cast(ClinicTransaction.happened_on, String), 1, 7)
     signed = case(
         (ClinicTransaction.kind == TransactionKind.REFUND.value, -ClinicTransaction.amount_minor),
         else_=ClinicTransaction.amount_minor,
@@ -226,7 +227,7 @@ def months(organisation_id: int, currency: str, since: date) -> list[Month]:
         moved[month, bool(out)] = int(amount or 0)
     names = sorted({*outstanding, *(month for month, _ in moved)})
     return [
-        Month(name, moved.get((name, False), 0), int(outstanding.get(name) or 0), moved.get((name, True), 0))
+        Month(name, moved.get((name, False), 0), outstanding.get(name, 0), moved.get((name, True), 0))
         for name in names
     ]
 

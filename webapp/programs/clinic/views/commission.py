@@ -57,17 +57,13 @@ def _row(version: CommissionRuleVersion) -> dict[str, Any]:
 def index() -> ResponseReturnValue:
     """The rules in the order in which they are asked, and what waits for a second admin."""
     found = commission_rules.list_rules(g.organisation.id)
-    rules = []
+    rules: list[dict[str, Any]] = []
     for rule in found:
         now, waits = commission_rules.current(rule), commission_rules.proposed(rule)
-        rules.append(
-            {"rule": rule, "now": _row(now) if now else None, "waits": _row(waits) if waits else None}
-        )
-    rules.sort(
-        key=lambda each: (
-            -(each["now"] or each["waits"])["version"].priority if each["now"] or each["waits"] else 0
-        )
-    )
+        if shown := now or waits:
+            row = _row(shown)
+            rules.append({"rule": rule, "row": row, "has_change": bool(now and waits), "at": shown.priority})
+    rules.sort(key=lambda each: -each["at"])
     return render_template("clinic/rules.html", area=AREA, tab="rules", rules=rules, may_change=may_change())
 
 
@@ -100,7 +96,7 @@ def _effect(version: CommissionRuleVersion) -> Any:
 
 def _page(
     form: RuleForm, rule: CommissionRule | None, code: int, *, conflict: str = "", found: Any = None
-) -> Any:
+) -> ResponseReturnValue:
     people = [
         (str(payee.id), f"{payee.name} ({payee.reference})")
         for payee in lists.practitioners(g.organisation.id)

@@ -176,7 +176,7 @@ def end_deduction(deduction_id: int) -> ResponseReturnValue:
 
     def call() -> str:
         deductions.end_deduction(
-            organisation_id=g.organisation.id, deduction_id=deduction_id, last_day=form.last_day.data,
+            organisation_id=g.organisation.id, deduction_id=deduction_id, last_day=form.last_day.data or row.starts_on,
             actor=actor(), now=utc_now(),
         )  # fmt: skip
         return f"“{name}” ends on the day you chose."
