@@ -114,8 +114,8 @@ def restore(folder: Path, into: str, pg_bin: Path | None) -> None:
     done = restores.run(folder, into=into, actor=COMMAND, now=utc_now(), say=click.echo, pg_bin=pg_bin)
     click.echo(f"{done.rows:,} rows and {done.files:,} files are back.")
     click.echo(
-        f"Open transfers: {done.open_transfers}. Ask the bank about each, compare with its statement, then let an "
-        "admin lift the halt under Settings."
+        f"Open transfers: {done.open_transfers}. Ask the bank about each, compare with its statement, then two "
+        "people lift the halt under Settings."
     )
     if done.live_tokens:
         click.echo(f"API tokens that work again: {done.live_tokens}. Revoke those that were revoked since.")
