@@ -384,7 +384,9 @@
     const { elt, requestConfig } = event.detail;
     if (!elt.matches("form[role=search]")) return;
     const why = requestConfig.triggeringEvent;
-    searched = { form: elt, leads: Boolean(why) && why.type === "submit" };
+    // What was typed right before Enter is asked for once more, some moments later.
+    const leads = (why && why.type === "submit") || (searched && searched.form === elt && searched.leads);
+    searched = { form: elt, leads };
   });
 
   function tellCount(root) {
@@ -396,8 +398,8 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!searched || event.detail.requestConfig.elt !== searched.form) return;
     tellCount(event.detail.target);
-    const heading = searched.leads && $("caption, .empty h2", event.detail.target);
-    searched.leads = false;
+    const now = document.activeElement;
+    const heading = searched.leads && (now === document.body || searched.form.contains(now)) && $("caption, .empty h2", event.detail.target);
     if (!heading) return;
     heading.tabIndex = -1;
     heading.focus();
