@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
-from tests.proof import messages, nemesis
-from tests.proof.bank import FAULTS, OUTCOMES
+from tests.proof import messages, nemesis, workers
+from tests.proof.bank import FAULTS, OUTCOMES, FileBank
 from tests.proof.figures import Case, Figures
-from tests.proof.ground import ground
+from tests.proof.ground import ground, restartable
 from tests.proof.trials import STAGES, Stage
+from tests.support import postgres
 from webapp.database import db
 from webapp.simulator.faults import WEBHOOK_WAYS
 
 #: From so many runs on, every event of every case is tried, and every order of messages is told.
 EVERYTHING, EVERY_ORDER = 20_000, 2000
 _TELL_EVERY = 60.0
+# A batch under fire for so many runs; so many transfers in it, and so many workers that are killed.
+_RUNS_A_BATCH, _TOGETHER, _KILLS = 2000, 60, 10
 
 
 @dataclass(frozen=True)
@@ -183,11 +189,50 @@ def lives(job: Job, say: Callable[[str], None]) -> Figures:
     return figures
 
 
+def batches(job: Job, say: Callable[[str], None]) -> Figures:
+    """Workers that are killed in the middle of batches; on PostgreSQL its server is stopped at once with each."""
+    figures, teller = Figures(), Teller(say, job)
+    for n in range(max(1, job.own_runs // _RUNS_A_BATCH)):
+        seed = job.own_seed + n
+        if job.engine == "sqlite":
+            with ground() as (_, store, folder):
+                store.reset()
+                _batch(figures, folder / "bank", seed, lambda: None)
+        else:
+            with restartable() as server, tempfile.TemporaryDirectory(prefix="paydesk-prove-") as name:
+                _batch(figures, Path(name) / "bank", seed, partial(_restart, server))
+        teller.tell(f"{n + 1} batches of {_TOGETHER}", figures)
+    teller.tell("done", figures, is_last=True)
+    return figures
+
+
+def _restart(server: postgres.Server) -> None:
+    server.restart()
+    db.engine.dispose()
+
+
+def _batch(figures: Figures, path: Path, seed: int, between: Callable[[], None]) -> None:
+    bank = FileBank(path)
+    organisation_id = workers.queue_up(_TOGETHER)
+    figures.deaths += workers.batch(
+        bank, organisation_id, _TOGETHER, kills=_KILLS, seed=seed, between=between
+    )
+    workers.finish(bank, organisation_id)
+    figures.runs += 1
+    figures.ledger_checks += 1
+    figures.doubles += sum(n > 1 for n in bank.debits().values())
+    figures.lost += _TOGETHER - len(bank.debits())
+    figures.problems += [
+        f"batch, seed {seed}: {text}" for text in workers.problems(bank, organisation_id, _TOGETHER)
+    ]
+
+
 #: Name of each part, and what it does.
 PARTS: dict[str, Callable[[Job, Callable[[str], None]], Figures]] = {
     "a death at every event": every_event,
     "processes that exit at an event": deaths,
     "messages in every order": orders,
     "faults of the provider F1–F24": mixes,
+    "batches under fire": batches,
     "whole lives": lives,
 }
