@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
@@ -110,6 +110,16 @@ def _lock_shares(payment: RentPayment) -> Sequence[DistributionShare]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+
+
+def unsent_of(share: DistributionShare, payment: RentPayment) -> int:
+    """What of a share went back to the tenant before it was paid out, in minor units."""
+    found = db.session.scalar(
+        select(func.sum(OwnerDebt.unsent_minor)).where(
+            OwnerDebt.return_id.in_(_returns_of(payment)), OwnerDebt.payee_id == share.payee_id
+        )
+    )
+    return int(found or 0)
 
 
 def set_off(payment: RentPayment, actor: Actor, now: datetime) -> None:

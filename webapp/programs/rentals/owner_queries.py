@@ -298,16 +298,27 @@ def share_of_payout(payout: Payout) -> OwnRent | None:
     return rent_of(row) if row else None
 
 
-def went_back(payment_id: int, payee_id: int) -> list[tuple[RentReturn, int]]:
-    """What of a rent went back to the tenant, each with the payee's part of it in minor units."""
+def went_back(payment_id: int, payee_id: int) -> list[tuple[RentReturn, int, int]]:
+    """What of a rent went back to the tenant, each with the payee's part of it, and what of that had not been paid out.
+
+    What left twice is not the owners' affair.
+    """
     rows = db.session.execute(
-        select(RentReturn, func.coalesce(func.sum(OwnerDebt.amount_minor), 0))
+        select(
+            RentReturn,
+            func.coalesce(func.sum(OwnerDebt.amount_minor), 0),
+            func.coalesce(func.sum(OwnerDebt.unsent_minor), 0),
+        )
         .outerjoin(OwnerDebt, and_(OwnerDebt.return_id == RentReturn.id, OwnerDebt.payee_id == payee_id))
-        .where(RentReturn.payment_id == payment_id, RentReturn.state == "completed")
+        .where(
+            RentReturn.payment_id == payment_id,
+            RentReturn.state == "completed",
+            RentReturn.excess_minor < RentReturn.amount_minor,
+        )
         .group_by(RentReturn.id)
         .order_by(RentReturn.id)
     )
-    return [(row, int(amount)) for row, amount in rows]
+    return [(row, int(part), int(unsent)) for row, part, unsent in rows]
 
 
 def standings(organisation_id: int, payee_id: int, today: date) -> list[Standing]:

@@ -254,6 +254,7 @@ def _exclusions(payment: RentPayment) -> list[ExclusionDraft]:
 def _lines(share: DistributionShare, payment: RentPayment) -> list[LineDraft]:
     charge, place = payment.charge, payment.charge.lease.unit.property
     part, how = share.part, _formulas(share)
+    unsent = min(share.netted_minor, holding.unsent_of(share, payment))
     unit = f"{place.name}, {payment.charge.lease.unit.name}"
     common: dict[str, Any] = {
         "occurred_on": payment.received_on,
@@ -276,8 +277,12 @@ def _lines(share: DistributionShare, payment: RentPayment) -> list[LineDraft]:
         LineDraft(
             "deduction", "Kept for the property's reserve", -part["reserve"], formula=how["reserve"], **common
         ),
+        LineDraft("adjustment", "Went back to the tenant before it was paid out", -unsent, **common),
         LineDraft(
-            "adjustment", "Against rent that went back after it was paid out", -share.netted_minor, **common
+            "adjustment",
+            "Against rent that went back after it was paid out",
+            unsent - share.netted_minor,
+            **common,
         ),
     ]
     return [line for line in lines if line.amount_minor]

@@ -227,8 +227,8 @@ def test_a_chargeback_after_the_payout_is_owed_and_taken_from_the_next_rents(
     rents.received(rentals.charge(griha.place, 5_000_00))
     page = re.sub(r"<[^>]+>", "", admin.get(f"{ROOT}/returns").text)
     # 5,000.00 less fee and tax leaves 4,528.00: 2,716.80 and 1,811.20 of it are taken.
-    assert "₹1,811.20 taken from later rents, ₹1,811.20 open" in page
-    assert "₹2,716.80 taken from later rents, ₹2,716.80 open" in page
+    assert "₹1,811.20 recovered, ₹1,811.20 still owed" in page
+    assert "₹2,716.80 recovered, ₹2,716.80 still owed" in page
     again = admin.post(f"{address}/chargeback", data=data)
     assert again.status_code in (409, 422)
 

@@ -54,7 +54,7 @@ def status(rent: OwnRent) -> Status:
         return words.payee_status(rent.payout, payer)
     share = rent.share
     if share.amount_minor <= share.netted_minor:
-        text = N_("All of it goes against rent that went back to a tenant after you were paid.")
+        text = N_("All of it goes against rent that went back to a tenant.")
         return Status("done", N_("Set off"), "done", text, "Nobody")
     if share.offer == "dismissed":
         text = gettext("It stays held for you. Ask %(payer)s if you do not agree.", payer=payer)
@@ -73,8 +73,14 @@ def calculation(rent: OwnRent) -> list[dict[str, Any]]:
         if rent.part[name]:
             lines.append({"label": DEDUCTION_LABELS[name], "amount": -rent.money(name)})
     if rent.share.netted_minor:
-        netted = Money(-rent.share.netted_minor, rent.payment.currency)
-        lines.append({"label": N_("Against rent that went back after it was paid out"), "amount": netted})
+        found = queries.went_back(rent.payment.id, rent.share.payee_id)
+        unsent = min(rent.share.netted_minor, sum(minor for _, _, minor in found))
+        for label, minor in (
+            (N_("Went back to the tenant before it was paid out"), unsent),
+            (N_("Against rent that went back after it was paid out"), rent.share.netted_minor - unsent),
+        ):
+            if minor:
+                lines.append({"label": label, "amount": Money(-minor, rent.payment.currency)})
     return lines
 
 
@@ -108,13 +114,14 @@ def story(rent: OwnRent) -> list[dict[str, Any]]:
         ),
         _event(rent.share.distribution.created_at, "ok", N_("Your share worked out"), _worked_out(rent)),
     ]
-    for returned, part in queries.went_back(payment.id, rent.share.payee_id):
+    for returned, part, unsent in queries.went_back(payment.id, rent.share.payee_id):
+        amounts = (returned.amount_minor - returned.excess_minor, part, unsent)
         events.append(
             _event(
                 returned.completed_at or returned.created_at,
                 "returned",
                 N_("The rent went back to the tenant"),
-                _went_back(Money(returned.amount_minor, returned.currency), Money(part, returned.currency)),
+                _went_back(*(Money(minor, returned.currency) for minor in amounts)),
             )
         )
     return events
@@ -136,9 +143,23 @@ def _worked_out(rent: OwnRent) -> str:
     )
 
 
-def _went_back(amount: Money, part: Money) -> str:
+def _went_back(amount: Money, part: Money, unsent: Money) -> str:
     if not part.amount:
         return gettext("%(amount)s, none of it from you.", amount=filters.money(amount))
+    if unsent == part:
+        return gettext(
+            "%(amount)s, of which %(part)s was yours. It had not been paid out to you yet, and is not.",
+            amount=filters.money(amount),
+            part=filters.money(part),
+        )
+    if unsent.amount:
+        return gettext(
+            "%(amount)s, of which %(part)s was yours. %(unsent)s of that had not been paid out to you yet; the rest is "
+            "taken from your next payouts.",
+            amount=filters.money(amount),
+            part=filters.money(part),
+            unsent=filters.money(unsent),
+        )
     return gettext(
         "%(amount)s, of which %(part)s was yours. It is taken from your next payouts.",
         amount=filters.money(amount),
