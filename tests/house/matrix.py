@@ -36,6 +36,8 @@ class Entry:
     form: Mapping[str, str] = field(default_factory=dict)
     # Sent by mail programs without a session or a form's token: a signature in the address is the proof.
     has_signed_address: bool = False
+    # Who takes it is written to the trail: all that reading it changes.
+    is_remembered: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.endpoint}"
@@ -147,6 +149,7 @@ def entries(app: Flask) -> list[Entry]:
                         overrides,
                         dict(row.get("form", {})),
                         bool(row.get("signed_address", False)),
+                        bool(row.get("remembered", False)),
                     )
                 )  # type: ignore[call-overload]
     return made

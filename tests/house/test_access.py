@@ -32,15 +32,16 @@ def test_a_new_address_without_a_row_is_named(app: Flask) -> None:
 
 
 def test_everybody_gets_what_the_matrix_says(
-    town: Town, entry: Entry, fingerprint: Callable[[], str]
+    town: Town, entry: Entry, fingerprint: Callable[..., str]
 ) -> None:
     kind = portal_kind(entry.endpoint)
     targets = addresses(town, entry)
-    before = fingerprint()
+    before = untouched = fingerprint()
+    remembered = fingerprint(without_trail=True) if entry.is_remembered else ""
     let_in = {p: entry.expected(p) == entry.let_in for p in PEOPLE if p != "neighbour" or kind}
     # Those who are refused knock first: they must leave everything as it was.
     for person in sorted(let_in, key=lambda p: let_in[p]):
-        if let_in[person] and entry.is_unsafe and before:
+        if let_in[person] and (entry.is_unsafe or remembered) and before:
             assert fingerprint() == before, f"{entry}: somebody who was refused changed something"
             before = ""
         client = town.client(person, kind)
@@ -48,7 +49,10 @@ def test_everybody_gets_what_the_matrix_says(
             response = client.open(target, method=entry.method, data=entry.form if entry.is_unsafe else None)
             assert response.status_code in entry.expected(person), f"{entry.method} {target} as {person}"
             check_headers(response, is_asset=entry.endpoint == "assets.serve", endpoint=entry.endpoint)
-    if before:
+    if remembered:
+        assert fingerprint(without_trail=True) == remembered, f"{entry}: reading changed more than the trail"
+        assert fingerprint() != untouched, f"{entry}: nobody remembers who took it"
+    elif before:
         assert fingerprint() == before, f"{entry}: reading, or being refused, changed something"
 
 
