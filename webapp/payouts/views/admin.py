@@ -92,7 +92,7 @@ def index() -> ResponseReturnValue:
         ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
         "sort": links,
-        "sizes": listing.size_links("admin.payouts.index"),
+        "sizes": listing.size_links("admin.payouts.index", page),
         "kept_choices": listing.kept_choices(),
         **(_acting(form, page, links) if is_valid else {"acts": []}),
         "more_filters": form.uses(*MORE),

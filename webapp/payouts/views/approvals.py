@@ -120,7 +120,7 @@ def index() -> ResponseReturnValue:
         "clear_href": url_for("admin.approvals.index", view=view),
         "filter_values": listing.filter_values(form),
         "sort": selecting.sorting(links, "admin.approvals.turn", "queue") if can_select else links,
-        "sizes": listing.size_links("admin.approvals.index"),
+        "sizes": listing.size_links("admin.approvals.index", page),
         "kept_choices": listing.kept_choices(),
         "check_href": url_for("admin.approvals.check"),
         "more_filters": form.uses(*MORE),

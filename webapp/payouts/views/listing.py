@@ -120,8 +120,11 @@ def sort_links(endpoint: str, sort: Sort, keys: Sequence[str] = ordering.KEYS) -
     return links
 
 
-def size_links(endpoint: str) -> list[dict[str, Any]]:
-    """The sizes that a page of a list can have."""
+def size_links(endpoint: str, page: Page[Any]) -> list[dict[str, Any]]:
+    """The sizes that a page of a list can have; none where all rows fit on the smallest and nobody chose one."""
+    is_short = len(page.items) <= min(SIZES) and not page.previous_href and not page.next_href
+    if is_short and "size" not in request.args:
+        return []
     now = page_size()
     return [{"n": n, "href": address(endpoint, size=n), "is_current": n == now} for n in SIZES]
 
