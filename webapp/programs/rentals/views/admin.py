@@ -7,6 +7,7 @@ from flask import Blueprint
 from webapp.programs.rentals import work  # noqa: F401 - registers the program with the engine
 from webapp.programs.rentals.views import (
     charges,
+    giving_back,
     leases,
     overview,
     owners,
@@ -35,8 +36,8 @@ for rule, endpoint, view, methods in (
     ("/payments/<reference>/verify", "verify", payments.verify, FORM),
     ("/payments/<reference>/cancel", "cancel_payment", payments.cancel, FORM),
     ("/payments/<reference>/check", "check_payment", payments.check, ACT),
-    ("/payments/<reference>/refund", "refund", payments.refund, FORM),
-    ("/payments/<reference>/chargeback", "chargeback", payments.chargeback, FORM),
+    ("/payments/<reference>/refund", "refund", giving_back.refund, FORM),
+    ("/payments/<reference>/chargeback", "chargeback", giving_back.chargeback, FORM),
     ("/payments/<reference>/settle", "settle_payment", settling.propose, FORM),
     ("/settlements/<int:decision_id>/confirm", "confirm_settlement", settling.confirm, FORM),
     ("/settlements/<int:decision_id>/refuse", "refuse_settlement", settling.refuse, FORM),

@@ -18,9 +18,9 @@ from webapp.payouts.states import PayoutState
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import collecting, files, lists, payments, returns, settling
+from webapp.programs.rentals import collecting, files, lists, payments, settling
 from webapp.programs.rentals.filters import PaymentFilterForm
-from webapp.programs.rentals.forms import ChargebackForm, PaymentForm, ReasonForm, RefundForm, VerifyForm
+from webapp.programs.rentals.forms import PaymentForm, ReasonForm, VerifyForm
 from webapp.programs.rentals.models import (
     DistributionShare,
     PaymentSource,
@@ -262,7 +262,8 @@ def _enter(reference: str, form: PaymentForm) -> str:
         return payment.reference
 
 
-def _act(payment: RentPayment, form: Any, **more: Any) -> ResponseReturnValue:
+def act(payment: RentPayment, form: Any, **more: Any) -> ResponseReturnValue:
+    """A small form about a payment, with what it is above it."""
     back = url_for(".payment", reference=payment.reference)
     found = row(payment)
     facts = [
@@ -304,7 +305,7 @@ def verify(reference: str) -> ResponseReturnValue:
         )
         return f"{reference} is verified. The owners' shares are made within seconds."
 
-    return _act(
+    return act(
         payment, form, title=f"Verify {reference}?", button="Verify it", call=call,
         explains="Open the proof first, and look at the bank's own record.",
     )  # fmt: skip
@@ -327,7 +328,7 @@ def cancel(reference: str) -> ResponseReturnValue:
         )
         return f"{reference} is cancelled. It does not count."
 
-    return _act(payment, form, title=f"Cancel {reference}?", button="Cancel it", tone="danger", call=call)
+    return act(payment, form, title=f"Cancel {reference}?", button="Cancel it", tone="danger", call=call)
 
 
 def check(reference: str) -> ResponseReturnValue:
@@ -343,80 +344,3 @@ def check(reference: str) -> ResponseReturnValue:
     else:
         flash(f"The gateway was asked. {reference} is {state.label.lower()}.", "info")
     return see_other(url_for(".payment", reference=reference))
-
-
-@needs_fresh_sign_in
-def refund(reference: str) -> ResponseReturnValue:
-    """Give rent back to the tenant."""
-    require_change()
-    payment = lists.get_payment(g.organisation.id, reference)
-    form = common.form_of(RefundForm, payment.currency)
-    is_online = payment.source == PaymentSource.PHONEPE
-
-    def call() -> str:
-        returns.order_refund(
-            organisation_id=g.organisation.id,
-            reference=reference,
-            amount_minor=form.amount.minor or 0,
-            reason=form.reason.data or "",
-            actor=actor(),
-            now=utc_now(),
-        )
-        return (
-            "The gateway is asked to refund it; its answer shows here."
-            if is_online
-            else "The refund is recorded."
-        )
-
-    how = (
-        "It goes back the way it came, through the gateway."
-        if is_online
-        else "Pay it back outside Paydesk first."
-    )
-    return _act(
-        payment, form, title=f"Refund {reference}", button="Refund it", tone="danger", call=call,
-        explains=f"{how} {BORNE}", fill=lambda: _propose(form, payment),
-    )  # fmt: skip
-
-
-BORNE = (
-    "Fee, tax on it and withheld tax go back in proportion; the owners bear the rest. A payout that has not left is "
-    "taken back and made anew; of one that has left the owner owes their part, and it is taken from their next rents."
-)
-
-
-ALREADY = (
-    "A rent that was refunded already can be charged back all the same: that money leaves twice, and the books say so. "
-    "A refund that is under way still counts when it ends."
-)
-
-
-def _propose(form: RefundForm, payment: RentPayment) -> None:
-    left = payment.amount_minor - payment.returned_minor
-    form.amount.data = common.money(left, payment.currency).plain if left else ""
-
-
-@needs_fresh_sign_in
-def chargeback(reference: str) -> ResponseReturnValue:
-    """The tenant's bank took rent back."""
-    require_change()
-    payment = lists.get_payment(g.organisation.id, reference)
-    form = common.form_of(ChargebackForm, payment.currency)
-
-    def call() -> str:
-        returns.record_chargeback(
-            organisation_id=g.organisation.id,
-            reference=reference,
-            case_number=form.case_number.data or "",
-            amount_minor=form.amount.minor or 0,
-            reason=form.reason.data or "",
-            excess_to=form.excess_to.data or "",
-            actor=actor(),
-            now=utc_now(),
-        )
-        return "The chargeback is recorded. Who bears it is below."
-
-    return _act(
-        payment, form, title=f"Record a chargeback of {reference}", button="Record the chargeback", tone="danger",
-        call=call, explains=f"{BORNE} {ALREADY}", fill=lambda: _propose(form, payment),
-    )  # fmt: skip

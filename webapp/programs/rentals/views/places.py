@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, require_change
 from webapp.programs.rentals import queries, switching
-from webapp.programs.rentals.forms import ActForm, UnitForm
+from webapp.programs.rentals.form_fields import ActForm
+from webapp.programs.rentals.forms import UnitForm
 from webapp.programs.rentals.models import Property
 from webapp.programs.rentals.views import common
 

@@ -14,7 +14,7 @@ from webapp.kernel.money import Money
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.rentals import booking, collecting, left, lists, return_lists, returns, settling
-from webapp.programs.rentals.forms import ActForm, SettleForm, SettleRefundForm
+from webapp.programs.rentals.form_fields import ActForm
 from webapp.programs.rentals.models import (
     Choice,
     DecisionState,
@@ -23,6 +23,7 @@ from webapp.programs.rentals.models import (
     RentPayment,
     RentReturn,
 )
+from webapp.programs.rentals.return_forms import SettleForm, SettleRefundForm
 from webapp.programs.rentals.views import common
 from webapp.programs.rentals.views.returning import STATES, return_row
 from webapp.web import filters
@@ -320,6 +321,6 @@ def settle(return_ref: str) -> ResponseReturnValue:
         else ""
     )
     return _refund_act(
-        row, form, title=f"Settle {return_ref}", button="Propose it", call=call, facts=_refund_facts(row, payment),
+        row, form, title="Settle this refund", button="Propose it", call=call, facts=_refund_facts(row, payment),
         explains=f"Another person confirms it; until then nothing is booked.{twice}",
     )  # fmt: skip
