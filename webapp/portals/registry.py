@@ -31,6 +31,7 @@ from webapp.portals import (
 )
 from webapp.portals.views import payee_home
 from webapp.programs.clinic import work as clinic
+from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import importing as rent_lists
@@ -106,6 +107,14 @@ def init_app(app: Flask, settings: Settings) -> None:
             "rentals/owner/_home.html",
             rentals_owner.home_section,
             N_("When the first rent comes in you see your payout here."),
+        ),
+    )
+    payee_home.register_section(
+        "practitioner",
+        payee_home.HomeSection(
+            "clinic/practitioner/_home.html",
+            practitioner_pages.home_section,
+            N_("When the first of your invoices is paid you see your payout here."),
         ),
     )
     source_links["payout"] = _payout_page

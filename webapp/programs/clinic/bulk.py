@@ -213,9 +213,7 @@ class Batch:
 
     def _references(self, live: Mapping[int, Sequence[ClinicPayout]]) -> dict[int, str]:
         ids = [each.payout_id for found in live.values() for each in found]
-        return dict(
-            db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids))).all()
-        )
+        return dict(db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids))).all())
 
     def _lock_counted(self, invoices: Mapping[int, Invoice]) -> None:
         """Practitioners whose month decides about the per cent: their volume stands still until all is written."""

@@ -60,7 +60,9 @@ def of_draft(*, organisation_id: int, draft: RuleDraft, month: date, rule_id: in
     before = after = changed = 0
     for payee_id, base_minor, commission_minor, held_on, category in rows:
         rule = find_rule(rules, payee_id=payee_id, category=category, on=held_on)
-        new = cut(Money(base_minor, currency), rule.commission, volume_minor=volumes[payee_id]).commission.amount
+        new = cut(
+            Money(base_minor, currency), rule.commission, volume_minor=volumes[payee_id]
+        ).commission.amount
         volumes[payee_id] += base_minor
         before, after, changed = before + commission_minor, after + new, changed + (new != commission_minor)
     return Effect(first, last, len(rows), changed, Money(before, currency), Money(after, currency))

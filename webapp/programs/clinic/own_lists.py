@@ -1,0 +1,79 @@
+"""Reading a practitioner's own invoices: number, initials, money; never who the customer is. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+
+from webapp.database import db
+from webapp.kernel.money import Money
+from webapp.payouts.models import Payout
+from webapp.programs.clinic.models import Appointment, AppointmentPractitioner, ClinicPayout, Invoice
+
+
+@dataclass(frozen=True)
+class OwnInvoice:
+    """An invoice as its practitioner sees it; the payouts are their own."""
+
+    invoice: Invoice
+    appointment: Appointment
+    payouts: Sequence[tuple[ClinicPayout, Payout]]
+
+    @property
+    def initials(self) -> str:
+        """All that is said of the customer."""
+        return self.invoice.customer.initials
+
+    def _sum(self, name: str, taken: str) -> Money:
+        minor = sum(getattr(row, name) - getattr(row, taken) for row, _ in self.payouts)
+        return Money(minor, self.invoice.currency)
+
+    @property
+    def commission(self) -> Money:
+        """What the clinic kept, less what went back."""
+        return self._sum("commission_minor", "taken_commission_minor")
+
+    @property
+    def amount(self) -> Money:
+        """What the practitioner got, less what they gave back."""
+        return self._sum("base_minor", "taken_base_minor") - self.commission
+
+
+def list_own(organisation_id: int, payee_id: int, since: date | None = None) -> Select[Any]:
+    """Invoices of a practitioner's appointments, with customer and appointment."""
+    mine = select(AppointmentPractitioner.appointment_id).where(AppointmentPractitioner.payee_id == payee_id)
+    query = (
+        select(Invoice)
+        .where(Invoice.organisation_id == organisation_id, Invoice.appointment_id.in_(mine))
+        .options(joinedload(Invoice.customer, innerjoin=True), joinedload(Invoice.appointment))
+    )
+    return query if since is None else query.where(Invoice.issued_on >= since)
+
+
+def with_payouts(invoices: Sequence[Invoice], payee_id: int) -> list[OwnInvoice]:
+    """Each with the practitioner's own live payouts, by one query."""
+    found: dict[int, list[tuple[ClinicPayout, Payout]]] = {}
+    if invoices:
+        rows = db.session.execute(
+            select(ClinicPayout, Payout)
+            .join(Payout, Payout.id == ClinicPayout.payout_id)
+            .where(
+                ClinicPayout.invoice_id.in_([invoice.id for invoice in invoices]),
+                ClinicPayout.payee_id == payee_id,
+                ClinicPayout.released_at.is_(None),
+            )
+            .options(joinedload(Payout.payee, innerjoin=True))
+            .order_by(ClinicPayout.id)
+        )
+        for row, payout in rows:
+            found.setdefault(row.invoice_id, []).append((row, payout))
+    return [
+        OwnInvoice(invoice, invoice.appointment, found.get(invoice.id, []))
+        for invoice in invoices
+        if invoice.appointment is not None
+    ]
