@@ -121,6 +121,10 @@ def render(folder: str, values: Mapping[str, Any]) -> Words:
     return Words(subject, _tidy(text), html)
 
 
+#: Where money goes that stays in the house.
+WALLET = "your wallet"
+
+
 def destination(method_kind: str, masked: str) -> str:
     """Where the money goes, in words, never more than the masked account."""
     if method_kind == "manual":
@@ -169,6 +173,7 @@ def _values(facts: NoticeFacts) -> Mapping[str, Any]:
         ],
         "left_out": count - len(shown),
         "destination": one_line(facts.destination),
+        "is_wallet": facts.destination == WALLET,
         "payment_reference": one_line(facts.payment_reference),
         "paid_on": say_day(facts.paid_on) if facts.paid_on else "",
         "cause": one_line(facts.cause),

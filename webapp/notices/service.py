@@ -21,8 +21,9 @@ from webapp.notices.models import Email
 from webapp.outbox import service as outbox
 from webapp.payouts.drafts import GROSS_KINDS
 from webapp.payouts.models import Approval, Payout, PayoutLine
+from webapp.payouts.policy import WALLET
 from webapp.people.access.models import AccountLink
-from webapp.people.models import User
+from webapp.people.models import PayoutMethod, User
 
 SEND = "email.send"
 LEASE = timedelta(minutes=5)
@@ -129,6 +130,12 @@ def compose_payout(
     return email
 
 
+def _destination(payout: Payout, method: PayoutMethod | None) -> str:
+    if payout.rail == WALLET:
+        return compose.WALLET
+    return compose.destination(method.kind, method.masked) if method else ""
+
+
 def facts_of(event: str, payout: Payout, public_url: str) -> compose.NoticeFacts:
     """What a mail about `payout` says. The account is the masked one; the admins' own note is never in it."""
     organisation, payee = payout.organisation, payout.payee
@@ -154,7 +161,7 @@ def facts_of(event: str, payout: Payout, public_url: str) -> compose.NoticeFacts
             compose.NoticeLine(line.description, line.formula, line.amount_minor, _is_taken(line))
             for line in payout.lines
         ),
-        destination=compose.destination(method.kind, method.masked) if method else "",
+        destination=_destination(payout, method),
         payment_reference=payout.payment_reference or "",
         paid_on=payout.paid_on,
         cause=payout.reason or (last.error_message if last and event != "rejected" else ""),

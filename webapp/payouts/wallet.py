@@ -117,6 +117,7 @@ def pay(payout: Payout, actor: Actor, now: datetime) -> None:
     records.change(
         payout, PayoutAction.SUCCEED, state, actor=actor, now=now, changes={"rail": [None, WALLET]}
     )
+    records.notify("paid", payout, now)
     records.tell("paid", payout, now)
     # Last: the wallets are locked for moments only, and in one go.
     booked = _as_booked(payout)

@@ -14,12 +14,14 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from webapp import queue
 from webapp.database import db
 from webapp.kernel.actor import POLICY, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict
 from webapp.kernel.money import Money
 from webapp.ledger import service as ledger
+from webapp.outbox import service as outbox
 from webapp.payouts import policies, wallet
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout, PayoutLine, SourceClaim
@@ -190,8 +192,25 @@ def _insert_parts(
     connection.execute(insert(Approval), approvals)
 
 
+def _tell(payouts: Sequence[wallet.WalletPayout], now: datetime) -> None:
+    """Ask for the e-mails of many: the same rows that one by one asks for."""
+    for payout in payouts:
+        outbox.add_at_commit(
+            kind="notice.payout.paid",
+            reference_id=payout.id,
+            dedupe_key=f"notice:paid:{payout.id}:1",
+            to_queue=queue.MAIL,
+            organisation_id=payout.organisation_id,
+            now=now,
+        )
+
+
 def post(payouts: Sequence[wallet.WalletPayout], on: date, actor: Actor, now: datetime) -> None:
-    """Book all of them, and what their program sets off, in one call. Raises Conflict when the money is not there."""
+    """Book all of them, and what their program sets off, in one call, and have the payees told.
+
+    Raises Conflict when the money is not there.
+    """
+    _tell(payouts, now)
     entries = [wallet.entry_of(payout, on) for payout in payouts]
     entries += wallet.set_offs(payouts, on, actor, now)
     ledger.post_many(organisation_id=payouts[0].organisation_id, entries=entries, actor=actor, now=now)

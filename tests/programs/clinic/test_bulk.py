@@ -18,6 +18,7 @@ from webapp.audit.models import AuditEvent
 from webapp.database import Base, db, transaction
 from webapp.kernel.actor import Actor
 from webapp.ledger.models import Account, JournalEntry, Posting
+from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout, PayoutLine, SourceClaim
 from webapp.people.models import Organisation, Payee
@@ -155,6 +156,11 @@ def test_many_at_once_leave_what_one_by_one_leaves(care: Organisation, now: date
         assert {outcome for _, outcome, _ in outcomes(run)} == {"done"}
 
     alone, together = _world(care, one_by_one), _world(other, at_once)
+    mails = [
+        db.session.query(OutboxMessage).filter_by(organisation_id=each.id, kind="notice.payout.paid").count()
+        for each in (care, other)
+    ]
+    assert mails == [7, 7]
     for name, rows in alone[0].items():
         assert together[0][name] == rows, name
     assert together[1] == alone[1]

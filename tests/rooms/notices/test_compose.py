@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 import tinyhtml5
 
-from webapp.notices.compose import EVENTS, NoticeFacts, NoticeLine, compose, destination
+from webapp.notices.compose import EVENTS, WALLET, NoticeFacts, NoticeLine, compose, destination
 
 FACTS = NoticeFacts(
     event="paid",
@@ -139,3 +139,11 @@ def test_destinations() -> None:
 def test_an_event_without_a_mail_is_an_error() -> None:
     with pytest.raises(ValueError, match="cancelled"):
         compose(replace(FACTS, event="cancelled"))
+
+
+def test_what_is_paid_into_a_wallet_speaks_of_no_bank() -> None:
+    mail = compose(replace(FACTS, destination=WALLET, payment_reference=""))
+    for words in (mail.text, words_of(mail.html)):
+        assert "to your wallet on 3 Nov 2026" in words
+        assert "You can have it sent to your bank from your wallet." in words
+        assert "working days" not in words
