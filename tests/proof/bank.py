@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ FAULTS = (
 #: What becomes of a transfer that it took in.
 OUTCOMES = ("settles", "fails", "returns", "pending", "bank away")
 
+# A bank is asked side by side only while it is slow.
+_SLOWLY = 0.02
 _TIME_OUT = Answer(Outcome.UNKNOWN, message="No answer within the time limit.")
 
 
@@ -31,6 +34,8 @@ class FileBank:
 
     name = "sandbox"
     needs_details = False
+    # How many calls it takes side by side.
+    at_once = 1
 
     def __init__(
         self, path: Path, fault: str = "", outcome: str = "settles", *, knows_ids: bool = False
@@ -76,6 +81,8 @@ class FileBank:
         """Take it in, unless the fault of this bank comes first; each transfer meets the fault once."""
         point("bank: before the request")
         answer = self._send(order.transfer_id, order)
+        if self.at_once > 1:
+            time.sleep(_SLOWLY)
         point("bank: after the answer")
         if isinstance(answer, Exception):
             raise answer

@@ -47,6 +47,8 @@ class Scene:
         self.bank = FileBank(bank, case.fault, case.outcome)
         if case.stage == "message":
             self.bank.name = hooks.RAIL
+        if case.stage == "batch":
+            self.bank.at_once = TOGETHER
         self.account_id = 0
         with self.there(START) as clock:
             self.organisation_id = factories.organisation().id

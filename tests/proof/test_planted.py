@@ -24,6 +24,16 @@ def test_a_new_id_after_a_time_out_is_noticed(
 
 
 @pytest.mark.slow
+def test_a_new_id_after_a_time_out_is_noticed_in_a_batch(
+    database: Flask, ground: Any, tmp_path: Path
+) -> None:
+    with planted.new_id_on_time_out():
+        stage, figures = Stage(database, ground, tmp_path, Case("batch", "time-out", "settles")), Figures()
+        stage.trial(stage.count(), figures)
+    assert figures.doubles >= 1, figures.problems
+
+
+@pytest.mark.slow
 def test_without_the_bug_the_same_trials_find_nothing(database: Flask, ground: Any, tmp_path: Path) -> None:
     stage, figures = Stage(database, ground, tmp_path, Case("send", "time-out", "settles")), Figures()
     stage.trial(stage.count(), figures)

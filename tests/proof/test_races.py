@@ -29,12 +29,14 @@ def _needs_row_locks(app: Flask) -> None:
         pytest.skip("SQLite has one writer; there is no race to lose")
 
 
-def _sending(row_ids: list[int], turn: int) -> Any:
+def _sending(row_ids: list[int], turn: int, at_once: int) -> Any:
     """A worker that goes through all transfers, each beginning somewhere else and meeting the others."""
 
     def call() -> int:
-        for row_id in row_ids[turn:] + row_ids[:turn] if turn % 2 else row_ids:
-            execution.send(transfer_row_id=row_id, worker=f"worker {turn}")
+        mine = row_ids[turn:] + row_ids[:turn] if turn % 2 else row_ids
+        for n in range(0, len(mine), at_once):
+            replies = execution.send_many(transfer_row_ids=mine[n : n + at_once], worker=f"worker {turn}")
+            assert not [reply for reply in replies.values() if isinstance(reply, Exception)], replies
         return len(row_ids)
 
     return call
@@ -52,19 +54,21 @@ def _transfers(organisation_id: int, count: int) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("at_once", [1, TRANSFERS])
 def test_processes_that_send_the_same_transfers_ask_the_bank_once_for_each(
-    database: Flask, tmp_path: Path
+    database: Flask, tmp_path: Path, at_once: int
 ) -> None:
     organisation_id = factories.organisation().id
     rows = _transfers(organisation_id, TRANSFERS)
     bank = FileBank(tmp_path / "bank")
-    said = together([_sending(rows, turn) for turn in range(PROCESSES)], bank)
+    said = together([_sending(rows, turn, at_once) for turn in range(PROCESSES)], bank)
     assert all(text.startswith("done") for text in said), said
     assert sorted(bank.debits().values()) == [1] * TRANSFERS
     assert check.run(organisation_id).findings == []
 
 
-def test_a_naive_claim_is_noticed(database: Flask, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, TRANSFERS])
+def test_a_naive_claim_is_noticed(database: Flask, tmp_path: Path, at_once: int) -> None:
     """A test of the test: reading first and writing later sends twice."""
     _needs_row_locks(database)
     organisation_id = factories.organisation().id
@@ -73,7 +77,7 @@ def test_a_naive_claim_is_noticed(database: Flask, tmp_path: Path) -> None:
         rows = _transfers(organisation_id, TRANSFERS)[-TRANSFERS:]
         bank = FileBank(tmp_path / f"bank {n}")
         with planted.naive_claim():
-            together([_sending(rows, 0) for _ in range(PROCESSES)], bank)
+            together([_sending(rows, 0, at_once) for _ in range(PROCESSES)], bank)
         most = max(most, *bank.debits().values())
         if most > 1:
             break
