@@ -72,7 +72,9 @@ def run(ground: Ground) -> Iterator[Figure]:
             place = _prepare(app, url, ground.size(5, 100))
             # Beneficiaries are made, connections are open.
             _queue_up(place, len(place.payees))
-            _until_none_is(place, "queued", lambda n: None)
+            _until_none_is(place, "queued")
+            _make_due()
+            _until_none_is(place, "accepted")
             statements = _statements(place)
             _queue_up(place, number)
             ground.analyse()
@@ -241,32 +243,29 @@ def _in_turns(place: Place, state: str, floor: Callable[[int], None]) -> Pair:
     def bare(done: int, seconds: float) -> None:
         times.append((seconds / done, timed(lambda: floor(done)) / done))
 
-    _until_none_is(place, state, lambda n: None, bare)
+    _until_none_is(place, state, bare)
     # The last turn is cut short; it counts only where there is no other.
     return pair_of(times[:-1] or times)
 
 
 def _until_none_is(
-    place: Place,
-    state: str,
-    then: Callable[[int], None],
-    measured: Callable[[int, float], None] | None = None,
+    place: Place, state: str, measured: Callable[[int, float], None] = lambda done, seconds: None
 ) -> None:
     """What a worker process of the queue for money does, for a while at a time, until no transfer is in a state."""
     from jobs import base
 
-    left = _count(state)
+    left, idle = _count(state), 0
     while left:
         with ExitStack() as stack:
             stack.enter_context(patch.object(base, "application", lambda: place.app))
             stack.enter_context(patch.object(base, "LONGEST_DRAIN", TURN))
             seconds = timed(lambda: base.drain("money"))
         now_left = _count(state)
-        if now_left >= left:
+        idle = idle + 1 if now_left >= left else 0
+        if idle > 10:
             raise RuntimeError(f"{left} transfers are {state} and stay so")
-        if measured is not None:
+        if now_left < left:
             measured(left - now_left, seconds)
-        then(left - now_left)
         left = now_left
 
 

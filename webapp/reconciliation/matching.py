@@ -132,12 +132,10 @@ _MARK = """
 
 # The entry of a transfer that went out exists once it has succeeded, perhaps long after its line was seen.
 _ATTACH = """
-    UPDATE reconciliation_matches SET entry_id = (
-        SELECT e.id FROM journal_entries e WHERE e.organisation_id = :org
-            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || '\\:succeeded')
-    WHERE organisation_id = :org AND source = 'bank' AND entry_id IS NULL AND direction = 'out'
-        AND EXISTS (SELECT 1 FROM journal_entries e WHERE e.organisation_id = :org
-            AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || '\\:succeeded')
+    UPDATE reconciliation_matches SET entry_id = e.id FROM journal_entries e
+    WHERE reconciliation_matches.organisation_id = :org AND source = 'bank' AND entry_id IS NULL AND direction = 'out'
+        AND e.organisation_id = :org
+        AND e.idempotency_key = 'transfer:' || reconciliation_matches.transfer_id || '\\:succeeded'
 """
 _UNBOOKED_RETURNS = """
     SELECT m.id, t.payout_id FROM reconciliation_matches m JOIN transfers t ON t.id = m.transfer_id

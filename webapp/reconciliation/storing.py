@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.database import db
+from webapp.database import db, insert_many
 from webapp.kernel.errors import Invalid
 from webapp.reconciliation import rules
 from webapp.reconciliation.lines import Line, Parsed, StatementPart
@@ -31,7 +31,7 @@ def store(file: StatementFile, parsed: Parsed, *, switch: bool, now: datetime) -
             account_id = _account(file.organisation_id, part, switch=switch, now=now).id
         db.session.add(_statement(file, part, account_id))
         db.session.flush()
-        _insert(_rows(file, part, account_id))
+        _insert(rows_of(file, part, account_id))
     counted = select(func.count()).select_from(StatementLine).where(StatementLine.file_id == file.id)
     return int(db.session.scalar(counted) or 0)
 
@@ -129,7 +129,8 @@ def _statement(file: StatementFile, part: StatementPart, account_id: int | None)
     )
 
 
-def _rows(file: StatementFile, part: StatementPart, account_id: int | None) -> Iterator[dict[str, Any]]:
+def rows_of(file: StatementFile, part: StatementPart, account_id: int | None) -> Iterator[dict[str, Any]]:
+    """The lines of a statement as they are kept; without those of nothing."""
     for line in part.lines:
         if line.amount_minor:
             yield _row(file, line, account_id)
@@ -162,13 +163,5 @@ def _row(file: StatementFile, line: Line, account_id: int | None) -> dict[str, A
 
 
 def _insert(rows: Iterator[dict[str, Any]]) -> None:
-    engine: Any = postgresql if db.session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = engine.insert(StatementLine.__table__).on_conflict_do_nothing()
-    chunk: list[dict[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == CHUNK:
-            db.session.execute(statement, chunk)
-            chunk = []
-    if chunk:
-        db.session.execute(statement, chunk)
+    while chunk := list(islice(rows, CHUNK)):
+        insert_many(db.session(), StatementLine, chunk, ignores_conflicts=True)
