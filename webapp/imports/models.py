@@ -75,8 +75,6 @@ class ImportFile(Base):
     updated: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
-    # Kept for files that are made of a report; the problems themselves stand in the chunks.
-    report_key: Mapped[str] = mapped_column(String(200), default="")
     is_stop_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str] = mapped_column(String(500), default="")
     version: Mapped[int] = mapped_column(default=1)
