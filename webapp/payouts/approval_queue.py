@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 from webapp.database import db
 from webapp.payouts import lists, policies, policy, queries
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout
+from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee, PayoutMethod
 
@@ -173,10 +174,10 @@ def _made_by(who: Approver) -> ColumnElement[bool]:
     return and_(Payout.created_by_id.is_not(None), Payout.created_by_id == who.user_id)
 
 
-def reasons(who: Approver, payout: Payout) -> list[str]:
+def reasons(who: Approver, payout: Payout | WaitingPayout) -> list[str]:
     """Why this person cannot approve a payout, in sentences; empty when they can.
 
-    Reads what `lists.with_approval_facts` has loaded, so a page of rows needs no query per row.
+    Reads what `lists.with_approval_facts` or `queue_rows.load` has loaded: a page of rows needs no query per row.
     """
     # The sum of the last day was read once for the page; without its switch the facts do not ask for it again.
     facts = queries.approval_facts(payout, who.user_id, who.policy.model_copy(update=NO_SWITCH), who.now)

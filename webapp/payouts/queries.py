@@ -15,6 +15,7 @@ from webapp.kernel.money import Money
 from webapp.payouts.models import Approval, Payout, SourceClaim, Transfer
 from webapp.payouts.policies import halt_reasons
 from webapp.payouts.policy import WALLET, ApprovalFacts, PaymentFacts, PersonFacts, Policy, fingerprint
+from webapp.payouts.queue_rows import WaitingMethod, WaitingPayout
 from webapp.payouts.states import TransferState
 from webapp.people.changes import models as changes  # noqa: F401 - what `pending_change` reads
 from webapp.people.models import Payee, PayoutMethod
@@ -78,12 +79,12 @@ def current_method(payout: Payout) -> PayoutMethod | None:
     )
 
 
-def amount_of(payout: Payout) -> Money:
+def amount_of(payout: Payout | WaitingPayout) -> Money:
     """What is paid."""
     return Money(payout.amount_minor, payout.currency)
 
 
-def fingerprint_of(payout: Payout, method: PayoutMethod | None) -> str:
+def fingerprint_of(payout: Payout | WaitingPayout, method: PayoutMethod | WaitingMethod | None) -> str:
     """The fingerprint of the payout with a method."""
     return fingerprint(amount_of(payout), payout.payee_id, method.id if method else None)
 
@@ -102,7 +103,9 @@ def valid_approvals(payout: Payout) -> list[Approval]:
     return list(rows)
 
 
-def _person(payout: Payout, user_id: int | None, method: PayoutMethod | None) -> PersonFacts:
+def _person(
+    payout: Payout | WaitingPayout, user_id: int | None, method: PayoutMethod | WaitingMethod | None
+) -> PersonFacts:
     return PersonFacts(
         user_id=user_id,
         creator_id=payout.created_by_id,
@@ -113,7 +116,9 @@ def _person(payout: Payout, user_id: int | None, method: PayoutMethod | None) ->
     )
 
 
-def approval_facts(payout: Payout, user_id: int | None, policy: Policy, now: datetime) -> ApprovalFacts:
+def approval_facts(
+    payout: Payout | WaitingPayout, user_id: int | None, policy: Policy, now: datetime
+) -> ApprovalFacts:
     """What decides whether a user can approve the payout now."""
     is_wallet = payout.rail == WALLET
     method = None if is_wallet else payout.payee.current_method
@@ -136,7 +141,7 @@ def approval_facts(payout: Payout, user_id: int | None, policy: Policy, now: dat
     )
 
 
-def _approved_today(payout: Payout, now: datetime) -> int:
+def _approved_today(payout: Payout | WaitingPayout, now: datetime) -> int:
     total = db.session.scalar(
         select(func.coalesce(func.sum(Payout.amount_minor), 0)).where(
             Payout.organisation_id == payout.organisation_id,

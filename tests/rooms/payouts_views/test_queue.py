@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.factories import people
 from tests.factories.pages import Place, counted_queries
@@ -16,6 +16,7 @@ from webapp.kernel.actor import SCHEDULER
 from webapp.payouts import approval_queue, lists, policies, service
 from webapp.payouts.drafts import ExclusionDraft
 from webapp.payouts.models import Payout
+from webapp.people.models import PayoutMethod
 from webapp.runs.models import Run, RunRow
 
 CHECK = "/admin/approvals/check"
@@ -109,6 +110,12 @@ def test_condition_in_sql_agrees_with_the_policy(place: Place, is_solo: bool) ->
         assert counts.ready == approval_queue.ready_count(who)
 
 
+def _flagged() -> set[int]:
+    """The payouts that wait and have a flag, as the view of the queue has them."""
+    waits = Payout.state == "pending_approval"
+    return set(db.session.scalars(select(Payout.id).where(waits, lists.is_flagged())))
+
+
 def test_flags_tell_the_unusual(place: Place) -> None:
     for amount in (10_000, 11_000, 12_000):
         paid = place.approved(amount=amount, period_end=date(2026, 11, amount // 1000 - 9))
@@ -128,8 +135,14 @@ def test_flags_tell_the_unusual(place: Place) -> None:
     assert flags[usual.id] == []
     assert flags[large.id] == [lists.Flag.UNUSUAL]
     assert flags[first.id] == flags[again.id] == [lists.Flag.FIRST, lists.Flag.DUPLICATE]
+    assert _flagged() == {large.id, first.id, again.id}
     people.method(place.payee)
     assert lists.flags_of([usual.id])[usual.id] == [lists.Flag.NEW_DETAILS]
+    assert _flagged() >= {usual.id, large.id}
+    with transaction() as session:
+        session.execute(update(PayoutMethod).values(is_current=False))
+    assert lists.flags_of([usual.id])[usual.id] == []
+    assert _flagged() == {large.id, first.id, again.id}
     html = place.client(place.approver).get("/admin/approvals?view=flagged&flag=duplicate").text
     assert _shown(html) == {first.reference, again.reference}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,16 +12,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.audit.views import files
-from webapp.database import db, transaction
+from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
-from webapp.payouts import approval_queue, arrivals, lists, ordering
+from webapp.payouts import approval_queue, arrivals, lists, ordering, queue_rows
 from webapp.payouts import export as file
 from webapp.payouts.approval_queue import Approver
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
 from webapp.payouts.ordering import Sort
-from webapp.payouts.views import bulk, check_step, listing, selecting, words
+from webapp.payouts.queue_rows import WaitingPayout
+from webapp.payouts.views import bulk, check_step, lines, listing, selecting
 from webapp.payouts.views.admin import filter_form as payouts_filter
 from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor
@@ -71,9 +72,9 @@ def _tabs(view: str, counts: approval_queue.Views | None = None) -> list[dict[st
     ]
 
 
-def _rows(page: Page[Payout], who: Approver) -> list[dict[str, Any]]:
-    flags = lists.flags_of([payout.id for payout in page.items])
-    return [words.row(p, flags=flags[p.id], reasons=approval_queue.reasons(who, p)) for p in page.items]
+def _lines(page: Page[WaitingPayout], who: Approver) -> list[lines.QueueLine]:
+    flags = lists.flags_of([row.id for row in page.items])
+    return lines.queue_lines(page.items, flags=flags, reasons=partial(approval_queue.reasons, who))
 
 
 def _approver() -> Approver:
@@ -81,17 +82,16 @@ def _approver() -> Approver:
 
 
 def _page(form: QueueFilterForm, view: str, who: Approver, sort: Sort) -> Page[Any]:
-    """The page of the queue that the address names, in its order."""
+    """The page of the queue that the address names, in its order: which payouts, and then what is said of them."""
     query = approval_queue.in_view(who, form.chosen(), view)
-    if sort.key == ordering.REFERENCE:
-        return keyset(lists.with_approval_facts(query), Payout.id, newest_first=sort.is_descending)
-
-    def load(ids: Sequence[int]) -> Sequence[Payout]:
-        found = lists.with_approval_facts(lists.chosen(organisation_id=who.organisation_id, payout_ids=ids))
-        return db.session.scalars(found).unique().all()
-
-    # What waits is not much, however long the history is.
-    return listing.sorted_page(query, sort, load, limit=None)
+    load = partial(queue_rows.load, organisation=g.organisation, user_id=who.user_id)
+    if sort.key != ordering.REFERENCE:
+        # What waits is not much, however long the history is.
+        return listing.sorted_page(query, sort, lambda ids: load(ids=ids), limit=None)
+    query, is_newest_first = query.with_only_columns(Payout.id), sort.is_descending
+    found = keyset(query, Payout.id, newest_first=is_newest_first, key_of=lambda row: row.id)
+    rows = load(ids=[row.id for row in found.items])
+    return replace(found, items=sorted(rows, key=lambda row: row.id, reverse=is_newest_first))
 
 
 @blueprint.get("")
@@ -110,12 +110,11 @@ def index() -> ResponseReturnValue:
         "view": view,
         "views": _tabs(view),
         "page": page,
-        "rows": _rows(page, who),
+        "rows": _lines(page, who),
         "is_waiting": is_waiting,
         "counts_href": listing.address("admin.approvals.counts", view=view),
         "csv_href": listing.address("admin.approvals.export", view=view),
         "blocked_href": listing.address("admin.approvals.index", view="blocked"),
-        "drawer_href": partial(listing.drawer_address, "admin.approvals.index"),
         "chips": listing.chips(form, "admin.approvals.index"),
         "clear_href": url_for("admin.approvals.index", view=view),
         "filter_values": listing.filter_values(form),

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 from flask import g, request
 
+from webapp.kernel.clock import local_date
+from webapp.payouts.lists import Flag
 from webapp.payouts.page_rows import ListedPayout
+from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.views import words
 from webapp.web import addresses
 from webapp.web.i18n import gettext
@@ -54,6 +57,26 @@ class OwnLine(NamedTuple):
     document: str | None
 
 
+class QueueLine(NamedTuple):
+    """One line of the approvals queue, for the person who looks at it."""
+
+    id: int
+    reference: str
+    show_href: str
+    drawer_href: str
+    payee: str
+    program: str
+    period: str
+    pay_to: str | None
+    gross: str
+    deductions: str
+    net: str
+    waiting_since: date
+    flags: Sequence[Flag]
+    # Why this person cannot approve it; empty when they can.
+    reasons: Sequence[str]
+
+
 class _Words:
     """The words of a page's lines; what many lines share is made once."""
 
@@ -71,7 +94,7 @@ class _Words:
             found = self._states[key] = self._status(row)
         return found
 
-    def period(self, row: ListedPayout) -> str:
+    def period(self, row: ListedPayout | WaitingPayout) -> str:
         """The period that is paid for."""
         key = (row.period_start, row.period_end)
         found = self._periods.get(key)
@@ -107,6 +130,31 @@ def admin_lines(
         )
         for row in rows
     ]  # fmt: skip
+
+
+def queue_lines(
+    rows: Sequence[WaitingPayout],
+    *,
+    flags: Mapping[int, Sequence[Flag]],
+    reasons: Callable[[Any], Sequence[str]],
+) -> list[QueueLine]:
+    """The lines of the approvals queue; `reasons` says why the person who looks cannot approve a payout."""
+    say = _Words(words.admin_status)
+    show = addresses.each("admin.payouts.show", "reference")
+    drawer = addresses.each("admin.approvals.index", "open", **request.args.to_dict())
+    zone = g.organisation.timezone
+    lines = []
+    for row in rows:
+        write = say.amounts(row.currency)
+        lines.append(
+            QueueLine(
+                row.id, row.reference, show(row.reference), drawer(row.reference), row.payee.name,
+                row.program.capitalize(), say.period(row), row.pay_to, write(row.gross_minor),
+                write(row.amount_minor - row.gross_minor), write(row.amount_minor),
+                local_date(row.created_at, zone), flags[row.id], reasons(row),
+            )
+        )  # fmt: skip
+    return lines
 
 
 def own_lines(

@@ -157,12 +157,6 @@ def address(endpoint: str, **changes: Any) -> str:
     return url_for(endpoint, **dict[str, Any](values.to_dict()))
 
 
-def drawer_address(endpoint: str, reference: str) -> str:
-    """The present page of a list with one record open beside it; kept in the history, so Back closes it."""
-    values = {**request.args.to_dict(), "open": reference}
-    return url_for(endpoint, **dict[str, Any](values))
-
-
 def chips(form: Form, endpoint: str) -> list[Chip]:
     """A chip for every filter in use: "Status: Paid"."""
     found = []

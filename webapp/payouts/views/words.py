@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from flask import g
 
-from webapp.kernel.clock import local_date, utc_now
+from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, PayoutLine, Transfer
 from webapp.payouts.page_rows import ListedChange, ListedPayout
+from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.people.changes.models import MethodChange
 from webapp.providers import registry
@@ -232,7 +232,7 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
     )
 
 
-def period(payout: Payout | ListedPayout) -> str:
+def period(payout: Payout | ListedPayout | WaitingPayout) -> str:
     """ "1–31 Oct 2026", or one day, in the organisation's locale."""
     start, end = payout.period_start, payout.period_end
     if start == end:
@@ -241,19 +241,3 @@ def period(payout: Payout | ListedPayout) -> str:
         return f"{start.day}–{filters.day(end)}"
     first = filters.day(start)
     return f"{first.removesuffix(str(start.year)).rstrip() if start.year == end.year else first} – {filters.day(end)}"
-
-
-def row(payout: Payout, **more: Any) -> dict[str, Any]:
-    """What every list shows of a payout."""
-    method = payout.method or payout.payee.current_method
-    return {
-        "payout": payout,
-        "status": admin_status(payout),
-        "period": period(payout),
-        "gross": Money(payout.gross_minor, payout.currency),
-        "deductions": Money(payout.amount_minor - payout.gross_minor, payout.currency),
-        "net": Money(payout.amount_minor, payout.currency),
-        "waiting_since": local_date(payout.created_at, g.organisation.timezone),
-        "pay_to": (method.masked or "By hand") if method else None,
-        **more,
-    }
