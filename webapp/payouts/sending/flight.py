@@ -24,7 +24,7 @@ Lane = TypeVar("Lane", bound=Hashable)
 # More at once would help a slow bank only, and no stop allows more failures than these.
 MOST = 4
 # A bank that takes longer than this for an answer is slow.
-SLOW_MS = 15
+SLOW_MS = 50
 
 
 class Gate(Protocol):
