@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from tests.proof import scenarios
 from tests.proof.figures import Figures
@@ -26,6 +28,17 @@ def carry_out(part: Callable[[Job, Callable[[str], None]], Figures], jobs: Seque
     """Each job in a process of its own, side by side; what they found together."""
     pipes = [_begin(part, job) for job in jobs]
     found = Figures()
+    try:
+        return _hear(pipes, found)
+    except BaseException:
+        # Whoever is interrupted leaves nothing behind: the jobs tidy up and end.
+        for pid, _ in pipes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        raise
+
+
+def _hear(pipes: Sequence[tuple[int, int]], found: Figures) -> Figures:
     for pid, read in pipes:
         with os.fdopen(read, "rb") as answers:
             said = answers.read()
@@ -104,6 +117,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Run everything that was asked for and print the figures."""
     options = _options(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.scenarios:
         with ground(options.database) as (_, store, _folder):
             return 1 if scenarios.print_all(store, _say) else 0
