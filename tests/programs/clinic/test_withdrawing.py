@@ -15,8 +15,10 @@ from tests.factories.people import FACTORY
 from tests.programs.clinic.test_flow import clean, click
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Invalid
+from webapp.payouts import policies
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
+from webapp.payouts.policy import default_rules
 from webapp.people.models import Organisation, Payee
 from webapp.programs.clinic import deductions, queries, wallets, withdrawing, work
 from webapp.programs.clinic.drafts import DeductionDraft
@@ -244,4 +246,19 @@ def test_end_of_the_day_pays_what_is_ready_and_withdraws(
     assert (made.amount_minor, made.is_automatic, clinic.holds(care, ada)) == (90_00, True, 0)
     work.run_schedules(care.id, now, now)
     assert db.session.query(Payout).count() == 2
+    assert clean(care)
+
+
+def test_what_stands_in_the_way_of_one_does_not_stop_the_others(
+    care: Organisation, ada: Payee, now: datetime
+) -> None:
+    clinic.set_up(care, withdrawals_every="day")
+    ben = clinic.practitioner(care, name="Ben")
+    click(clinic.paid(care, [ada], 10_00), now)
+    click(clinic.paid(care, [ben], 100_00), now)
+    with transaction():
+        rules = {**default_rules("CAD"), "minimum_minor": 50_00}
+        policies.change_policy(organisation_id=care.id, rules=rules, actor=FACTORY, now=now)
+    work.run_schedules(care.id, now, now)
+    assert (clinic.holds(care, ada), clinic.holds(care, ben)) == (9_00, 0)
     assert clean(care)

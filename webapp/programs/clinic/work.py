@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
+import structlog
 from sqlalchemy import select, text, update
 
 from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER, WORKER, Actor
 from webapp.kernel.clock import local_date, month_bounds
+from webapp.kernel.errors import PaydeskError
 from webapp.kernel.money import Money
 from webapp.ledger.check import Finding, position_checks
 from webapp.payouts import service as payouts
@@ -24,6 +26,8 @@ from webapp.programs.clinic.settings import settings_of
 from webapp.programs.clinic.states import TransactionState
 from webapp.runs import service as runs
 from webapp.runs import tasks
+
+log = structlog.get_logger()
 
 #: The end of the organisation's day; a scheduler that was away replays each day with its own date.
 END_OF_DAY = "50 23 * * *"
@@ -118,10 +122,20 @@ def run_schedules(organisation_id: int, due_at: datetime, now: datetime) -> None
         pay_due(organisation_id, day, SCHEDULER, now)
     if is_due(every[1], day, week_start):
         for payee_id in withdrawing.with_money(organisation_id):
-            with transaction():
-                withdrawing.withdraw_all(
-                    organisation_id=organisation_id, payee_id=payee_id, day=day, actor=SCHEDULER, now=now
-                )
+            _withdraw(organisation_id, payee_id, day, now)
+
+
+def _withdraw(organisation_id: int, payee_id: int, day: date, now: datetime) -> None:
+    """One practitioner's withdrawal; what stands in the way of one does not stop the others."""
+    try:
+        with transaction():
+            withdrawing.withdraw_all(
+                organisation_id=organisation_id, payee_id=payee_id, day=day, actor=SCHEDULER, now=now
+            )
+    except PaydeskError as refused:
+        log.info(
+            "clinic.no_withdrawal", organisation_id=organisation_id, payee_id=payee_id, why=refused.message
+        )
 
 
 def pay_due(organisation_id: int, day: date, actor: Actor, now: datetime) -> None:
