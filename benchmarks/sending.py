@@ -95,7 +95,8 @@ def _figure(
 ) -> Figure:
     pair = pair_of(times)
     return Figure(
-        NAME, name, ground.engine, number / pair.ours, "per s", number / pair.floor, 1 / pair.ratio, at_least(0.5) if "queued" in name else None,
+        NAME, name, ground.engine, number / pair.ours, "per s", number / pair.floor,
+        1 / pair.ratio, at_least(0.5) if "queued" in name else None,
         f"floor: a bare loop over the raw client; {statements:.1f} statements for each transfer of a batch of 100",
     )  # fmt: skip
 
