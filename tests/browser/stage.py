@@ -31,7 +31,18 @@ from webapp.statements import monthly
 #: Organisations with payouts in every state that a workflow starts from.
 WORKPLACES = ("keys", "plain")
 #: Organisations of single tests, named after what is done there, each with a few payouts.
-DESKS = ("ready", "at-work", "finished", "one", "bank", "passkey", "unproven", "holding", "stopping", "looking")
+DESKS = (
+    "ready",
+    "at-work",
+    "finished",
+    "one",
+    "bank",
+    "passkey",
+    "unproven",
+    "holding",
+    "stopping",
+    "looking",
+)
 BULK = 50
 AGO = timedelta(days=40)
 
