@@ -340,7 +340,7 @@ def test_what_a_transfer_costs_is_told_and_taken(running: Running, api: httpx.Cl
 
 def test_the_balance_needs_a_token_that_lives_five_minutes(running: Running, api: httpx.Client) -> None:
     refused = api.post(f"{PAYOUT}/v1/authorize", headers={"x-client-secret": "wrong"})
-    assert (refused.status_code, refused.json()["status"], refused.json()["subCode"]) == (401, "ERROR", "401")
+    assert (refused.status_code, refused.json()["status"], refused.json()["subCode"]) == (200, "ERROR", "401")
     token = api.post(f"{PAYOUT}/v1/authorize").json()["data"]["token"]
     bearer = {"authorization": f"Bearer {token}"}
     said = api.get(f"{PAYOUT}/v1/getBalance", headers=bearer).json()
@@ -348,7 +348,7 @@ def test_the_balance_needs_a_token_that_lives_five_minutes(running: Running, api
     assert api.post(f"{PAYOUT}/v1/verifyToken", headers=bearer).json()["subCode"] == "200"
     running.sim.clock.move(301)
     late = api.get(f"{PAYOUT}/v1/getBalance", headers=bearer)
-    assert (late.status_code, late.json()["subCode"]) == (403, "403")
+    assert (late.status_code, late.json()["subCode"]) == (200, "403")
 
 
 @pytest.mark.parametrize(

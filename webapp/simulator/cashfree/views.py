@@ -237,10 +237,11 @@ def _delete_beneficiary(sim: Simulator, client: ClientRow, hits: Hits) -> Said:
 # ---------------------------------------------------------------- V1
 
 
-def _v1(status: int, code: str, message: str, data: Mapping[str, Any] | None = None) -> Said:
-    word = "SUCCESS" if status < 300 else "ERROR"
+def _v1(code: str, message: str, data: Mapping[str, Any] | None = None) -> Said:
+    """An answer of V1: always HTTP 200, the code is in the body (Cashfree's own kit reads it only there)."""
+    word = "SUCCESS" if code == "200" else "ERROR"
     body: dict[str, Any] = {"status": word, "subCode": code, "message": message}
-    return Said(status, {**body, "data": data} if data is not None else body)
+    return Said(200, {**body, "data": data} if data is not None else body)
 
 
 TOKEN_MILLISECONDS = 300_000
@@ -254,12 +255,12 @@ def authorize() -> Response:
     def work(hits: Hits) -> Said:
         client = sim.client(doors.NAME, client_id)
         if client is None or not client.opens(request.headers.get("x-client-secret", "")):
-            return _v1(401, "401", "Invalid clientId and clientSecret combination")
+            return _v1("401", "Invalid clientId and clientSecret combination")
         token, expires_at = f"SIM{sim.random_digits(32)}", sim.clock.now() + TOKEN_MILLISECONDS
         with sim.store.writing():
             sim.store.write("DELETE FROM cashfree_tokens WHERE expires_at < ?", (sim.clock.now(),))
             sim.store.insert("cashfree_tokens", token=token, client_id=client_id, expires_at=expires_at)
-        return _v1(200, "200", "Token generated", {"token": token, "expiry": expires_at // 1000})
+        return _v1("200", "Token generated", {"token": token, "expiry": expires_at // 1000})
 
     return calls.answer(sim, calls.Call(doors.NAME, "v1.authorize", Kind.SETUP, "", client_id), work)
 
@@ -278,7 +279,7 @@ def verify_token() -> Response:
     """Whether a token is still good."""
     sim = the_simulator()
     client_id = _bearer(sim)
-    said = _v1(200, "200", "Token is valid") if client_id else _v1(403, "403", "Token is not valid")
+    said = _v1("200", "Token is valid") if client_id else _v1("403", "Token is not valid")
     return calls.answer(
         sim, calls.Call(doors.NAME, "v1.verifyToken", Kind.SETUP, "", client_id), lambda _: said
     )
@@ -294,7 +295,7 @@ def get_balance() -> Response:
     def work(hits: Hits) -> Said:
         client = sim.client(doors.NAME, client_id)
         if client is None:
-            return _v1(403, "403", "Token is not valid")
+            return _v1("403", "Token is not valid")
         row = sim.store.one(
             "SELECT coalesce(sum(amount_minor + charge_minor), 0) AS held FROM cashfree_transfers WHERE "
             "client_id = ? AND status IN ('RECEIVED', 'APPROVAL_PENDING', 'QUEUED', 'PENDING')",
@@ -303,7 +304,7 @@ def get_balance() -> Response:
         held = row["held"] if row is not None else 0
         amounts = {"balance": client.balance_minor + held, "availableBalance": client.balance_minor}
         data = {name: f"{minor // 100}.{minor % 100:02d}" for name, minor in amounts.items()}
-        return _v1(200, "200", "Ledger balance for the account", data)
+        return _v1("200", "Ledger balance for the account", data)
 
     return calls.answer(sim, calls.Call(doors.NAME, "v1.getBalance", Kind.SETUP, "", client_id), work)
 

@@ -61,6 +61,15 @@ def by_page(sim: Simulator, page: str) -> Row | None:
     return sim.store.one("SELECT * FROM phonepe_orders WHERE page = ?", (page,))
 
 
+def find_try(sim: Simulator, client_id: str, transaction_id: str) -> Row | None:
+    """The order that somebody tried to pay by this transaction."""
+    return sim.store.one(
+        "SELECT * FROM phonepe_orders WHERE client_id = ? AND EXISTS "
+        "(SELECT 1 FROM json_each(tries) WHERE json_extract(value, '$.transactionId') = ?)",
+        (client_id, transaction_id),
+    )
+
+
 def find_refund(sim: Simulator, client_id: str, refund_id: str) -> Row | None:
     """A client's refund by the client's id."""
     return sim.store.one(
@@ -134,8 +143,13 @@ def finish(sim: Simulator, row: Row, state: str, mode: str, code: str) -> Row:
     """The end of an order, whatever it was before; the merchant is told."""
     with sim.store.writing():
         now = sim.clock.now()
-        earlier = [each for each in json.loads(row["tries"]) if each["state"] != "PENDING"]
-        tries = [*earlier, _try(sim, row, mode, state, code)] if mode else earlier
+        tries = [each for each in json.loads(row["tries"]) if each["state"] != "PENDING"]
+        if mode:
+            made, waiting = _try(sim, row, mode, state, code), _waiting(row)
+            # What was waiting has ended, and is still the same transaction.
+            if waiting is not None and waiting["paymentMode"] == mode:
+                made["transactionId"] = waiting["transactionId"]
+            tries.append(made)
         is_revived = state == "FAILED" and row["revive_after"] > 0
         row = _change(
             sim, row, state=state, tries=json.dumps(tries), error_code=code,
@@ -148,6 +162,11 @@ def finish(sim: Simulator, row: Row, state: str, mode: str, code: str) -> Row:
         event = "checkout.order.completed" if state == "COMPLETED" else "checkout.order.failed"
         _tell(sim, row, event, describe(row, with_ids=True))
     return row
+
+
+def _waiting(row: Row) -> dict[str, Any] | None:
+    """The try whose bank takes its time."""
+    return next((each for each in json.loads(row["tries"]) if each["state"] == "PENDING"), None)
 
 
 def _try(sim: Simulator, row: Row, mode: str, state: str, code: str) -> dict[str, Any]:
@@ -244,7 +263,7 @@ def end_refund(sim: Simulator, row: Row, state: str) -> Row:
             paid = {"rail": {"utr": utr}}
             _move(sim, row["client_id"], row["refund_id"], row["reference"], paid, -row["amount_minor"])
         event = "pg.refund.completed" if state == "COMPLETED" else "pg.refund.failed"
-        _tell(sim, row, event, describe_refund(row, with_ids=True))
+        _tell(sim, row, event, describe_refund(row))
     return row
 
 
@@ -268,7 +287,8 @@ def advance(sim: Simulator, now: int) -> int:
 
 def _go_on(sim: Simulator, row: Row) -> Row:
     if row["next_state"] == "COMPLETED":
-        return finish(sim, row, "COMPLETED", "UPI_COLLECT", "")
+        waiting = _waiting(row)
+        return finish(sim, row, "COMPLETED", waiting["paymentMode"] if waiting else "UPI_COLLECT", "")
     if row["state"] == "PENDING":
         return finish(sim, row, "FAILED", "", RAN_OUT[0])
     return _change(sim, row, next_at=None)
@@ -358,5 +378,7 @@ def _tell(sim: Simulator, row: Row, event: str, payload: Mapping[str, Any]) -> N
     )
     # What a forger writes: a success of another amount. The header is the same for every message.
     forger = {**payload, "state": "COMPLETED", "amount": 100}
-    bodies = [dumps({"event": event, "payload": body}) for body in (payload, forger)]
+    # The old name of the event: PhonePe tells merchants to ignore it, and its Node kit knows no other.
+    old = {} if ours == "settlementId" else {"type": event.upper().replace(".", "_")}
+    bodies = [dumps({"event": event, **old, "payload": body}) for body in (payload, forger)]
     webhooks.enqueue(sim, NAME, row["client_id"], event, payload[ours], bodies[0], forged=bodies[1])

@@ -142,6 +142,21 @@ def order_status(order_id: str) -> Response:
     return _called("status", Kind.READ, order_id[:63], work)
 
 
+@blueprint.get("/checkout/v2/transaction/<transaction_id>/status")
+def transaction_status(transaction_id: str) -> Response:
+    """What became of one try to pay: its order, with that try alone."""
+
+    def work(sim: Simulator, client: ClientRow, hits: Hits) -> Said:
+        row = books.find_try(sim, client.client_id, transaction_id)
+        if row is None or row["hidden_until"] > sim.clock.now():
+            raise refuse("No transaction with this transactionId", "INVALID_TRANSACTION_ID")
+        body = words.describe(books.up_to_date(sim, row))
+        tries = [each for each in body["paymentDetails"] if each["transactionId"] == transaction_id]
+        return Said(200, {**body, "paymentDetails": tries})
+
+    return _called("transaction_status", Kind.READ, transaction_id[:63], work)
+
+
 @blueprint.post("/payments/v2/refund")
 def refund() -> Response:
     """Give money of an order back."""

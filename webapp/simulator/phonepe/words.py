@@ -24,14 +24,13 @@ def describe(row: Row, *, with_ids: bool = False, all_tries: bool = True) -> dic
     return body
 
 
-def describe_refund(row: Row, *, with_ids: bool = False) -> dict[str, Any]:
-    """A refund as the status call (and, `with_ids`, a message) shows it."""
+def describe_refund(row: Row) -> dict[str, Any]:
+    """A refund as the status call and a message show it."""
     body: dict[str, Any] = {
+        "merchantId": row["client_id"], "merchantRefundId": row["refund_id"],
         "originalMerchantOrderId": row["order_id"], "refundId": row["reference"], "amount": row["amount_minor"],
         "state": row["state"], "timestamp": row["updated_at"],
     }  # fmt: skip
-    if with_ids:
-        body = {"merchantId": row["client_id"], "merchantRefundId": row["refund_id"], **body}
     if row["error_code"]:
         body |= {"errorCode": row["error_code"], "detailedErrorCode": row["error_code"]}
     rail = {"type": "UPI", "utr": row["utr"]} if row["utr"] else {"type": "UPI"}
