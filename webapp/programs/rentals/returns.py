@@ -18,7 +18,7 @@ from webapp.audit import service as audit
 from webapp.database import db, lock_row, transaction
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.kernel.ids import new_transfer_id
 from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
@@ -37,14 +37,25 @@ WATCHED_DAYS = (1, 3, 7)
 
 
 def order_refund(
-    *, organisation_id: int, reference: str, amount_minor: int, reason: str, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    reference: str,
+    amount_minor: int,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
 ) -> RentReturn:
     """Give rent back to the tenant, wholly or in part: through the gateway it came by, or by hand.
 
     A refund by hand counts at once; one through the gateway when the gateway confirms it. Raises Invalid, NotFound,
-    Conflict.
+    Conflict; StaleVersion when the payment changed since `expected_version` was shown, by another refund for one.
     """
     payment = _lock(organisation_id, reference, reason)
+    if expected_version is not None and payment.version != expected_version:
+        raise StaleVersion(
+            f"{reference} changed since you opened this page. Look at what went back already; nothing was done."
+        )
     need_left(payment, amount_minor)
     return begin(payment, amount_minor, reason, actor, now)
 
@@ -61,6 +72,8 @@ def begin(
     row = add(payment, ReturnKind.REFUND, f"RF{new_transfer_id()}", amount_minor, reason, actor, now)
     row.retry_of_id = retry_of_id
     if payment.source == PaymentSource.PHONEPE:
+        # Nothing is counted yet, but whoever sends the same form again has not seen this refund.
+        payment.version += 1
         _plan(row, now, now)
         holding.hold_back(payment, actor, now)
     else:

@@ -261,6 +261,34 @@ def test_a_refund_by_hand_counts_at_once(griha: Griha, admin: FlaskClient) -> No
     assert (charge.state, charge.paid_minor) == ("part", 9_000_00)
 
 
+def _refund_form(client: FlaskClient, reference: str) -> dict[str, str]:
+    page = client.get(f"{ROOT}/payments/{reference}/refund").text
+    found = re.search(r'name="version"[^>]*value="(\d+)"', page)
+    assert found is not None
+    return {"version": found[1], "amount": "1,000.00", "reason": "Paid <twice>."}
+
+
+@pytest.mark.parametrize("is_online", [False, True])
+def test_the_same_refund_sent_twice_is_ordered_once(
+    griha: Griha, admin: FlaskClient, is_online: bool
+) -> None:
+    payment = griha.received()
+    reference = payment.reference
+    if is_online:
+        with transaction():
+            db.session.get_one(RentPayment, payment.id).source = "phonepe"
+    data = _refund_form(admin, reference)
+    address = f"{ROOT}/payments/{reference}/refund"
+    assert admin.post(address, data=data).status_code == 303
+    answer = admin.post(address, data=data)
+    assert answer.status_code == 409
+    assert "changed since you opened this page" in answer.text
+    assert "Paid &lt;twice&gt;." in answer.text
+    assert len(db.session.scalars(select(RentReturn)).all()) == 1
+    db.session.rollback()
+    assert admin.post(address, data=_refund_form(admin, reference)).status_code == 303, "seen, and meant"
+
+
 def test_a_share_whose_payout_was_rejected_waits_for_a_decision(griha: Griha, admin: FlaskClient) -> None:
     payment = griha.received()
     payout = db.session.scalars(select(Payout).order_by(Payout.id)).first()

@@ -29,6 +29,7 @@ def refund(reference: str) -> ResponseReturnValue:
             reference=reference,
             amount_minor=form.amount.minor or 0,
             reason=form.reason.data or "",
+            expected_version=form.seen_version,
             actor=actor(),
             now=utc_now(),
         )
