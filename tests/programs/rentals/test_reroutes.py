@@ -18,7 +18,7 @@ from tests.programs.rentals.gateway import ScriptedGateway
 from tests.programs.rentals.test_flow import Scene
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import NotAllowed
+from webapp.kernel.errors import Invalid, NotAllowed
 from webapp.notices.models import Email
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies, policy
@@ -148,6 +148,33 @@ def test_every_owner_whose_part_changed_is_told(scene: Scene) -> None:
     changes = db.session.scalars(select(ShareChange).order_by(ShareChange.payee_id)).all()
     assert [(c.weight_before, c.weight_after) for c in changes] == [(40, 0), (0, 40)]
     assert {c.waits_until for c in changes} == {WHEN + timedelta(hours=48)}
+
+
+def test_owners_are_replaced_and_never_cleared(scene: Scene) -> None:
+    editor = _admin(scene)
+    with pytest.raises(Invalid, match="at least one owner") as refused:
+        _change(scene, editor)
+    assert refused.value.field == "owners"
+    db.session.rollback()
+    shares = db.session.get_one(Property, scene.place.id).shares
+    assert [share.weight for share in shares] == [60, 40]
+
+
+def test_the_first_owners_of_a_property_are_told(scene: Scene) -> None:
+    for n, owner in enumerate(scene.owners):
+        with transaction():
+            db.session.get_one(Payee, owner.id).email = f"owner{n}@example.com"
+    scene.place = rentals.property_of(scene.organisation, [])
+    _change(scene, _admin(scene), 1, 3)
+    mails = _mails(scene)
+    assert sorted(mails) == ["owner0@example.com", "owner1@example.com"]
+    assert "No part of it" in mails["owner0@example.com"]
+    assert "25 %" in mails["owner0@example.com"]
+    changes = db.session.scalars(select(ShareChange).order_by(ShareChange.payee_id)).all()
+    assert [(c.weight_before, c.total_before, c.weight_after, c.total_after) for c in changes] == [
+        (0, 0, 1, 4),
+        (0, 0, 3, 4),
+    ]
 
 
 def test_weights_that_mean_the_same_shares_tell_nobody(scene: Scene) -> None:

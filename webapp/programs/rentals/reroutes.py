@@ -7,6 +7,7 @@ another person's approval, and every owner is told at once.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
@@ -56,7 +57,9 @@ def record_shares(
             waits_until=until,
         )
         for payee_id in sorted(before.keys() | after.keys())
-        if before.get(payee_id, 0) * totals[1] != after.get(payee_id, 0) * totals[0]
+        # Where nobody owned it before, each new owner's part is another one.
+        if Fraction(before.get(payee_id, 0), totals[0] or 1)
+        != Fraction(after.get(payee_id, 0), totals[1] or 1)
     ]
     db.session.add_all(rows)
     db.session.flush()

@@ -182,6 +182,9 @@ def change_property(
     row = lock_property(organisation_id, reference, expected_version)
     PropertyDraft(name, row.currency, address, reserve_target_minor, owners=owners).check()
     check_owners(owners)
+    if row.shares and not owners:
+        # Without owners in between, nobody could say whose part went to whom.
+        raise Invalid("owners", "Name at least one owner. Owners are replaced, not removed.", "PY-0001")
     _check_payees(organisation_id, owners)
     before = {share.payee_id: share.weight for share in row.shares}
     after = {owner.payee_id: owner.weight for owner in owners}
