@@ -103,9 +103,7 @@ def pay(row: Invoice, amount_minor: int | None = None, method: str = "gateway", 
             amount_minor=row.remaining_minor if amount_minor is None else amount_minor,
             method=method,
             happened_on=DAY,
-            actor=FACTORY,
-            now=WHEN,
-            **values,
+            **{"actor": FACTORY, "now": WHEN, **values},
         )
 
 

@@ -272,7 +272,8 @@ class Batch:
         pairs = [(plan, part) for _, plan in self.plans for part in plan.parts]
         if not pairs:
             return
-        drafts = [_draft(plan, part) for plan, part in pairs]
+        recorders = paying.recorders_of([plan.invoice.id for _, plan in self.plans])
+        drafts = [_draft(plan, part, recorders.get(plan.invoice.id, ())) for plan, part in pairs]
         made = wallet_many.insert_paid(
             organisation_id=self.organisation_id,
             program=PROGRAM,
@@ -338,7 +339,7 @@ class Batch:
         )
 
 
-def _draft(plan: PayoutPlan, part: Part) -> WalletDraft:
+def _draft(plan: PayoutPlan, part: Part, recorders: Sequence[int]) -> WalletDraft:
     invoice, appointment = plan.invoice, plan.invoice.appointment
     assert appointment is not None  # noqa: S101 - the guard has looked
     payee: Payee = part.payee
@@ -348,7 +349,7 @@ def _draft(plan: PayoutPlan, part: Part) -> WalletDraft:
         lines=paying.lines_of(invoice, appointment, part),
         sources=[part.source],
         on=appointment.held_on,
-        exclusions=paying.exclusions_of(invoice, appointment, part.rule),
+        exclusions=paying.exclusions_of(invoice, appointment, part.rule, recorders),
     )
 
 

@@ -129,7 +129,9 @@ def change_appointment(
         changes["practitioners"] = [before, _said(row)]
     if changes:
         row.version += 1
-        row.edited_by_id = actor.user_id
+        # Who corrects the hour does not take the place of who named the practitioners.
+        if {"practitioners", "category", "held_on"} & changes.keys():
+            row.edited_by_id = actor.user_id
         db.session.flush()
         trail.record("appointment", "changed", row, reference, actor, now, changes)
     return row

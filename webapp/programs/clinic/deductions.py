@@ -167,6 +167,19 @@ def _charge(row: Deduction, start: date, end: date, actor: Actor, now: datetime)
     return charge
 
 
+def lock_debts(payee_ids: Iterable[int]) -> None:
+    """Lock what practitioners owe, before any wallet: several payouts of one invoice lock it in one order."""
+    db.session.execute(
+        select(PractitionerDebt.id)
+        .where(
+            PractitionerDebt.payee_id.in_(list(payee_ids)),
+            PractitionerDebt.set_off_minor < PractitionerDebt.amount_minor,
+        )
+        .order_by(PractitionerDebt.id)
+        .with_for_update()
+    ).all()
+
+
 def set_off(payouts: Sequence[WalletPayout], on: date, actor: Actor, now: datetime) -> list[EntryDraft]:
     """What practitioners owe is taken from payouts into their wallets, the oldest debt first, at most the payout."""
     debts = db.session.scalars(

@@ -216,6 +216,7 @@ class AdjustForm(ActForm):
     )
     amount = AmountField("Amount", example="500.00")
     reason = reason_field("Reason", "Opening balance of the till.")
+    key = HiddenField()
 
 
 class RuleForm(ActForm):

@@ -21,7 +21,7 @@ from webapp.payouts.policy import WALLET
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
 from webapp.people.numbers import next_number
-from webapp.programs.clinic import planning, trail, wallets
+from webapp.programs.clinic import deductions, planning, trail, wallets
 from webapp.programs.clinic.commission_rules import load_rules
 from webapp.programs.clinic.drafts import INVOICE_SOURCE, PROGRAM
 from webapp.programs.clinic.invoicing import lock_invoice
@@ -87,6 +87,8 @@ def create_payout(
         planning.lock_payees({each.payee_id for each in invoice.appointment.practitioners})
     plan = planning.plan(invoice, due, live, settings, rules)
     planning.check_wallet(plan)
+    if len(plan.parts) > 1:
+        deductions.lock_debts(part.payee.id for part in plan.parts)
     if invoice.offer != "open":
         invoice.offer, invoice.offer_reason = "open", ""
     made = tuple(_create(plan, part, actor, now, run_id) for part in plan.parts)
@@ -137,7 +139,9 @@ def _create(plan: PayoutPlan, part: Part, actor: Actor, now: datetime, run_id: i
         period_start=appointment.held_on,
         period_end=appointment.held_on,
         cost_account=wallets.CLINIC,
-        exclusions=exclusions_of(invoice, appointment, part.rule),
+        exclusions=exclusions_of(
+            invoice, appointment, part.rule, recorders_of([invoice.id]).get(invoice.id, ())
+        ),
         is_automatic=True,
         rail=WALLET,
         before_approval=partial(_keep, plan, part, actor, now),
@@ -170,12 +174,36 @@ def lines_of(invoice: Invoice, appointment: Appointment, part: Part) -> list[Lin
     return [line for line in lines if line.amount_minor]
 
 
-def exclusions_of(invoice: Invoice, appointment: Appointment, rule: Rule) -> list[ExclusionDraft]:
-    """Who decided what is paid may not approve it: who made the invoice, named the practitioners, changed the rule."""
+def recorders_of(invoice_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Invoice id → the people who recorded its payments."""
+    found: dict[int, list[int]] = {}
+    rows = db.session.execute(
+        select(ClinicTransaction.invoice_id, ClinicTransaction.created_by_id)
+        .where(
+            ClinicTransaction.invoice_id.in_(invoice_ids),
+            ClinicTransaction.kind == TransactionKind.PAYMENT.value,
+            ClinicTransaction.created_by_id.is_not(None),
+        )
+        .distinct()
+    )
+    for invoice_id, user_id in rows:
+        if invoice_id is not None and user_id is not None:
+            found.setdefault(invoice_id, []).append(user_id)
+    return found
+
+
+def exclusions_of(
+    invoice: Invoice, appointment: Appointment, rule: Rule, recorders: Sequence[int] = ()
+) -> list[ExclusionDraft]:
+    """Who decided what is paid may not approve it.
+
+    That is who made the invoice, recorded its payments, named the practitioners, or changed the rule.
+    """
     found = (
         (invoice.created_by_id, f"made {invoice.number}"),
         (appointment.edited_by_id, f"changed who works at {appointment.reference}"),
         (rule.edited_by_id, f"changed the commission rule {rule.label}"),
+        *((user_id, f"recorded a payment of {invoice.number}") for user_id in recorders),
     )
     return [ExclusionDraft(user_id, reason) for user_id, reason in found if user_id is not None]
 

@@ -149,9 +149,47 @@ def due(invoice: Invoice, live: Sequence[ClinicPayout], settings: ClinicSettings
     if not live:
         return base
     standing = sum(paid_of(row).net_base_minor for row in live)
-    if settings.part_mode != PartMode.PRO_RATA or base.amount <= standing:
+    # Another setting alone pays nothing again: money of the customer must have come in since.
+    if base.amount <= standing or not _came_in_since(invoice):
         return None
     return Money(base.amount - standing, base.currency)
+
+
+def _came_in_since(invoice: Invoice) -> bool:
+    """Whether the customer paid something after the newest payout of the invoice was made."""
+    newest = (
+        select(func.max(ClinicTransaction.id))
+        .where(ClinicTransaction.invoice_id == invoice.id)
+        .group_by(ClinicTransaction.kind)
+    )
+    payment, payout = (
+        db.session.scalar(newest.where(ClinicTransaction.kind == kind.value)) or 0
+        for kind in (TransactionKind.PAYMENT, TransactionKind.PAYOUT)
+    )
+    return int(payment) > int(payout)
+
+
+def _bases(
+    due: Money, live: Sequence[ClinicPayout], recipients: Sequence[AppointmentPractitioner]
+) -> list[Money]:
+    """What of the money that is due each recipient's part is counted from: their share of all, less what they had."""
+    weights = [each.weight for each in recipients]
+    if not live:
+        return split(due, weights)
+    had = {each.payee_id: 0 for each in recipients}
+    standing = 0
+    for row in live:
+        net = paid_of(row).net_base_minor
+        standing += net
+        if row.payee_id in had:
+            had[row.payee_id] += net
+    whole = split(Money(due.amount + standing, due.currency), weights)
+    wanted = [
+        max(0, share.amount - had[each.payee_id]) for share, each in zip(whole, recipients, strict=True)
+    ]
+    if sum(wanted) <= due.amount:
+        return [Money(minor, due.currency) for minor in wanted]
+    return split(due, wanted)
 
 
 def _recipients(invoice: Invoice, settings: ClinicSettings) -> list[AppointmentPractitioner]:
@@ -209,7 +247,7 @@ def plan(
     appointment = invoice.appointment
     assert appointment is not None  # noqa: S101 - the guard has looked
     parts = []
-    for each, base in zip(recipients, split(due, [r.weight for r in recipients]), strict=True):
+    for each, base in zip(recipients, _bases(due, live, recipients), strict=True):
         if not base:
             continue
         rule = find_rule(rules, payee_id=each.payee_id, category=appointment.category, on=appointment.held_on)

@@ -274,11 +274,13 @@ def _plan(
     # However the settings changed since: a refund takes back no more than goes to the customer.
     left = max(left, Money(standing - amount_minor, invoice.currency), key=lambda money: money.amount)
     taken = take_back(lines, base_left=left)
-    fee = fee_part(
-        Money(invoice.gateway_fee_minor, invoice.currency),
-        refund_minor=amount_minor,
-        received_minor=invoice.received_minor,
+    # Up to here less up to before: the parts of many refunds come to the fee.
+    whole = Money(invoice.gateway_fee_minor, invoice.currency)
+    before, until = (
+        fee_part(whole, refund_minor=refunded, received_minor=invoice.received_minor)
+        for refunded in (invoice.refunded_minor, invoice.refunded_minor + amount_minor)
     )
+    fee = until - before
     if settings.fee_bearer == FeeBearer.CUSTOMER:
         return RefundPlan(
             invoice, amount, _parts(rows, taken, [0] * len(taken), there), min(fee.amount, amount_minor)

@@ -128,16 +128,20 @@ def adjust(
     now: datetime,
     payee_id: int | None = None,
     currency: str = "",
+    idempotency_key: str | None = None,
 ) -> ClinicTransaction:
     """Put money into a wallet (more than zero) or take some out, with a reason.
 
     The clinic's own wallet is filled from the bank and emptied into it; a practitioner's from and into the clinic's.
+    The same key gets the adjustment that is there.
     Raises NotFound, Invalid, and Conflict when the wallet that pays does not hold so much.
     """
     if not 0 < abs(amount_minor) <= MAXIMUM_MINOR:
         raise Invalid("amount", "Enter an amount other than zero.", "25.00")
     if not reason.strip():
         raise Invalid("reason", "Give a reason; it is kept with the wallet.", "Opening balance.")
+    if idempotency_key is not None and (made := _made_before(organisation_id, idempotency_key)):
+        return made
     organisation = db.session.get_one(Organisation, organisation_id)
     payee = get_practitioner(organisation_id, payee_id) if payee_id is not None else None
     wallet = entries.wallet_of(payee) if payee else entries.CLINIC
@@ -157,6 +161,7 @@ def adjust(
         from_wallet="" if source == entries.BANK else source.code,
         to_wallet="" if target == entries.BANK else target.code,
         note=reason.strip(),
+        idempotency_key=idempotency_key,
         actor=actor,
         now=now,
     )
@@ -165,6 +170,14 @@ def adjust(
     # A wallet is taken from by a debit and filled by a credit; for the bank it is the other way, so it fits as well.
     entries.moved(row, source, target, f"adjusted: {row.note}"[:200], actor, now)
     return row
+
+
+def _made_before(organisation_id: int, key: str) -> ClinicTransaction | None:
+    return db.session.scalar(
+        select(ClinicTransaction).where(
+            ClinicTransaction.organisation_id == organisation_id, ClinicTransaction.idempotency_key == key
+        )
+    )
 
 
 def _need(organisation_id: int, code: str, amount_minor: int, currency: str) -> None:

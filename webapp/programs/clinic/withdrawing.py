@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import select
 
-from webapp.database import db
+from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
@@ -47,12 +47,13 @@ def request_withdrawal(
     """
     payee = wallets.get_practitioner(organisation_id, payee_id)
     currency = currency or db.session.get_one(Organisation, organisation_id).currency
-    # Before the wallet is looked at, which the first request has emptied.
+    # One at a time, and before the wallet is looked at, which the first request has emptied.
+    lock_row(Payee, Payee.id == payee.id, key_share=True)
     if idempotency_key is not None and (existing := _find(organisation_id, idempotency_key)):
         return _same(existing, payee, amount_minor)
     _check(payee, amount_minor, currency)
     amount = Money(amount_minor, currency)
-    today = trail.today(organisation_id, now)
+    today, excluded = trail.today(organisation_id, now), _exclusions(payee, now)
     payout = payouts.create(
         organisation_id=organisation_id,
         program=PROGRAM,
@@ -63,8 +64,9 @@ def request_withdrawal(
         period_start=today,
         period_end=today,
         cost_account=entries.held(payee).code,
-        exclusions=_exclusions(payee, now),
-        is_automatic=is_automatic,
+        exclusions=excluded,
+        # What somebody put into the wallet by hand, or took out of it, is looked at by another person.
+        is_automatic=is_automatic and not excluded,
         idempotency_key=idempotency_key,
         before_approval=partial(_hold, payee, amount, actor, now),
         actor=actor,

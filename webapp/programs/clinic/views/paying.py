@@ -52,6 +52,7 @@ def _crumbs(number: str) -> list[tuple[str, str]]:
     return [(url_for(".invoices"), "Invoices"), _back(number)]
 
 
+@needs_fresh_sign_in
 def record(number: str) -> ResponseReturnValue:
     """Money of the customer, with the rest filled in."""
     require_change()
@@ -97,6 +98,7 @@ def _record(number: str, form: PaymentForm) -> str:
         "fee_minor": form.fee.minor or 0,
         "note": form.note.data or "",
         "idempotency_key": f"page:{form.key.data}" if form.key.data else None,
+        "expected_version": form.seen_version,
         "actor": actor(),
         "now": utc_now(),
     }
@@ -155,7 +157,7 @@ def refund(number: str) -> ResponseReturnValue:
     return act_page(
         AREA, form, title=f"Refund {number}", button="Refund it", tone="danger", back=_back(number),
         call=call, fill=fill,
-        facts=_facts(invoice), crumbs=_crumbs(number), key=form.key.data or "",
+        facts=_facts(invoice), crumbs=_crumbs(number),
         explains="Of what was paid out, the practitioner gives back their part at the rate of the payout: from their "
         "wallet as far as there is money, the rest from their next payouts. The clinic's commission goes back in "
         "proportion.",

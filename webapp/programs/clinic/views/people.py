@@ -14,6 +14,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.payouts.views.program_pages import NO_PAGE, act_page, form_of, list_page, page_of
 from webapp.people.forms import attach
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, require_change
 from webapp.programs.clinic import customers, lists, queries
 from webapp.programs.clinic.drafts import AppointmentDraft, Share
@@ -149,6 +150,7 @@ def _draft(form: AppointmentForm) -> AppointmentDraft:
     )
 
 
+@needs_fresh_sign_in
 def create_appointment() -> ResponseReturnValue:
     """Add an appointment."""
     require_change()
@@ -172,6 +174,7 @@ def _appointment_form(
     return _form("clinic/appointment_form.html", form, record, save, url_for(".appointments"), reload)
 
 
+@needs_fresh_sign_in
 def edit_appointment(reference: str) -> ResponseReturnValue:
     """Change an appointment that is not paid out."""
     require_change()

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
+from webapp.kernel.ids import new_uid
 from webapp.ledger import queries as ledger
 from webapp.ledger.models import Account, Posting
 from webapp.payouts.views.program_pages import act_page, form_of, keyset, money
@@ -101,6 +102,9 @@ def adjust(account_id: int) -> ResponseReturnValue:
     form: AdjustForm = form_of(AdjustForm, account.currency)
     name = payee.name if payee else "the clinic"
 
+    def fill() -> None:
+        form.key.data = new_uid()
+
     def call() -> str:
         amount = form.amount.minor or 0
         row = wallets.adjust(
@@ -109,6 +113,7 @@ def adjust(account_id: int) -> ResponseReturnValue:
             amount_minor=amount if form.direction.data == "in" else -amount,
             reason=form.reason.data or "",
             currency=account.currency,
+            idempotency_key=f"page:{form.key.data}" if form.key.data else None,
             actor=actor(),
             now=utc_now(),
         )
@@ -117,7 +122,7 @@ def adjust(account_id: int) -> ResponseReturnValue:
     other = "from and to the clinic's wallet" if payee else "from and to the bank account"
     return act_page(
         AREA, form, title=f"Adjust the wallet of {name}", button="Adjust it",
-        back=(url_for(".wallet", account_id=account_id), "the wallet"), call=call,
+        back=(url_for(".wallet", account_id=account_id), "the wallet"), call=call, fill=fill,
         facts=[("It holds", filters.money(money(account.balance_minor, account.currency)))],
         crumbs=[(url_for(".wallets"), "Wallets")],
         explains=f"The money moves {other}. It stands in the trail with your name.",
@@ -141,6 +146,7 @@ def list_deductions() -> ResponseReturnValue:
     )
 
 
+@needs_fresh_sign_in
 def add_deduction() -> ResponseReturnValue:
     """A new one."""
     require_change()
