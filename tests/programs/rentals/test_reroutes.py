@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jobs import rentals as jobs
 from tests import factories
@@ -92,6 +92,47 @@ def test_somebody_who_edits_it_later_does_not_free_who_changed_the_owners(scene:
     for person in (editor, other):
         with pytest.raises(NotAllowed):
             _approve(scene, scene.payouts[0], person)
+
+
+def _set_terms(scene: Scene, actor: Actor, day: int) -> None:
+    place_id = scene.place.id
+    with transaction():
+        draft = TermsDraft(date(2026, 11, day), Decimal(0), Decimal(0), property_id=place_id)
+        service.set_terms(organisation_id=scene.organisation_id, draft=draft, actor=actor, now=WHEN)
+
+
+def test_somebody_who_sets_terms_later_does_not_free_who_changed_the_owners(scene: Scene) -> None:
+    first, second, other = _admin(scene), _admin(scene), _admin(scene)
+    _change(scene, first, 10, 90)
+    _set_terms(scene, second, 1)
+    scene.pay()
+    for person in (first, second):
+        with pytest.raises(NotAllowed, match="changed the owners or terms"):
+            _approve(scene, scene.payouts[0], person)
+    _approve(scene, scene.payouts[0], other)
+
+
+def test_somebody_who_changes_it_later_does_not_free_who_set_terms(scene: Scene) -> None:
+    first, second, other = _admin(scene), _admin(scene), _admin(scene)
+    _set_terms(scene, first, 1)
+    _set_terms(scene, second, 2)
+    _change(scene, second, 10, 90)
+    scene.pay()
+    with pytest.raises(NotAllowed, match="changed the owners or terms"):
+        _approve(scene, scene.payouts[0], first)
+    _approve(scene, scene.payouts[0], other)
+
+
+def test_who_changed_it_long_ago_may_approve_again(scene: Scene) -> None:
+    first, second = _admin(scene), _admin(scene)
+    _change(scene, first, 10, 90)
+    long_ago = WHEN - timedelta(hours=49)
+    with transaction():
+        db.session.execute(update(ShareChange).values(changed_at=long_ago, waits_until=WHEN))
+    _set_terms(scene, second, 1)
+    scene.pay()
+    _approve(scene, scene.payouts[0], first)
+    assert scene.payouts[0].state == "approved"
 
 
 @pytest.mark.parametrize(("hours", "state"), [(47, "pending_approval"), (48, "approved")])

@@ -9,11 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from sqlalchemy import or_, select
+
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.outbox import service as outbox
 from webapp.payouts import policies
-from webapp.programs.rentals.models import Property, ShareChange
+from webapp.programs.rentals.models import ManagementTerms, Property, ShareChange
 
 
 def waits_until(place: Property) -> datetime | None:
@@ -34,6 +36,28 @@ def mark(place: Property, actor: Actor, now: datetime) -> datetime:
     """Owners, shares or terms of a property were changed. Returns until when its payouts need a person."""
     place.rerouted_by_id, place.rerouted_at = actor.user_id, now
     return waits_until(place) or now
+
+
+def changers(place: Property, now: datetime) -> set[int]:
+    """Ids of everybody whose change of the owners, shares or terms still needs another person's look.
+
+    The property itself names only whoever came last.
+    """
+    if place.rerouted_at is None:
+        return set()
+    policy, _ = policies.current_policy(place.organisation_id)
+    since = now - timedelta(hours=policy.cool_off_hours)
+    shares = select(ShareChange.changed_by_id).where(
+        ShareChange.property_id == place.id,
+        or_(ShareChange.waits_until > now, ShareChange.changed_at > since),
+    )
+    terms = select(ManagementTerms.created_by_id).where(
+        ManagementTerms.organisation_id == place.organisation_id,
+        ManagementTerms.property_id == place.id,
+        ManagementTerms.created_at > since,
+    )
+    found = {*db.session.scalars(shares), *db.session.scalars(terms)}
+    return {user_id for user_id in found if user_id is not None}
 
 
 def record_shares(

@@ -225,7 +225,7 @@ def pay_share(
             period_start=charge.period_start,
             period_end=charge.period_end,
             cost_account=f"held:{share.payee.reference}",
-            exclusions=_exclusions(payment),
+            exclusions=_exclusions(payment, now),
             is_automatic=not is_rerouted,
             note=f"{place.reference} has other owners or terms since a short while: a person approves it."
             if is_rerouted
@@ -239,15 +239,17 @@ def pay_share(
         return payout
 
 
-def _exclusions(payment: RentPayment) -> list[ExclusionDraft]:
+def _exclusions(payment: RentPayment, now: datetime) -> list[ExclusionDraft]:
     """Who decided what is paid may not approve it: entered or verified the rent, changed the property."""
     place = payment.charge.lease.unit.property
-    found = (
+    changed = f"changed the owners or terms of {place.reference}"
+    found = [
         (payment.entered_by_id, f"entered {payment.reference}"),
         (payment.verified_by_id, f"verified {payment.reference}"),
         (place.edited_by_id, f"changed {place.reference}, its owners, terms or bills"),
-        (place.rerouted_by_id, f"changed the owners or terms of {place.reference}"),
-    )
+        (place.rerouted_by_id, changed),
+        *((user_id, changed) for user_id in sorted(reroutes.changers(place, now))),
+    ]
     return [ExclusionDraft(user_id, reason) for user_id, reason in found if user_id is not None]
 
 
