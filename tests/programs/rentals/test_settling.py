@@ -396,6 +396,36 @@ def test_what_went_back_by_hand_and_through_the_gateway_is_booked_twice(desk: De
     assert desk.books_agree()
 
 
+def test_what_is_booked_twice_is_not_asked_about_again(desk: Desk) -> None:
+    desk.pay()
+    row = desk.hear(desk.refund(), _C.FAILED)
+    desk.confirm(desk.propose_refund(row, "by_hand", hand_reference="UTR 77"))
+    both = CollectionAnswer(_C.COMPLETED, amount_minor=10_000_00)
+    row = desk.hear(row, both)
+    desk.confirm(desk.propose_refund(row, "as_said", excess_to="loss"))
+    row = desk.hear(row, both, at=WHEN + timedelta(days=3))
+    assert (_why(row), row.said_minor) == ("", None)
+    with pytest.raises(Conflict, match="does not wait for a person"):
+        desk.propose_refund(row, "as_said", excess_to="loss")
+    assert desk.balance("expense:rent_returned_twice") == 10_000_00
+    assert desk.books_agree()
+
+
+def test_a_third_booking_of_one_refund_is_a_conflict(desk: Desk) -> None:
+    desk.pay()
+    row = desk.hear(desk.refund(), _C.FAILED)
+    desk.confirm(desk.propose_refund(row, "by_hand", hand_reference="UTR 77"))
+    row = desk.hear(row, CollectionAnswer(_C.COMPLETED, amount_minor=10_000_00))
+    desk.confirm(desk.propose_refund(row, "as_said", excess_to="loss"))
+    with transaction():
+        found = desk.row(row.id)
+        found.said_minor, found.error_message = 10_000_00, returns.GIVEN_TWICE
+    decision_id = desk.propose_refund(desk.row(row.id), "as_said", excess_to="loss")
+    with pytest.raises(Conflict, match="booked twice already"):
+        desk.confirm(decision_id)
+    assert desk.balance("expense:rent_returned_twice") == 10_000_00
+
+
 def test_another_amount_that_went_back_is_booked_as_the_gateway_says(desk: Desk) -> None:
     desk.pay()
     row = desk.hear(desk.refund(500_00), CollectionAnswer(_C.COMPLETED, amount_minor=400_00))

@@ -275,7 +275,7 @@ def _apply(return_id: int, answer: CollectionAnswer, now: datetime, *, is_unknow
     row = lock_row(RentReturn, RentReturn.id == return_id)
     is_completed = answer.state is CollectionState.COMPLETED
     if row.state == "completed":
-        if is_completed and row.hand_reference:
+        if is_completed and row.hand_reference and not _is_booked_twice(row):
             _leave_to_a_person(row, GIVEN_TWICE, answer, now)
         return
     row.checks += 1
@@ -298,6 +298,18 @@ def _apply(return_id: int, answer: CollectionAnswer, now: datetime, *, is_unknow
 
 
 GIVEN_TWICE = "The gateway says it went back too, after people had given it back by hand. A person must look."
+
+
+def second_ref(row: RentReturn) -> str:
+    """What the same refund is called where it went back by hand, and through the gateway, too."""
+    return f"{row.return_ref}-2"
+
+
+def _is_booked_twice(row: RentReturn) -> bool:
+    query = select(RentReturn.id).where(
+        RentReturn.organisation_id == row.organisation_id, RentReturn.return_ref == second_ref(row)
+    )
+    return db.session.scalar(query) is not None
 
 
 def _count_unknown(row: RentReturn, is_unknown: bool, now: datetime) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
@@ -286,7 +287,13 @@ def _said(row: RentReturn, payment: RentPayment, actor: Actor, now: datetime) ->
         row.amount_minor = said
         return row
     row.said_minor, row.error_message = None, ""
-    return returns.add(payment, ReturnKind.REFUND, f"{row.return_ref}-2", said, row.reason, actor, now)
+    try:
+        with db.session.begin_nested():
+            return returns.add(
+                payment, ReturnKind.REFUND, returns.second_ref(row), said, row.reason, actor, now
+            )
+    except IntegrityError as error:
+        raise Conflict(f"{row.return_ref} is booked twice already. Nothing was done.") from error
 
 
 def _today(payment: RentPayment, now: datetime) -> Any:
