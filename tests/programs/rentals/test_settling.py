@@ -396,6 +396,34 @@ def test_what_went_back_by_hand_and_through_the_gateway_is_booked_twice(desk: De
     assert desk.books_agree()
 
 
+def test_nothing_is_given_back_by_hand_beside_another_refund_of_the_same_money(desk: Desk) -> None:
+    desk.pay()
+    row = desk.hear(desk.refund(6_000_00), _C.FAILED)
+    decision_id = desk.propose_refund(row, "by_hand", hand_reference="UTR 77")
+    other = desk.refund(5_000_00)
+    with pytest.raises(Conflict, match=r"over ₹5,000\.00 is under way"):
+        desk.confirm(decision_id)
+    assert (desk.row(row.id).state, desk.payment.returned_minor) == ("failed", 0)
+    with transaction():
+        settling.refuse(
+            organisation_id=desk.organisation_id, decision_id=decision_id, actor=desk.second, now=WHEN
+        )
+    with pytest.raises(Conflict, match="is under way"):
+        desk.propose_refund(desk.row(row.id), "by_hand", hand_reference="UTR 77")
+    desk.hear(other, _C.FAILED)
+    desk.confirm(desk.propose_refund(desk.row(row.id), "by_hand", hand_reference="UTR 77"))
+    assert (desk.row(row.id).state, desk.payment.returned_minor) == ("completed", 6_000_00)
+    assert desk.books_agree()
+
+
+def test_another_refund_of_the_rest_is_no_hindrance(desk: Desk) -> None:
+    desk.pay()
+    row = desk.hear(desk.refund(6_000_00), _C.FAILED)
+    desk.refund(4_000_00)
+    desk.confirm(desk.propose_refund(row, "by_hand", hand_reference="UTR 77"))
+    assert desk.payment.returned_minor == 6_000_00
+
+
 def test_what_is_booked_twice_is_not_asked_about_again(desk: Desk) -> None:
     desk.pay()
     row = desk.hear(desk.refund(), _C.FAILED)

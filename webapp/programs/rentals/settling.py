@@ -107,7 +107,9 @@ def propose_for_refund(
     actor: Actor,
     now: datetime,
 ) -> RentDecision:
-    """Propose what becomes of a refund that is left to people. Raises Invalid, Conflict, NotFound."""
+    """Propose what becomes of a refund that is left to people. Raises Invalid, NotFound; Conflict also when it is to
+    be settled by hand while another refund of the same money is under way.
+    """
     row = left.lock_refund(organisation_id, return_ref)
     payment = db.session.get_one(RentPayment, row.payment_id)
     if not left.why_left(row, now):
@@ -120,6 +122,8 @@ def propose_for_refund(
         raise Invalid(
             "hand_reference", "Enter the bank's reference of what you gave back.", "UTR N325123456789"
         )
+    if choice == Choice.BY_HAND:
+        _need_no_other(row, payment)
     amount = row.amount_minor if row.said_minor is None else row.said_minor
     bearer = "" if choice == Choice.LEAVE else booking.need_bearer(payment, amount, excess_to)
     made = _propose(payment, row, choice, amount, reason, actor, now)
@@ -272,12 +276,32 @@ def _settle_refund(
     if decision.choice == Choice.AS_SAID:
         row = _said(row, payment, actor, now)
     else:
+        _need_no_other(row, payment)
         row.hand_reference = decision.hand_reference
         returns.watch(row, now)
     try:
         booking.confirm(row, actor, now, decision.excess_to)
     except Invalid as error:
         raise Conflict(CHANGED) from error
+
+
+def _need_no_other(row: RentReturn, payment: RentPayment) -> None:
+    """Money given back by hand beside another refund under way would leave twice. Raises Conflict."""
+    others = sum(
+        db.session.scalars(
+            select(RentReturn.amount_minor).where(
+                RentReturn.payment_id == payment.id,
+                RentReturn.kind == ReturnKind.REFUND.value,
+                RentReturn.state == "pending",
+                RentReturn.id != row.id,
+            )
+        )
+    )
+    if others and row.amount_minor + others > payment.amount_minor - payment.returned_minor:
+        words = Money(others, payment.currency).format()
+        raise Conflict(
+            f"Another refund of {payment.reference} over {words} is under way. Wait for its end; nothing was done."
+        )
 
 
 def _said(row: RentReturn, payment: RentPayment, actor: Actor, now: datetime) -> RentReturn:
