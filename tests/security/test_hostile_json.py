@@ -179,7 +179,8 @@ def test_hostile_values_in_every_field(town: Town, name: str) -> None:
     operation, caller = OPERATIONS[name], Caller(town)
     path, example = _path(operation, _arguments(town, operation)), _example(operation)
     leaves = list(_leaves(example))
-    assert leaves
+    takes_something = bool(operation.body and operation.body.model_fields)
+    assert bool(leaves) is takes_something
     others = cycle(TURNS)
     for leaf in leaves:
         for value in (*ALWAYS, *islice(others, 8)):
@@ -193,7 +194,8 @@ def test_hostile_values_in_every_field(town: Town, name: str) -> None:
             operation, path, f"a field {key!r:.60}", data=data, content_type="application/json"
         )
         assert answer.status_code in (400, 422)
-    assert {400, 422} <= caller.codes, "nothing was refused: the values do not reach the fields"
+    refusals = {400, 422} if takes_something else {422}
+    assert refusals <= caller.codes, "nothing was refused: the values do not reach the fields"
     assert not caller.wrong, "\n".join(caller.wrong)
 
 
