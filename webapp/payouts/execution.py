@@ -25,7 +25,7 @@ from webapp.payouts.histories import EventDraft
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.sending import claims
-from webapp.payouts.sending.asking import check, check_many
+from webapp.payouts.sending.asking import check, check_many, read_ahead
 from webapp.payouts.sending.claims import LEASE, Claim, Claimed
 from webapp.payouts.sending.flight import Flight, Flown, Said
 from webapp.payouts.sending.gate import Mark
@@ -123,7 +123,7 @@ def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim]
     flight: Flight[Claim] = Flight(make=_timed_post, why_not=why_not, hear=hear)
     with accounts.remembered(), switches:
         for (organisation_id, rail), those in lanes.items():
-            registry.expect(rail, organisation_id, [claim.order.beneficiary_key for claim in those])
+            read_ahead(rail, organisation_id, [claim.order.beneficiary_key for claim in those])
         flight.fly(lanes, claimed.gates)
     return flight
 

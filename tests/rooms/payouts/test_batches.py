@@ -296,6 +296,22 @@ def test_one_that_cannot_be_read_stops_nobody_else(
         assert [type(replies[row]) for row in replies] == [SecretsError]
 
 
+def test_what_cannot_be_read_beforehand_stops_nobody(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(name: str, organisation_id: int, keys: object) -> None:
+        db.session.scalar(select(Transfer.id).limit(1))
+        raise SecretsError("damaged")
+
+    monkeypatch.setattr(registry, "expect", unreadable)
+    with scene(now, [_O.ACCEPTED], [_O.SUCCEEDED]) as found:
+        rows = _more(found, 3)
+        _send(found, rows)
+        assert set(_states(rows)) == {"accepted"}
+        execution.check_many(transfer_row_ids=rows, clock=found.clock)
+        assert set(_states(rows)) == {"succeeded"}
+
+
 def test_an_answer_that_cannot_be_written_stays_open_and_the_others_are_kept(
     database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

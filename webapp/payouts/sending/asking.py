@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -91,13 +91,25 @@ def check_many(
         lanes[question.organisation_id, question.rail].append(question)
     with accounts.remembered():
         for (organisation_id, rail), those in lanes.items():
-            registry.expect(rail, organisation_id, [q.beneficiary_key for q in those])
+            read_ahead(rail, organisation_id, [q.beneficiary_key for q in those])
         flight.fly(lanes, {lane: Unlimited(registry.at_once(lane[1])) for lane in lanes})
     now = clock()
     replies |= {
         q.transfer_row_id: Later(now, f"{reason} It is asked about next.") for q, reason in flight.left
     }
     return replies | _hear_each(flight.flown, source, now)
+
+
+def read_ahead(rail: str, organisation_id: int, beneficiary_keys: Collection[str]) -> None:
+    """Let an adapter read what its calls will need; what it cannot read, one organisation's keys, stops nobody else.
+
+    The calls read it again, each for itself, and answer for what they find.
+    """
+    try:
+        registry.expect(rail, organisation_id, beneficiary_keys)
+    except Exception:
+        log.exception("rail.expect_broke", rail=rail, organisation_id=organisation_id)
+        db.session.rollback()
 
 
 def _questions(ids: Sequence[int], is_scheduled: bool, now: datetime) -> tuple[list[_Question], Replies]:
