@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.imports import kinds
 from webapp.imports.models import ImportChunk, ImportMapping
+from webapp.kernel.clock import utc_now
 from webapp.outbox.models import OutboxMessage
-from webapp.people.models import Payee
+from webapp.people.models import Payee, UserSession
 from webapp.programs.installations.models import Installation
 
 REAL = (Path(__file__).parents[2] / "data" / "solar" / "installations.csv").read_bytes()
@@ -351,6 +353,17 @@ def test_only_the_check_that_was_seen_is_brought_in(desk: Desk) -> None:
     assert desk.bring(reference).status_code == 303
     assert desk.client.post(f"/admin/imports/{reference}/run", data=data).status_code == 303, "a second click"
     assert db.session.query(OutboxMessage).filter_by(kind="import.step").count() == 2
+
+
+def test_storing_needs_a_fresh_proof(desk: Desk) -> None:
+    reference = desk.check("technicians", "name,email\nAna Maria,a@x.example\n")
+    with transaction():
+        db.session.query(UserSession).update({"reauthenticated_at": utc_now() - timedelta(minutes=11)})
+    answer = desk.bring(reference)
+    assert (answer.status_code, desk.row(reference).state) == (403, "checked")
+    with transaction():
+        db.session.query(UserSession).update({"reauthenticated_at": utc_now()})
+    assert desk.bring(reference).status_code == 303
 
 
 def test_columns_cannot_change_under_a_worker_or_behind_a_colleague(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from webapp.imports.views.upload import keep
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.forms import attach
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.web.exports import xlsx_response
 from webapp.web.htmx import see_other
@@ -128,6 +129,7 @@ def problems(reference: str) -> Response:
 
 
 @blueprint.post("/<reference>/run")
+@needs_fresh_sign_in
 def run(reference: str) -> ResponseReturnValue:
     """Store the rows that the check found good, if it is the check that the person saw."""
     form = RunForm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 from tests.factories import rentals
 from tests.programs.rentals.views.conftest import Griha
 from webapp.database import db, transaction
+from webapp.kernel.clock import utc_now
+from webapp.people.models import UserSession
 from webapp.programs.rentals import charging, terms
 from webapp.programs.rentals.models import (
     GatewayBand,
@@ -155,6 +157,17 @@ def test_terms_count_from_their_day_on(griha: Griha, admin: FlaskClient) -> None
     assert answer.status_code == 422
     assert "Choose another day" in answer.text
     assert count(ManagementTerms) == 3
+
+
+@pytest.mark.parametrize("act", ["fee", "withheld-tax", "gateway-charge"])
+def test_terms_of_all_properties_need_a_fresh_proof(griha: Griha, admin: FlaskClient, act: str) -> None:
+    before = [count(model) for model in (ManagementTerms, WithholdingRule, GatewayBand)]
+    with transaction():
+        db.session.query(UserSession).update({"reauthenticated_at": utc_now() - timedelta(minutes=11)})
+    data = {**TERMS, "section": "194-IB", "rate_percent": "2", "threshold_per": "month", "bands": "above 3"}
+    answer = admin.post(f"{ROOT}/terms/{act}", data=data)
+    assert answer.status_code == 403
+    assert [count(model) for model in (ManagementTerms, WithholdingRule, GatewayBand)] == before
 
 
 @pytest.mark.parametrize("percent", ["101", "-1", "abc", "8.12345", "NaN", "Infinity", ""])

@@ -8,6 +8,7 @@ from flask import g, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.kernel.clock import utc_now
+from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.rentals import queries, reminders, service
 from webapp.programs.rentals.forms import PERS, BandsForm, SettingsForm, TermsForm, WithholdingForm
@@ -52,6 +53,7 @@ def _act(form: Any, **more: Any) -> ResponseReturnValue:
     return common.act_page(form, back=(back, "Terms"), crumbs=[(back, "Terms")], **more)
 
 
+@needs_fresh_sign_in
 def set_fee() -> ResponseReturnValue:
     """The management fee of all properties without terms of their own."""
     require_change()
@@ -76,6 +78,7 @@ def set_fee() -> ResponseReturnValue:
     )
 
 
+@needs_fresh_sign_in
 def set_withholding() -> ResponseReturnValue:
     """A rule of tax to keep back."""
     require_change()
@@ -97,6 +100,7 @@ def set_withholding() -> ResponseReturnValue:
     )
 
 
+@needs_fresh_sign_in
 def set_bands() -> ResponseReturnValue:
     """What the tenant pays on top for the gateway."""
     require_change()
