@@ -22,6 +22,8 @@ from webapp.outbox.service import Later
 from webapp.payouts import execution, policies, recovery, settlement
 from webapp.payouts.models import Payout, RailSwitch, Transfer, TransferEvent
 from webapp.payouts.sending import claims, flight, watch
+from webapp.people.changes import service as changes
+from webapp.people.models import PayoutMethod
 from webapp.providers import registry
 from webapp.providers.ports import CREDENTIALS, DUPLICATE, Answer, Outcome, TransferOrder
 from webapp.secrets import SecretsError
@@ -265,6 +267,35 @@ def test_changed_details_stop_that_one_only(database: Flask, now: datetime) -> N
         factories.method(payees[1])
         _send(found, rows)
         assert _states(rows) == ["accepted", "failed", "accepted", "accepted"]
+
+
+def test_details_that_changed_since_they_were_read_let_nothing_leave(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scene(now, [_O.ACCEPTED]) as found:
+        rows = _more(found, 4)
+        payees = [p.payee for p in db.session.query(Payout).order_by(Payout.id)]
+        factories.method(payees[1])
+        cooling = payees[2].current_method
+        assert cooling is not None
+        with transaction() as session:
+            session.get_one(PayoutMethod, cooling.id).cool_off_until = now + timedelta(hours=1)
+        with transaction():
+            changes.ask(
+                organisation_id=found.organisation_id, payee_id=payees[3].id, destination=factories.destination(),
+                source="admin", actor=factories.FACTORY, now=now,
+            )  # fmt: skip
+        with monkeypatch.context() as patch:
+            # As if they had been looked at a moment before.
+            patch.setattr(claims, "_may_leave", lambda *_: True)
+            replies = _send(found, rows)
+        assert _states(rows) == ["accepted", "queued", "queued", "queued", "accepted"]
+        assert [(row, getattr(replies[row], "reason", "")) for row in sorted(replies)] == [
+            (row, "It changed meanwhile.") for row in rows[1:4]
+        ]
+        assert len(found.rail.sent) == 2
+        _send(found, rows)
+        assert _states(rows) == ["accepted", "failed", "queued", "queued", "accepted"]
 
 
 def test_what_was_not_approved_halts_its_rail_before_anything_leaves(database: Flask, now: datetime) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.database import among, db, transaction
@@ -26,7 +26,8 @@ from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import cool_off_wait, details_wait
 from webapp.payouts.sending.gate import Gate
 from webapp.payouts.states import PayoutState, TransferState
-from webapp.people.models import Payee
+from webapp.people.changes.models import MethodChange
+from webapp.people.models import Payee, PayoutMethod
 from webapp.people.queries import details_of
 from webapp.providers import registry
 from webapp.providers.ports import Answer, Outcome, TransferOrder
@@ -122,6 +123,10 @@ def claim(row_ids: Sequence[int], worker: str, now: datetime) -> Claimed:
             found.later[transfer.id] = Later(now, "Payments have just been halted.")
         wanted = [pair for pair in wanted if pair[1].id not in found.later]
         found.claims = _take(wanted, worker, now)
+        taken = {c.transfer_row_id for c in found.claims}
+        for _, transfer in wanted:
+            if transfer.id not in taken:
+                found.later[transfer.id] = Later(now + _BUSY, "It changed meanwhile.")
         found.gates = _gates([transfer for _, transfer in wanted], now)
     return found
 
@@ -266,14 +271,18 @@ def order_of(payout: Payout, transfer: Transfer) -> TransferOrder:
 
 
 def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime) -> list[Claim]:
-    """Take them by one conditional UPDATE; whoever was faster keeps what they have."""
+    """Take them by one conditional UPDATE; whoever was faster keeps what they have.
+
+    It looks at the details once more, as they are committed by now: what was read with the lock of the payout's row may
+    be older than the lock.
+    """
     if not wanted:
         return []
     orders = {transfer.id: order_of(payout, transfer) for payout, transfer in wanted}
     rails = {transfer.id: transfer.rail for _, transfer in wanted}
     taken = db.session.execute(
         update(Transfer)
-        .where(among(Transfer.id, orders), Transfer.state == TransferState.QUEUED.value)
+        .where(among(Transfer.id, orders), Transfer.state == TransferState.QUEUED.value, *_details_stand(now))
         .values(
             state=TransferState.SUBMITTING.value,
             lease_until=now + LEASE,
@@ -299,6 +308,21 @@ def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime)
             amount_minor=c.order.amount_minor,
         )
     return claims
+
+
+def _details_stand(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Conditions: what `_may_leave` found of a transfer's payee and payment details is still so."""
+    may_be_used = exists().where(
+        PayoutMethod.id == Transfer.method_id,
+        PayoutMethod.is_current.is_(True),
+        or_(PayoutMethod.cool_off_until.is_(None), PayoutMethod.cool_off_until <= now),
+    )
+    awaits_second_person = exists().where(
+        Payout.id == Transfer.payout_id,
+        MethodChange.payee_id == Payout.payee_id,
+        MethodChange.state == "pending",
+    )
+    return or_(Transfer.method_id.is_(None), may_be_used), ~awaits_second_person
 
 
 def _gates(transfers: Sequence[Transfer], now: datetime) -> dict[Lane, Gate]:
