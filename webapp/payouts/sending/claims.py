@@ -189,6 +189,10 @@ def _may_leave(payout: Payout, transfer: Transfer, look: _Look) -> Later | bool:
         return Later(look.now + _WAIT, f"Payments are halted: {' '.join(standing.reasons)}")
     if reason := settlement.why_try_waits(payout, payout.id in look.reviewed):
         return Later(look.now + _WAIT, reason)
+    if not payout.payee.is_active:
+        return Later(
+            look.now + _WAIT, f"{payout.payee.name} is switched off as a payee. Switch them on first."
+        )
     if reason := look.uncovered.get(transfer.id, ""):
         if reason != balance.TOO_LOW:
             return Later(look.now, reason)
@@ -282,7 +286,7 @@ def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime)
     rails = {transfer.id: transfer.rail for _, transfer in wanted}
     taken = db.session.execute(
         update(Transfer)
-        .where(among(Transfer.id, orders), Transfer.state == TransferState.QUEUED.value, *_details_stand(now))
+        .where(among(Transfer.id, orders), Transfer.state == TransferState.QUEUED.value, *_may_be_paid(now))
         .values(
             state=TransferState.SUBMITTING.value,
             lease_until=now + LEASE,
@@ -310,19 +314,22 @@ def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime)
     return claims
 
 
-def _details_stand(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _may_be_paid(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Conditions: what `_may_leave` found of a transfer's payee and payment details is still so."""
     may_be_used = exists().where(
         PayoutMethod.id == Transfer.method_id,
         PayoutMethod.is_current.is_(True),
         or_(PayoutMethod.cool_off_until.is_(None), PayoutMethod.cool_off_until <= now),
     )
+    is_switched_on = exists().where(
+        Payout.id == Transfer.payout_id, Payee.id == Payout.payee_id, Payee.is_active.is_(True)
+    )
     awaits_second_person = exists().where(
         Payout.id == Transfer.payout_id,
         MethodChange.payee_id == Payout.payee_id,
         MethodChange.state == "pending",
     )
-    return or_(Transfer.method_id.is_(None), may_be_used), ~awaits_second_person
+    return or_(Transfer.method_id.is_(None), may_be_used), is_switched_on, ~awaits_second_person
 
 
 def _gates(transfers: Sequence[Transfer], now: datetime) -> dict[Lane, Gate]:
