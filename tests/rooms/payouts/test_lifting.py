@@ -169,6 +169,22 @@ def test_a_restore_over_a_halt_takes_two_and_ends_older_wishes(database: Flask, 
     assert _is_halted(place)
 
 
+def test_the_switch_is_locked_before_the_wish_as_by_whoever_halts(
+    place: Organisation, ana: User, ben: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = _ask(place, ana, now)
+    locked: list[type] = []
+    lock = lifting.lock_row
+
+    def spy(model: type, *conditions: Any, **how: Any) -> Any:
+        locked.append(model)
+        return lock(model, *conditions, **how)
+
+    monkeypatch.setattr(lifting, "lock_row", spy)
+    assert _decide(lifting.confirm, place, row, ben, now)
+    assert locked == [RailSwitch, HaltLift]
+
+
 def test_another_organisation_does_not_find_it(place: Organisation, ana: User, now: datetime) -> None:
     row = _ask(place, ana, now)
     other = factories.organisation("other")

@@ -14,10 +14,11 @@ from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import instant_text
-from webapp.kernel.errors import Conflict, NotAllowed
+from webapp.kernel.errors import Conflict, NotAllowed, NotFound
 from webapp.outbox import service as outbox
 from webapp.payouts import policies
 from webapp.payouts.brakes.models import HaltLift
+from webapp.payouts.models import RailSwitch
 from webapp.payouts.policy import Policy
 from webapp.people.models import Organisation
 
@@ -72,7 +73,7 @@ def confirm(*, organisation_id: int, lift_id: int, actor: Actor, now: datetime) 
     Raises NotFound, NotAllowed (also for who asked, before the delay of a person alone is over), Conflict.
     """
     policy, _ = policies.current_policy(organisation_id)
-    row = _lock(organisation_id, lift_id)
+    row = _lock_after_switch(organisation_id, lift_id)
     if row.state == "confirmed" and row.decided_by_id == actor.user_id:
         return False
     _refuse_decided(row)
@@ -125,6 +126,17 @@ def alone_from(row: HaltLift, policy: Policy) -> datetime:
 
 def _lock(organisation_id: int, lift_id: int) -> HaltLift:
     return lock_row(HaltLift, HaltLift.organisation_id == organisation_id, HaltLift.id == lift_id)
+
+
+def _lock_after_switch(organisation_id: int, lift_id: int) -> HaltLift:
+    """The wish, locked after the switch it is about: who halts anew locks the switch, then ends the wishes."""
+    rail = db.session.scalar(
+        select(HaltLift.rail).where(HaltLift.organisation_id == organisation_id, HaltLift.id == lift_id)
+    )
+    if rail is None:
+        raise NotFound
+    lock_row(RailSwitch, RailSwitch.organisation_id == organisation_id, RailSwitch.rail == rail)
+    return _lock(organisation_id, lift_id)
 
 
 def _refuse_decided(row: HaltLift) -> None:
