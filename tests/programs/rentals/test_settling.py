@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -20,7 +21,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies
-from webapp.programs.rentals import charging, collecting, credits, left, returns, settling, work
+from webapp.programs.rentals import charging, collecting, credits, left, payments, returns, settling, work
 from webapp.programs.rentals.models import RentCharge, RentDecision, RentPayment, RentReturn
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionState
@@ -189,15 +190,75 @@ def test_more_is_kept_as_credit_and_pays_the_next_month(desk: Desk) -> None:
         charging.make_charges(
             organisation_id=desk.organisation_id, today=later.date(), actor=FACTORY, now=later
         )
-        (paid,) = credits.use_all(organisation_id=desk.organisation_id, actor=FACTORY, now=later)
+        (lease_id,) = credits.leases_with(organisation_id=desk.organisation_id)
+        (paid,) = credits.use(lease_id=lease_id, actor=FACTORY, now=later)
         assert (paid.source, paid.state, paid.amount_minor) == ("credit", "completed", 3_000_00)
     assert (desk.payment.charge.state, desk.payment.charge.paid_minor) == ("part", 3_000_00)
     collecting.share(payment_id=desk.payment.id, clock=lambda: later)
     assert len(desk.payouts) == 4
     assert (desk.balance(code), desk.balance("collections")) == (0, 13_200_00)
     with transaction():
-        assert credits.use_all(organisation_id=desk.organisation_id, actor=FACTORY, now=later) == []
+        assert credits.leases_with(organisation_id=desk.organisation_id) == []
+        assert credits.use(lease_id=lease_id, actor=FACTORY, now=later) == []
     assert desk.books_agree()
+
+
+def _later_months(desk: Desk) -> None:
+    later = WHEN + timedelta(days=60)
+    with transaction():
+        charging.make_charges(
+            organisation_id=desk.organisation_id, today=later.date(), actor=FACTORY, now=later
+        )
+
+
+def test_months_are_locked_before_the_first_is_paid(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, list[int]]] = []
+    lock_open, new, complete = credits.lock_open, payments.new, payments.complete
+
+    def spy_lock(lease_id: int) -> Any:
+        found = lock_open(lease_id)
+        seen.append(("locked", [charge.id for charge in found]))
+        return found
+
+    def spy_new(charge: RentCharge, *args: Any, **values: Any) -> Any:
+        seen.append(("new", [charge.id]))
+        return new(charge, *args, **values)
+
+    def spy_complete(payment: RentPayment, *args: Any) -> None:
+        seen.append(("complete", [payment.charge_id]))
+        complete(payment, *args)
+
+    desk.receive(25_000_00)
+    _later_months(desk)
+    db.session.rollback()
+    first, second, third = db.session.scalars(select(RentCharge.id).order_by(RentCharge.period_start)).all()
+    decision_id = desk.propose("accept")
+    monkeypatch.setattr(credits, "lock_open", spy_lock)
+    monkeypatch.setattr(payments, "new", spy_new)
+    monkeypatch.setattr(payments, "complete", spy_complete)
+    desk.confirm(decision_id)
+    assert seen == [
+        ("locked", [first, second, third]), ("complete", [first]),
+        ("locked", [second, third]), ("new", [second]), ("complete", [second]), ("new", [third]),
+        ("complete", [third]),
+    ]  # fmt: skip
+    assert desk.books_agree()
+
+
+def test_each_lease_uses_its_credit_in_a_transaction_of_its_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.receive(13_200_00)
+    desk.settle("accept")
+    lease_id = desk.payment.charge.lease_id
+    db.session.rollback()
+    monkeypatch.setattr(credits, "leases_with", lambda **_: [lease_id, 0])
+    later = WHEN + timedelta(days=25)
+    with pytest.raises(NotFound):
+        work.charge_daily(desk.organisation_id, later, later)
+    assert (desk.payment.source, desk.payment.state, desk.payment.amount_minor) == (
+        "credit", "completed", 3_000_00,
+    )  # fmt: skip
 
 
 def test_all_of_it_goes_back_and_is_no_rent(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -33,23 +34,35 @@ def balance_of(lease: Lease) -> int:
     return int(found or 0)
 
 
-def use(*, lease_id: int, actor: Actor, now: datetime) -> list[RentPayment]:
-    """Pay what is open of a lease's months from its credit, oldest first. Raises NotFound."""
-    lease = lock_row(Lease, Lease.id == lease_id)
-    left = balance_of(lease)
-    made: list[RentPayment] = []
-    if left <= 0:
-        return made
-    on = local_date(now, db.session.get_one(Organisation, lease.organisation_id).timezone)
-    for charge_id in db.session.scalars(
-        select(RentCharge.id)
+def lock_open(lease_id: int) -> Sequence[RentCharge]:
+    """The months of a lease that are not paid, oldest first, locked after their lease. Raises NotFound.
+
+    Whoever pays several months locks all of them before the first payment takes a number or is booked: others hold
+    one month and wait for those.
+    """
+    lock_row(Lease, Lease.id == lease_id)
+    return db.session.scalars(
+        select(RentCharge)
         .where(
             RentCharge.lease_id == lease_id,
             RentCharge.state.in_((ChargeState.OPEN.value, ChargeState.PART.value)),
         )
         .order_by(RentCharge.period_start)
-    ).all():
-        charge = lock_row(RentCharge, RentCharge.id == charge_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def use(*, lease_id: int, actor: Actor, now: datetime) -> list[RentPayment]:
+    """Pay what is open of a lease's months from its credit, oldest first. Raises NotFound."""
+    charges = lock_open(lease_id)
+    lease = db.session.get_one(Lease, lease_id)
+    left = balance_of(lease)
+    made: list[RentPayment] = []
+    if left <= 0:
+        return made
+    on = local_date(now, db.session.get_one(Organisation, lease.organisation_id).timezone)
+    for charge in charges:
         part = min(left, charge.amount_minor - charge.paid_minor)
         if part <= 0:
             continue
@@ -60,8 +73,8 @@ def use(*, lease_id: int, actor: Actor, now: datetime) -> list[RentPayment]:
     return made
 
 
-def use_all(*, organisation_id: int, actor: Actor, now: datetime) -> list[RentPayment]:
-    """The same for every lease of an organisation that has a credit."""
+def leases_with(*, organisation_id: int) -> Sequence[int]:
+    """Ids of an organisation's leases that have a credit; each is used in a transaction of its own."""
     prefix = entries.credit("").code
     codes = db.session.scalars(
         select(Account.code).where(
@@ -70,7 +83,7 @@ def use_all(*, organisation_id: int, actor: Actor, now: datetime) -> list[RentPa
             Account.balance_minor > 0,
         )
     ).all()
-    leases = db.session.scalars(
+    return db.session.scalars(
         select(Lease.id)
         .where(
             Lease.organisation_id == organisation_id,
@@ -78,4 +91,3 @@ def use_all(*, organisation_id: int, actor: Actor, now: datetime) -> list[RentPa
         )
         .order_by(Lease.id)
     ).all()
-    return [payment for lease_id in leases for payment in use(lease_id=lease_id, actor=actor, now=now)]

@@ -244,6 +244,9 @@ def _end(decision: RentDecision, state: DecisionState, actor: Actor, now: dateti
 def _accept(payment: RentPayment, actor: Actor, now: datetime) -> None:
     """What came counts: as rent up to what was asked for; what is missing stays owed, what is more is credit."""
     rent, charge, credit = accepted_parts(payment)
+    if credit:
+        # All that the credit may pay, before anything is booked.
+        credits.lock_open(payment.charge.lease_id)
     payment.amount_minor, payment.gateway_charge_minor, payment.credit_minor = rent, charge, credit
     payment.said_minor = None
     payment.received_on = payment.received_on or _today(payment, now)

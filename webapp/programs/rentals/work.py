@@ -59,7 +59,11 @@ def charge_daily(organisation_id: int, due_at: datetime, now: datetime) -> None:
             actor=SCHEDULER,
             now=now,
         )
-        credits.use_all(organisation_id=organisation_id, actor=SCHEDULER, now=now)
+        with_credit = credits.leases_with(organisation_id=organisation_id)
+    for lease_id in with_credit:
+        # Each in its own: one lease's months are not waited for while another's payments hold the books.
+        with transaction():
+            credits.use(lease_id=lease_id, actor=SCHEDULER, now=now)
 
 
 def remind_daily(organisation_id: int, due_at: datetime, now: datetime) -> None:
