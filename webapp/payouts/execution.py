@@ -117,14 +117,23 @@ def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim]
 
     def hear(claim: Claim, number: int, said: Said) -> None:
         gate = claimed.gates[claim.lane]
+        was_open = not gate.stopped
         gate.end(number, _mark(said.answer))
         gate.stop(_why_it_was_the_last(claim, said.answer))
+        if was_open and gate.stopped:
+            # Until it is written down, other workers do not know of it.
+            for other in claimed.gates.values():
+                other.stop("Another rail has stopped; that is written down first.")
 
     flight: Flight[Claim] = Flight(make=_timed_post, why_not=why_not, hear=hear)
-    with accounts.remembered(), switches:
-        for (organisation_id, rail), those in lanes.items():
-            read_ahead(rail, organisation_id, [claim.order.beneficiary_key for claim in those])
-        flight.fly(lanes, claimed.gates)
+    try:
+        with accounts.remembered(), switches:
+            for (organisation_id, rail), those in lanes.items():
+                read_ahead(rail, organisation_id, [claim.order.beneficiary_key for claim in those])
+            flight.fly(lanes, claimed.gates)
+    except Exception:
+        # What was heard until then is written down; what is not known is asked for when its claim runs out.
+        log.exception("flight.broke", heard=len(flight.flown), left=len(flight.left))
     return flight
 
 
@@ -174,23 +183,39 @@ def _record_each(flight: Flight[Claim], now: datetime) -> list[int]:
     What cannot be written stays as it was sent: its claim runs out, and the bank is asked. Answers whom to ask about.
     """
     flown = sorted(flight.flown, key=lambda f: f.call.transfer_row_id)
-    if len(flown) + len(flight.left) == 1:
-        return _record(flight.flown, flight.left, now)
     try:
-        return _record(flight.flown, flight.left, now)
+        return _record_again(flight.flown, flight.left, now)
     except Exception as error:
-        if not is_worth_another_try(error):
+        if not is_worth_another_try(error) or len(flown) + len(flight.left) == 1:
             raise
         log.exception("transfers.recorded_one_by_one", count=len(flown))
         db.session.rollback()
     ask_now: list[int] = []
-    for one, left in [*(([f], []) for f in flown), *(([], [pair]) for pair in flight.left)]:
+    # First what never left: whether others wait decides whether a rail halts.
+    for one, left in [*(([], [pair]) for pair in flight.left), *(([f], []) for f in flown)]:
         try:
             ask_now += _record(one, left, now)
         except Exception:
             log.exception("transfer.not_recorded")
             db.session.rollback()
     return ask_now
+
+
+def _record_again(
+    flown: Sequence[Flown[Claim]], left: Sequence[tuple[Claim, str]], now: datetime
+) -> list[int]:
+    """`_record`, and once more over a new connection where the database hung up meanwhile.
+
+    Where the first one was stored after all, the second finds nothing that is still being sent, and changes nothing.
+    """
+    try:
+        return _record(flown, left, now)
+    except Exception as error:
+        if is_worth_another_try(error):
+            raise
+        log.warning("transfers.recorded_again", count=len(flown), error=type(error).__name__)
+        db.session.rollback()
+    return _record(flown, left, now)
 
 
 def _record(flown: Sequence[Flown[Claim]], left: Sequence[tuple[Claim, str]], now: datetime) -> list[int]:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from tests import factories
+from tests.factories.payouts import payout_sent
 from tests.rooms.payouts.rails import Reply, ScriptedRail
 from tests.rooms.payouts.test_brakes import CLOSED, _more
 from tests.rooms.payouts.test_execution import Scene, scene
@@ -22,8 +24,9 @@ from webapp.outbox.service import Later
 from webapp.payouts import execution, policies, recovery, settlement
 from webapp.payouts.models import Payout, RailSwitch, Transfer, TransferEvent
 from webapp.payouts.sending import claims, flight, watch
+from webapp.payouts.sending.gate import Mark
 from webapp.people.changes import service as changes
-from webapp.people.models import PayoutMethod
+from webapp.people.models import Payee, PayoutMethod
 from webapp.providers import registry
 from webapp.providers.ports import CREDENTIALS, DUPLICATE, Answer, Outcome, TransferOrder
 from webapp.secrets import SecretsError
@@ -257,6 +260,48 @@ def test_a_slow_bank_gets_several_at_once_and_none_too_many(
         assert found.is_halted() is (leave == 4)
 
 
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_what_was_answered_before_something_broke_is_written_down(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    real, marks = execution._mark, []
+
+    def broken(answer: Answer) -> Mark:
+        marks.append(answer)
+        if len(marks) == 2:
+            raise LookupError
+        return real(answer)
+
+    monkeypatch.setattr(flight, "SLOW_MS", -1)
+    monkeypatch.setattr(execution, "_mark", broken)
+    rail = ScriptedRail([_O.ACCEPTED]) if at_once == 1 else Slow([_O.ACCEPTED], [_O.ACCEPTED])
+    with scene(now, [_O.ACCEPTED]) as found, registry.using("sandbox", rail):
+        rows = _more(found, 7)
+        replies = _send(found, rows)
+        sent = len(rail.sent)
+        assert (sent == 2) if at_once == 1 else (4 <= sent <= 5)
+        assert _states(rows) == ["accepted"] * sent + ["queued"] * (8 - sent)
+        assert sorted(replies) == rows[sent:]
+
+
+def test_a_rail_that_stops_holds_up_the_others_until_that_is_written_down(
+    database: Flask, now: datetime
+) -> None:
+    with scene(now, [Answer(_O.NOT_SENT, code=CREDENTIALS), _O.ACCEPTED]) as found:
+        payout_sent(factories.organisation("other"), now=now)
+        rows = _more(found, 1)
+        replies = _send(found, rows)
+        assert len(found.rail.sent) == 1
+        assert set(_states(rows)) == {"queued"}
+        reply = replies[rows[1]]
+        assert isinstance(reply, Later)
+        assert (reply.at, reply.reason) == (
+            now, "Another rail has stopped; that is written down first.",
+        )  # fmt: skip
+        _send(found, rows)
+        assert _states(rows) == ["queued", "accepted", "queued"]
+
+
 # ------------------------------------------------------------------ one that is wrong
 
 
@@ -267,6 +312,25 @@ def test_changed_details_stop_that_one_only(database: Flask, now: datetime) -> N
         factories.method(payees[1])
         _send(found, rows)
         assert _states(rows) == ["accepted", "failed", "accepted", "accepted"]
+
+
+def test_a_payee_who_is_switched_off_waits_alone(database: Flask, now: datetime) -> None:
+    with scene(now, [_O.ACCEPTED]) as found:
+        rows = _more(found, 2)
+        payee_id = db.session.query(Payout).order_by(Payout.id).all()[1].payee_id
+
+        def switch(is_on: bool) -> None:
+            with transaction() as session:
+                session.get_one(Payee, payee_id).is_active = is_on
+
+        switch(False)
+        (reply,) = _send(found, rows).values()
+        assert isinstance(reply, Later)
+        assert "is switched off as a payee" in reply.reason
+        assert _states(rows) == ["accepted", "queued", "accepted"]
+        switch(True)
+        _send(found, rows)
+        assert set(_states(rows)) == {"accepted"}
 
 
 def test_details_that_changed_since_they_were_read_let_nothing_leave(
@@ -364,6 +428,44 @@ def test_an_answer_that_cannot_be_written_stays_open_and_the_others_are_kept(
         execution.check_many(transfer_row_ids=rows, clock=found.clock)
         assert set(_states(rows)) == {"succeeded"}
         assert len(found.rail.sent) == 4
+
+
+def test_answers_are_written_over_a_new_connection_where_the_first_one_is_gone(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = settlement.apply_send, []
+
+    def hung_up(*values: Any) -> None:
+        calls.append(values)
+        if len(calls) == 2:
+            raise OperationalError("UPDATE", {}, Exception("gone"), connection_invalidated=True)
+        real(*values)
+
+    monkeypatch.setattr(settlement, "apply_send", hung_up)
+    with scene(now, [_O.ACCEPTED]) as found:
+        rows = _more(found, 3)
+        assert _send(found, rows) == {}
+        assert set(_states(rows)) == {"accepted"}
+        assert len(found.rail.sent) == 4
+
+
+def test_answers_written_one_by_one_count_those_that_wait(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = settlement.count_answers, []
+
+    def broken(*values: Any) -> None:
+        calls.append(values)
+        if len(calls) == 1:
+            raise LookupError
+        real(*values)
+
+    monkeypatch.setattr(settlement, "count_answers", broken)
+    with scene(now, [CLOSED], [_O.NOT_FOUND]) as found:
+        rows = _more(found, 11)
+        _send(found, rows)
+        assert _states(rows)[4:] == ["queued"] * 8
+        assert "8 that wait" in db.session.query(RailSwitch).one().reason
 
 
 def test_one_that_cannot_be_booked_keeps_nobody_else_from_being_paid(database: Flask, now: datetime) -> None:

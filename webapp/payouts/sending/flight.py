@@ -25,6 +25,7 @@ Lane = TypeVar("Lane", bound=Hashable)
 MOST = 4
 # A bank that takes longer than this for an answer is slow.
 SLOW_MS = 50
+_BROKE = "Something else broke before it was sent."
 
 
 class Gate(Protocol):
@@ -82,22 +83,31 @@ class Flight(Generic[Call]):
     def fly(self, lanes: Mapping[Lane, Sequence[Call]], gates: Mapping[Lane, Gate]) -> None:
         """Make all calls that the gates let go: `flown` in the order of their answers, `left` with the reason.
 
-        What a call raises is raised here, once everything that is on its way has ended.
+        What a call raises is raised here, once everything that is on its way has ended; what did not begin is `left`,
+        and what broke itself is in neither.
         """
         waiting = {lane: deque(calls) for lane, calls in lanes.items()}
         with ExitStack() as stack:
             self._pool = stack.enter_context(
                 ThreadPoolExecutor(MOST, "bank")
             )  # begins threads as it needs them
-            while waiting or self._running:
-                for lane in list(waiting):
-                    self._go_on(waiting[lane], gates[lane])
-                    if gates[lane].stopped:
-                        self.left += [(call, gates[lane].stopped) for call in waiting[lane]]
-                        waiting[lane].clear()
-                    if not waiting[lane]:
-                        del waiting[lane]
-                self._land()
+            try:
+                self._fly(waiting, gates)
+            except Exception:
+                self._land_all()
+                self.left += [(call, _BROKE) for calls in waiting.values() for call in calls]
+                raise
+
+    def _fly(self, waiting: dict[Lane, deque[Call]], gates: Mapping[Lane, Gate]) -> None:
+        while waiting or self._running:
+            for lane in list(waiting):
+                self._go_on(waiting[lane], gates[lane])
+                if gates[lane].stopped:
+                    self.left += [(call, gates[lane].stopped) for call in waiting[lane]]
+                    waiting[lane].clear()
+                if not waiting[lane]:
+                    del waiting[lane]
+            self._land()
 
     def _go_on(self, calls: deque[Call], gate: Gate) -> None:
         while calls and len(self._running) < MOST and gate.is_open():
@@ -123,6 +133,14 @@ class Flight(Generic[Call]):
         for future in done:
             call, number = self._running.pop(future)
             self._note(call, number, future.result())
+
+    def _land_all(self) -> None:
+        """Keep what those that are on their way are answered; nothing is let go after them."""
+        wait(self._running)
+        for future, (call, _) in self._running.items():
+            if future.exception() is None:
+                self.flown.append(Flown(call, future.result()))
+        self._running.clear()
 
     def _note(self, call: Call, number: int, said: Said) -> None:
         self.flown.append(Flown(call, said))
