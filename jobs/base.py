@@ -78,7 +78,8 @@ class _Pace:
 
     def took(self, kind: str, count: int, seconds: float) -> None:
         """A batch is done."""
-        if kind in self.sizes and count >= self.sizes[kind]:
+        # A small one that was soon done says nothing of a full one; one that took too long does.
+        if kind in self.sizes and (count >= self.sizes[kind] or seconds > self.LONGEST):
             fitting = int(count * self.LONGEST / max(seconds, 0.001))
             self.sizes[kind] = max(1, min(registry.BATCHES[kind], 2 * count, fitting))
 

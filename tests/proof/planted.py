@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,10 +24,10 @@ from webapp.providers.ports import Answer, Outcome
 def naive_claim() -> Iterator[None]:
     """Read the state, and write the new one later: two workers read the same."""
 
-    def claim(row_ids: Sequence[int], worker: str, now: datetime) -> claims.Claimed:
+    def claim(row_ids: Sequence[int], worker: str, clock: Callable[[], datetime]) -> claims.Claimed:
         found = claims.Claimed()
         for row_id in row_ids:
-            if (made := take(row_id, now)) is not None:
+            if (made := take(row_id, clock())) is not None:
                 found.claims.append(made)
                 found.gates[made.lane] = Gate()
         return found

@@ -7,6 +7,7 @@ refuses the last ones, which are tried again once the account is funded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,13 +30,19 @@ class _Known:
     at: datetime
 
 
-def is_too_low(*, organisation_id: int, rail: str, currency: str, amount_minor: int, now: datetime) -> bool:
-    """Whether the provider says that there is less than `amount_minor`. Call it outside any transaction."""
+def is_too_low(
+    *, organisation_id: int, rail: str, currency: str, amount_minor: int, clock: Callable[[], datetime]
+) -> bool:
+    """Whether the provider says that there is less than `amount_minor`. Call it outside any transaction.
+
+    The provider may think for long: what it says is believed from its answer on, not from the question.
+    """
+    now = clock()
     known = _known().get((organisation_id, rail, currency))
     is_fresh = known is not None and timedelta() <= now - known.at < BELIEVED
     if known is not None and is_fresh and (known.available is None or known.available >= amount_minor):
         return False
-    known = _ask(organisation_id, rail, currency, now)
+    known = _ask(organisation_id, rail, currency, clock)
     return known.available is not None and known.available < amount_minor
 
 
@@ -46,14 +53,14 @@ def take(*, organisation_id: int, rail: str, currency: str, amount_minor: int) -
         known.available -= amount_minor
 
 
-def _ask(organisation_id: int, rail: str, currency: str, now: datetime) -> _Known:
+def _ask(organisation_id: int, rail: str, currency: str, clock: Callable[[], datetime]) -> _Known:
     try:
         available = registry.rail(rail).balance(organisation_id, currency)
     except Exception:
         # Not knowing is no reason to stop: the provider itself refuses what is not covered.
         log.exception("rail.balance_broke", rail=rail)
         available = None
-    known = _known()[organisation_id, rail, currency] = _Known(available, now)
+    known = _known()[organisation_id, rail, currency] = _Known(available, clock())
     return known
 
 

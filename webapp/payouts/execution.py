@@ -60,13 +60,12 @@ def send_many(*, transfer_row_ids: Sequence[int], worker: str = "worker", clock:
     Nothing leaves that would not have left had they been sent one by one: a halt, a breaker that opens, too many
     failures put the rest back into the queue. Replies are for those that have to wait or went wrong.
     """
-    began = time.monotonic()
     ids = sorted(set(transfer_row_ids))
-    claimed, replies = _claim_each(ids, worker, clock())
+    claimed, replies = _claim_each(ids, worker, clock)
     if not claimed.claims:
         return replies
     refuse_open_transaction()
-    flight = _send_claimed(claimed, began, clock)
+    flight = _send_claimed(claimed, clock)
     now = clock()
     replies |= {c.transfer_row_id: Later(now, reason) for c, reason in flight.left}
     ask_now = _record_each(flight, now)
@@ -75,10 +74,10 @@ def send_many(*, transfer_row_ids: Sequence[int], worker: str = "worker", clock:
     return replies
 
 
-def _claim_each(ids: Sequence[int], worker: str, now: datetime) -> tuple[Claimed, Replies]:
+def _claim_each(ids: Sequence[int], worker: str, clock: Clock) -> tuple[Claimed, Replies]:
     """Claim all at once; when one of them cannot be looked at, each on its own, so that it stops nobody else."""
     try:
-        claimed = _claim(ids, worker, now)
+        claimed = _claim(ids, worker, clock)
         return claimed, dict(claimed.later)
     except Exception as error:
         db.session.rollback()
@@ -90,20 +89,20 @@ def _claim_each(ids: Sequence[int], worker: str, now: datetime) -> tuple[Claimed
     found = Claimed()
     replies: Replies = {}
     for row_id in ids:
-        one, reply = _claim_each([row_id], worker, now)
+        one, reply = _claim_each([row_id], worker, clock)
         found.claims += one.claims
         found.gates = one.gates | found.gates
         replies |= reply
     return found, replies
 
 
-def _claim(ids: Sequence[int], worker: str, now: datetime) -> Claimed:
+def _claim(ids: Sequence[int], worker: str, clock: Clock) -> Claimed:
     """Commits before it answers."""
     refuse_open_transaction()
-    return claims.claim(ids, worker, now)
+    return claims.claim(ids, worker, clock)
 
 
-def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim]:
+def _send_claimed(claimed: Claimed, clock: Clock) -> Flight[Claim]:
     """Ask the bank to send what was claimed, as far as the gates let it go."""
     lanes = defaultdict(list)
     for claim in claimed.claims:
@@ -111,7 +110,7 @@ def _send_claimed(claimed: Claimed, began: float, clock: Clock) -> Flight[Claim]
     switches = Switches({lane: len(those) for lane, those in lanes.items()})
 
     def why_not(claim: Claim) -> str:
-        if _was_held_up(claim, time.monotonic() - began, clock()):
+        if _was_held_up(claim, time.monotonic() - claim.began, clock()):
             return "The worker was held up before it sent."
         return switches.why_not(claim.lane)
 

@@ -206,6 +206,25 @@ def test_a_worker_that_is_late_puts_the_rest_back(database: Flask, now: datetime
         assert _states(rows) == ["accepted"] + ["queued"] * 3
 
 
+def test_a_bank_that_thinks_long_about_its_balance_does_not_keep_transfers_from_leaving(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def think(organisation_id: int, currency: str) -> None:
+        asked.append(organisation_id)
+        found.wait(seconds=100)
+
+    with scene(now, [_O.ACCEPTED]) as found:
+        monkeypatch.setattr(found.rail, "balance", think)
+        rows = _more(found, 3)
+        _send(found, rows[:2])
+        assert _states(rows) == ["accepted"] * 2 + ["queued"] * 2
+        _send(found, rows[2:])
+        assert set(_states(rows)) == {"accepted"}
+        assert len(asked) == 1
+
+
 def test_what_the_account_covers_leaves_and_the_next_one_halts(database: Flask, now: datetime) -> None:
     with scene(now, [_O.ACCEPTED]) as found:
         rows = _more(found, 5)

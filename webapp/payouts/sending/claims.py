@@ -7,8 +7,9 @@ on are left for later.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -53,6 +54,8 @@ class Claim:
     # Which sending of the transfer this is; another worker's is another.
     sends: int
     lease_until: datetime
+    # By the clock that nobody sets.
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def lane(self) -> Lane:
@@ -99,9 +102,11 @@ class _Look:
         return self.lanes[lane]
 
 
-def claim(row_ids: Sequence[int], worker: str, now: datetime) -> Claimed:
+def claim(row_ids: Sequence[int], worker: str, clock: Callable[[], datetime]) -> Claimed:
     """Take those of the transfers that may be sent now, and commit. Raises NotFound when one of them is not there."""
-    uncovered = _uncovered(row_ids, now)
+    uncovered = _uncovered(row_ids, clock)
+    # Only now: however long the bank thought about its balance, what is taken is held for the whole of its lease.
+    now, began = clock(), time.monotonic()
     found = Claimed()
     with transaction():
         payouts, transfers = settlement.lock_transfers(
@@ -122,7 +127,7 @@ def claim(row_ids: Sequence[int], worker: str, now: datetime) -> Claimed:
         for _, transfer in [pair for pair in wanted if look.standing(pair[1]).is_closed]:
             found.later[transfer.id] = Later(now, "Payments have just been halted.")
         wanted = [pair for pair in wanted if pair[1].id not in found.later]
-        found.claims = _take(wanted, worker, now)
+        found.claims = _take(wanted, worker, now, began)
         taken = {c.transfer_row_id for c in found.claims}
         for _, transfer in wanted:
             if transfer.id not in taken:
@@ -143,7 +148,7 @@ DESCRIBED = (
 )
 
 
-def _uncovered(row_ids: Sequence[int], now: datetime) -> dict[int, str]:
+def _uncovered(row_ids: Sequence[int], clock: Callable[[], datetime]) -> dict[int, str]:
     """Why the account does not cover a transfer, after those before it. Asks the bank, outside any transaction."""
     rows = db.session.execute(
         select(
@@ -170,7 +175,7 @@ def _uncovered(row_ids: Sequence[int], now: datetime) -> dict[int, str]:
         for n, row in enumerate(group):
             total += row.amount_minor
             if balance.is_too_low(
-                organisation_id=organisation_id, rail=rail, currency=currency, amount_minor=total, now=now
+                organisation_id=organisation_id, rail=rail, currency=currency, amount_minor=total, clock=clock
             ):
                 # Only when it is the next one is it certain that there is too little.
                 words = [balance.TOO_LOW, *[_NOT_COVERED] * (len(group) - 1)] if n == 0 else []
@@ -274,7 +279,7 @@ def order_of(payout: Payout, transfer: Transfer) -> TransferOrder:
     )
 
 
-def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime) -> list[Claim]:
+def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime, began: float) -> list[Claim]:
     """Take them by one conditional UPDATE; whoever was faster keeps what they have.
 
     It looks at the details once more, as they are committed by now: what was read with the lock of the payout's row may
@@ -298,7 +303,7 @@ def _take(wanted: Sequence[tuple[Payout, Transfer]], worker: str, now: datetime)
         .execution_options(synchronize_session=False)
     ).all()
     sends = {row.id: row.sends for row in taken}
-    claims = [Claim(i, rails[i], orders[i], sends[i], now + LEASE) for i in orders if i in sends]
+    claims = [Claim(i, rails[i], orders[i], sends[i], now + LEASE, began) for i in orders if i in sends]
     before, after = TransferState.QUEUED.value, TransferState.SUBMITTING.value
     settlement.keep_events(
         [EventDraft(c.transfer_row_id, "worker", before, after, request={"worker": worker}) for c in claims],
