@@ -270,3 +270,7 @@ class PayoutMethod(Base):
     replaced_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
     payee: Mapped[Payee] = relationship(back_populates="methods")
+
+
+# A payee is related to its wanted change of details: whoever knows payees knows those too, however it came to them.
+from webapp.people.changes import models as _changes  # noqa: E402, F401
