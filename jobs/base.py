@@ -94,7 +94,7 @@ def _carry_out(claimed: Sequence[Claimed]) -> None:
         with transaction():
             done = [message.id for message, reply in zip(claimed, replies, strict=True) if reply is None]
             if done:
-                outbox.finish_all(message_ids=done, now=utc_now())
+                outbox.finish_all(message_ids=done, worker=claimed[0].worker, now=utc_now())
             for message, reply in zip(claimed, replies, strict=True):
                 if isinstance(reply, Later):
                     outbox.postpone(claimed=message, later=reply)

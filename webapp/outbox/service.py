@@ -26,6 +26,8 @@ from webapp.outbox.models import OutboxMessage
 MAXIMUM_ATTEMPTS = 12
 # Longer than any single effect takes; when a worker dies, another takes the message after it.
 LEASE = timedelta(minutes=2)
+# Longer than a batch of them takes, with a slow bank asked one by one.
+LEASE_OF_MANY = timedelta(minutes=6)
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def claim_next(*, queue_name: str, worker: str, now: datetime) -> Claimed | None
 def claim_some(*, queue_name: str, worker: str, now: datetime, sizes: Mapping[str, int]) -> Sequence[Claimed]:
     """Take the oldest due message of a queue, and further ones of its kind up to `sizes` of it, oldest first.
 
-    Empty when nothing is due. A kind without a size is taken one by one. Commit before working on them.
+    Empty when nothing is due. A kind without a size is taken one by one; those with one are held for longer, because
+    they are worked on together. Commit before working on them.
     """
     due_here = (
         select(OutboxMessage.id, OutboxMessage.kind)
@@ -193,8 +196,9 @@ def claim_some(*, queue_name: str, worker: str, now: datetime, sizes: Mapping[st
     if (size := sizes.get(first.kind, 1)) > 1:
         others = due_here.where(OutboxMessage.kind == first.kind, OutboxMessage.id != first.id)
         ids += [row.id for row in db.session.execute(others.limit(size - 1))]
+    lease = LEASE_OF_MANY if first.kind in sizes else LEASE
     taken = db.session.execute(
-        _taking(among(OutboxMessage.id, ids), worker, now).returning(
+        _taking(among(OutboxMessage.id, ids), worker, now, lease).returning(
             OutboxMessage.id, OutboxMessage.kind, OutboxMessage.reference_id, OutboxMessage.attempts
         )
     )
@@ -208,12 +212,12 @@ def claim(*, message_id: int, worker: str, now: datetime) -> bool:
     return bool(result.rowcount == 1)
 
 
-def _taking(which: ColumnElement[bool], worker: str, now: datetime) -> Any:
+def _taking(which: ColumnElement[bool], worker: str, now: datetime, lease: timedelta = LEASE) -> Any:
     return (
         update(OutboxMessage)
         .where(which, _is_due(now))
         .values(
-            lease_until=now + LEASE,
+            lease_until=now + lease,
             leased_by=worker[:120],
             attempts=OutboxMessage.attempts + 1,
         )
@@ -221,16 +225,16 @@ def _taking(which: ColumnElement[bool], worker: str, now: datetime) -> Any:
     )
 
 
-def finish(*, message_id: int, now: datetime) -> None:
-    """The effect has happened; the message is never looked at again."""
-    finish_all(message_ids=[message_id], now=now)
+def finish(*, message_id: int, worker: str, now: datetime) -> None:
+    """The effect has happened; the message is never looked at again. One that another worker holds by now is theirs."""
+    finish_all(message_ids=[message_id], worker=worker, now=now)
 
 
-def finish_all(*, message_ids: Collection[int], now: datetime) -> None:
+def finish_all(*, message_ids: Collection[int], worker: str, now: datetime) -> None:
     """The same for several at once."""
     db.session.execute(
         update(OutboxMessage)
-        .where(among(OutboxMessage.id, message_ids))
+        .where(among(OutboxMessage.id, message_ids), OutboxMessage.leased_by == worker[:120])
         .values(done_at=now, lease_until=None, last_error="")
         .execution_options(synchronize_session=False)
     )

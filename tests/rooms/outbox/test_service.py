@@ -88,7 +88,7 @@ def test_a_finished_message_is_never_looked_at_again(database: Flask, now: datet
     taken = claim(now)
     assert taken is not None
     with transaction():
-        outbox.finish(message_id=taken.id, now=now)
+        outbox.finish(message_id=taken.id, worker=taken.worker, now=now)
     assert claim(now + timedelta(days=1)) is None
 
 
@@ -130,8 +130,10 @@ def test_a_worker_that_lost_its_lease_does_not_disturb_the_next(database: Flask,
     assert fast is not None
     with transaction():
         outbox.fail(claimed=slow, error="too late", now=late)
+        outbox.finish(message_id=slow.id, worker=slow.worker, now=late)
         outbox.postpone(claimed=slow, later=Later(late, "too late"))
     assert (row().leased_by, row().last_error) == ("fast", "")
+    assert row().done_at is None
     assert claim(late, "third") is None
 
 
@@ -157,9 +159,25 @@ def test_messages_of_a_kind_are_taken_together_oldest_first(database: Flask, now
     assert take({"a": 3}, "two") == [("b", 1, 1)]
     assert take({}, "two") == [("a", 4, 1)]
     assert take({"a": 3}) == []
-    with transaction():
-        outbox.finish_all(message_ids=[m.id for m in db.session.query(OutboxMessage)], now=now)
-    assert db.session.query(OutboxMessage).filter(OutboxMessage.done_at.is_(None)).count() == 0
+    for worker, left in (("one", 2), ("two", 0)):
+        with transaction():
+            everything = [m.id for m in db.session.query(OutboxMessage)]
+            outbox.finish_all(message_ids=everything, worker=worker, now=now)
+        # Each finishes what it holds itself.
+        assert db.session.query(OutboxMessage).filter(OutboxMessage.done_at.is_(None)).count() == left
+
+
+def test_what_is_taken_together_is_held_for_longer(database: Flask, now: datetime) -> None:
+    add(now)
+
+    def take(at: datetime) -> int:
+        with transaction():
+            sizes = {"test.effect": 10}
+            return len(outbox.claim_some(queue_name="mail", worker="w", now=at, sizes=sizes))
+
+    assert take(now) == 1
+    assert take(now + outbox.LEASE + timedelta(seconds=1)) == 0
+    assert take(now + outbox.LEASE_OF_MANY + timedelta(seconds=1)) == 1
 
 
 def test_what_was_collected_goes_with_its_transaction(database: Flask, now: datetime) -> None:
