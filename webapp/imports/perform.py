@@ -27,6 +27,9 @@ from webapp.people.models import Organisation
 log = structlog.get_logger()
 
 CHUNK = 500
+# What waits for the commit: of this, events and effects are rows that a savepoint does not know of.
+_ROWS = ("audit", "outbox")
+_COLLECTED = (*_ROWS, "after_commit", "rung")
 REPEAT, REFUSED = "repeat", "refused"
 _BROKE = "Something went wrong on our side; nothing of this row was stored."
 
@@ -57,14 +60,14 @@ def template_rows(kind: Kind) -> tuple[list[str], list[list[str]]]:
 
 @contextmanager
 def without_echo() -> Iterator[None]:
-    """What is undone in the block leaves neither audit events nor rings of queues behind."""
+    """What is undone in the block leaves neither audit events nor effects nor rings of queues behind."""
     session = db.session()
-    kept = {name: session.info[name] for name in ("audit", "after_commit", "rung") if name in session.info}
+    kept = {name: session.info[name] for name in _COLLECTED if name in session.info}
     copies = {name: type(value)(value) for name, value in kept.items()}
     try:
         yield
     finally:
-        for name in ("audit", "after_commit", "rung"):
+        for name in _COLLECTED:
             session.info.pop(name, None)
         session.info.update(copies)
 
@@ -79,8 +82,7 @@ def apply_row(
     """
     if not row.problems and importer.is_repeat(row):
         return REPEAT, []
-    events = db.session.info.get("audit")
-    known = len(events) if events is not None else 0
+    known = {name: len(db.session.info.get(name) or []) for name in _ROWS}
     try:
         with db.session.begin_nested():
             if row.problems:
@@ -95,8 +97,9 @@ def apply_row(
             raise
         log.error("import.row_broke", line=row.line, exc_info=error)
         problems = [*row.problems, Problem(row.line, "", "", _BROKE)]
-    # The savepoint took the row back; its events must not stay.
-    del (db.session.info.get("audit") or [])[known:]
+    # The savepoint took the row back; its events and effects must not stay.
+    for name, count in known.items():
+        del (db.session.info.get(name) or [])[count:]
     return REFUSED, problems
 
 
