@@ -33,7 +33,7 @@ def problems(sim: Simulator, organisation_id: int) -> Iterator[str]:
               on=datetime.fromtimestamp(row["at"] / 1000, UTC).date())
         for row in lines
     ]  # fmt: skip
-    data = camt(entries, currency="INR", on=max(days) + timedelta(days=3))
+    data = camt(entries, currency="INR", on=max(days) + timedelta(days=3), since=min(days))
     organisation = db.session.get_one(Organisation, organisation_id)
     actor = actor_of(factories.user(organisation=organisation, role="admin"))
     reference = work.take(

@@ -147,12 +147,16 @@ def camt(
     version: str = "08",
     number: str = "1",
     on: date = DAY,
+    since: date | None = None,
 ) -> bytes:
-    """A camt.053 file with one statement; the closing balance follows from the entries unless given."""
+    """A camt.053 file with one statement; the closing balance follows from the entries unless given.
+
+    It is about the days from `since`, by default the day `on` alone.
+    """
     if closing is None and opening is not None:
         closing = opening + sum(e.amount for e in entries if e.status == "BOOK")
     balances = ""
-    for code, value, day in (("OPBD", opening, on - timedelta(days=1)), ("CLBD", closing, on)):
+    for code, value, day in (("OPBD", opening, (since or on) - timedelta(days=1)), ("CLBD", closing, on)):
         if value is not None:
             balances += (
                 f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>{_money(value, currency)}"
