@@ -123,7 +123,8 @@ def test_fifty_are_one_confirmation_away_in_three_clicks(clerk: Page, demo: Demo
 def test_fifty_are_one_confirmation_away_in_sixteen_keys(clerk: Page, demo: Demo) -> None:
     clerk.goto(f"{demo.address}/admin/approvals")
     hand, pressed = Keyboard(clerk), 0
-    for key in ("j", "Shift+Tab", "Shift+Tab"):
+    # Back over the headings that order the list: the box stands before them.
+    for key in ("j", *["Shift+Tab"] * 8):
         clerk.keyboard.press(key)
         pressed += 1
         if clerk.evaluate("document.activeElement.dataset.selectAll !== undefined"):
@@ -131,7 +132,7 @@ def test_fifty_are_one_confirmation_away_in_sixteen_keys(clerk: Page, demo: Demo
     everything = clerk.get_by_label("Select all on this page")
     if not everything.evaluate("node => node === document.activeElement"):
         hand.reach(everything)
-        raise AssertionError("the box for the whole page is not next to the first row")
+        raise AssertionError("the box for the whole page is not near the first row")
     clerk.keyboard.press("Space")
     clerk.keyboard.press("a")
     pressed += 2

@@ -104,7 +104,7 @@ def test_what_arrived_or_was_refused_is_not_kept(page: Page, demo: Demo) -> None
 def test_sign_out_drops_it(page: Page, demo: Demo) -> None:
     sign_in(page, demo, ADMIN)
     page.evaluate("sessionStorage.setItem('unsent', JSON.stringify({said: []}))")
-    page.locator("details[data-menu] summary").click()
+    page.locator("details.menu > summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile("/sign-in"))
     assert _kept(page) is None
