@@ -76,9 +76,7 @@ def list_page(
     """A list with its filter: rows alone for htmx, the whole page otherwise; 422 where the filter cannot be read."""
     endpoint = f"{area.prefix}.{tab}"
     files = (
-        {f"{kind}_href": listing.address(f"{area.prefix}.{export}", format=kind) for kind in ("csv", "xlsx")}
-        if export
-        else {}
+        {f"{kind}_href": listing.address(export, format=kind) for kind in ("csv", "xlsx")} if export else {}
     )
     return (
         render_template(

@@ -10,12 +10,12 @@ from wtforms.validators import Length, Optional, ValidationError
 from webapp.kernel.clock import start_of_day
 from webapp.payouts.lists import Standing
 from webapp.payouts.states import PayoutState
-from webapp.programs.rentals.form_fields import day_field, say_days
 from webapp.programs.rentals.lists import AGES, ChargeFilter, PaymentFilter
 from webapp.programs.rentals.models import ChargeState, LeaseState, PaymentSource, PaymentState, ReturnKind
 from webapp.programs.rentals.payout_rows import OwnerPayoutFilter
 from webapp.programs.rentals.queries import LeaseFilter, PropertyFilter
 from webapp.web.fields import all_optional, options, strip
+from webapp.web.form_fields import day_field, say_days
 
 
 def _search(label: str = "Search") -> StringField:

@@ -23,7 +23,10 @@ from webapp.programs.rentals.drafts import (
     TermsDraft,
     WithholdingDraft,
 )
-from webapp.programs.rentals.form_fields import (
+from webapp.programs.rentals.models import Lease, Property, Tenant
+from webapp.programs.rentals.rules import Band
+from webapp.web.fields import options, strip
+from webapp.web.form_fields import (
     ActForm,
     AmountField,
     PercentField,
@@ -33,9 +36,6 @@ from webapp.programs.rentals.form_fields import (
     reason_field,
     required,
 )
-from webapp.programs.rentals.models import Lease, Property, Tenant
-from webapp.programs.rentals.rules import Band
-from webapp.web.fields import options, strip
 
 Choices = Sequence[tuple[str, str]]
 PERS = (("payment", "each payment"), ("month", "the calendar month"), ("year", "the tax year, from 1 April"))
@@ -318,7 +318,7 @@ class RentForm(ActForm):
 class ReasonForm(ActForm):
     """Why something is done."""
 
-    reason = reason_field()
+    reason = reason_field(example="Entered for the wrong flat.")
 
 
 class PaymentForm(ActForm):

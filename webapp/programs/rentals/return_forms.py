@@ -7,9 +7,9 @@ from typing import Any
 from wtforms import SelectField
 from wtforms.validators import InputRequired, Optional
 
-from webapp.programs.rentals.form_fields import ActForm, AmountField, optional, reason_field, required
 from webapp.programs.rentals.models import Choice, ExcessTo
 from webapp.web.fields import options
+from webapp.web.form_fields import ActForm, AmountField, optional, reason_field, required
 
 
 class RefundForm(ActForm):

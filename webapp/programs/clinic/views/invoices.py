@@ -47,8 +47,8 @@ def index() -> ResponseReturnValue:
         page = page_of(lists.list_invoices(g.organisation.id, form.chosen()), Invoice.id, "invoice")
     paid = lists.payouts_by_invoice([invoice.id for invoice in page.items])
     return list_page(
-        AREA, "clinic/invoices.html", form, "invoices", is_valid=is_valid, export="invoices_export", page=page,
-        rows=[invoice_row(invoice, paid.get(invoice.id, [])) for invoice in page.items], sums=_sums(),
+        AREA, "clinic/invoices.html", form, "invoices", is_valid=is_valid, export="admin.clinic.invoices_export",
+        page=page, rows=[invoice_row(invoice, paid.get(invoice.id, [])) for invoice in page.items], sums=_sums(),
     )  # fmt: skip
 
 

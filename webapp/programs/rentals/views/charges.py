@@ -14,12 +14,12 @@ from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.rentals import charging, lists, pay_links
 from webapp.programs.rentals.filters import ArrearsFilterForm, ChargeFilterForm
-from webapp.programs.rentals.form_fields import ActForm
 from webapp.programs.rentals.forms import ReasonForm
 from webapp.programs.rentals.models import ChargeState, PaymentSource, PaymentState, RentCharge
 from webapp.programs.rentals.views import common, pictures
 from webapp.web import filters
 from webapp.web.exports import csv_response, xlsx_response
+from webapp.web.form_fields import ActForm
 from webapp.web.htmx import see_other
 
 LIST, LATE = "admin.rentals.charges", "admin.rentals.arrears"
@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
         query = lists.list_charges(g.organisation.id, common.today(), form.chosen())
         page = common.page_of(query, RentCharge.id, "rent")
     return common.list_page(
-        "charges", form, LIST, "charges", is_valid=is_valid, page=page, rows=[row(each) for each in page.items],
+        "charges", form, is_valid=is_valid, page=page, rows=[row(each) for each in page.items],
         export="admin.rentals.charges_export",
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def arrears() -> ResponseReturnValue:
         rows = _late_rows(page.items)
     ages = lists.arrears_by_age(g.organisation.id, today)
     return common.list_page(
-        "arrears", form, LATE, "arrears", is_valid=is_valid, page=page, rows=rows,
+        "arrears", form, is_valid=is_valid, page=page, rows=rows,
         figures=[pictures.arrears(code, found) for code, found in sorted(ages.items())],
         export="admin.rentals.arrears_export",
     )  # fmt: skip

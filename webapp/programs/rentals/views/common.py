@@ -1,147 +1,72 @@
-"""Shared by the admins' pages of rentals: lists, small forms with one act, words."""
+"""Shared by the admins' pages of rentals: their part of the portal, lists, small forms with one act, words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from flask import flash, g, render_template, request
+from flask import request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select
 from wtforms import Form
 
-from webapp.database import transaction
-from webapp.kernel.clock import local_date, utc_now
-from webapp.kernel.errors import Conflict, Invalid
-from webapp.kernel.money import Money
-from webapp.payouts.views import listing
-from webapp.people.forms import attach
-from webapp.people.views.session import may_change
-from webapp.programs.rentals.form_fields import ActForm
+from webapp.kernel.clock import utc_now
+from webapp.payouts.views import program_pages
+from webapp.payouts.views.program_pages import (
+    NO_PAGE,
+    Area,
+    form_of,
+    in_dialog,
+    money,
+    page_of,
+    percent_words,
+    sums_words,
+    today,
+)
 from webapp.programs.rentals.models import Lease, Property
 from webapp.programs.rentals.words import share_words
-from webapp.web.htmx import is_fragment, see_other
-from webapp.web.pagination import Page, capped_count, keyset
 
-__all__ = ["share_words"]
-NO_PAGE: Page[Any] = Page([], None, None)
+__all__ = [
+    "NO_PAGE",
+    "form_of",
+    "in_dialog",
+    "money",
+    "page_of",
+    "percent_words",
+    "share_words",
+    "sums_words",
+    "today",
+]
+AREA = Area(
+    "admin.rentals",
+    "Rentals",
+    (
+        ("index", "Overview"),
+        ("payouts", "Owners' payouts"),
+        ("payments", "Payments"),
+        ("charges", "Rents"),
+        ("arrears", "Arrears"),
+        ("waiting", "Waiting shares"),
+        ("returns", "Returned rent"),
+        ("leases", "Leases"),
+        ("properties", "Properties"),
+        ("tenants", "Tenants"),
+        ("owners", "Owners"),
+        ("terms", "Terms"),
+        ("figures", "Figures"),
+    ),
+)
+act_page = partial(program_pages.act_page, AREA)
 
 
-def today() -> date:
-    """The organisation's own day."""
-    return local_date(utc_now(), g.organisation.timezone)
-
-
-def money(minor: int, currency: str) -> Money:
-    """An amount of minor units."""
-    return Money(minor, currency)
-
-
-def form_of(kind: Callable[..., Any], currency: str = "", **values: Any) -> Any:
-    """A form that reads amounts in `currency`, by default the organisation's."""
-    here = g.organisation
-    return kind(currency=currency or here.currency, locale=here.locale, **values)
-
-
-def page_of(query: Select[Any], key: Any, noun: str, many: str = "", **how: Any) -> Page[Any]:
-    """The page of a list that the address names, with the words of its count: "1 lease", "10,000+ leases"."""
-    found = keyset(query, key, **how)
-    count = capped_count(query, key)
-    words = f"{count} {noun}" if count == "1" else f"{count} {many or noun + 's'}"
-    return Page(found.items, found.previous_href, found.next_href, words)
-
-
-def list_page(
-    template: str, form: Form, endpoint: str, tab: str, *, is_valid: bool, export: str = "", **context: Any
-) -> ResponseReturnValue:
-    """A list with its filter: rows alone for htmx, the whole page otherwise; 422 where the filter cannot be read."""
-    files = (
-        {f"{kind}_href": listing.address(export, format=kind) for kind in ("csv", "xlsx")} if export else {}
-    )
-    return (
-        render_template(
-            f"rentals/{template}.html",
-            form=form,
-            endpoint=endpoint,
-            tab=tab,
-            chips=listing.chips(form, endpoint) if is_valid else [],
-            fragment=is_fragment(),
-            may_change=may_change(),
-            now=utc_now(),
-            has_errors=not is_valid,
-            **files,
-            **context,
-        ),
-        200 if is_valid else 422,
-    )
+def list_page(tab: str, form: Form, **context: Any) -> ResponseReturnValue:
+    """A list of rentals with its filter, as `program_pages.list_page` answers it."""
+    return program_pages.list_page(AREA, f"rentals/{tab}.html", form, tab, **context)
 
 
 def is_sent() -> bool:
     """Whether the form of the page was sent, and not only opened."""
     return request.method == "POST"
-
-
-def in_dialog() -> bool:
-    """Whether the answer goes into the dialog of the page."""
-    return request.headers.get("HX-Target") == "dialog"
-
-
-def act_page(
-    form: ActForm,
-    *,
-    title: str,
-    button: str,
-    back: tuple[str, str],
-    call: Callable[[], str],
-    facts: Sequence[tuple[str, Any]] = (),
-    explains: str = "",
-    tone: str = "primary",
-    fill: Callable[[], object] | None = None,
-    crumbs: Sequence[tuple[str, str]] = (),
-) -> ResponseReturnValue:
-    """A page of one small form: GET shows it, POST does it. 422 and 409 keep what was written.
-
-    `back` is the address and the name of the record; `call` does the act and answers what to say; `fill` shows what
-    is proposed when the form is opened.
-    """
-
-    def page(code: int, conflict: str = "") -> ResponseReturnValue:
-        return (
-            render_template(
-                "rentals/act.html",
-                form=form,
-                heading=title,
-                button=button,
-                back_href=back[0],
-                back_label=back[1],
-                crumbs=crumbs,
-                facts=list(facts),
-                explains=explains,
-                tone=tone,
-                conflict=conflict,
-                in_dialog=in_dialog(),
-                has_errors=code == 422,
-            ),
-            code,
-        )
-
-    if request.method != "POST":
-        if fill is not None:
-            fill()
-        return page(200)
-    if not form.validate():
-        return page(422)
-    try:
-        with transaction():
-            said = call()
-    except Invalid as error:
-        attach(form, error)
-        return page(422)
-    except Conflict as error:
-        return page(409, error.message)
-    flash(said, "success")
-    return see_other(back[0])
 
 
 def tenants_of(lease: Lease) -> str:
@@ -158,21 +83,6 @@ def owners_words(place: Property) -> list[tuple[str, str]]:
     """(name, share) of each owner of a property."""
     total = sum(share.weight for share in place.shares)
     return [(share.payee.name, share_words(share.weight, total)) for share in place.shares]
-
-
-def percent_words(value: Any) -> str:
-    """A percentage without needless zeros: "8 %"."""
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{text} %"
-
-
-def sums_words(amounts: Sequence[Money]) -> str:
-    """Amounts of different currencies side by side, never added."""
-    from webapp.web.filters import money as say
-
-    return " and ".join(say(amount) for amount in amounts)
 
 
 def span_words(minutes: int) -> str:

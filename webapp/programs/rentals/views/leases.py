@@ -23,7 +23,6 @@ from webapp.web import filters
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
-LIST = "admin.rentals.leases"
 EXPORT_HEADERS = (
     "Reference", "Your reference", "Property", "Unit", "Tenants", "Currency", "Rent", "Deposit", "Due day",
     "First day", "Last day", "State",
@@ -38,7 +37,7 @@ def index() -> ResponseReturnValue:
         query = queries.list_leases(g.organisation.id, form.chosen(), today)
         page = common.page_of(query, Lease.id, "lease")
     return common.list_page(
-        "leases", form, LIST, "leases", is_valid=is_valid, page=page, rows=[row(lease) for lease in page.items],
+        "leases", form, is_valid=is_valid, page=page, rows=[row(lease) for lease in page.items],
         export="admin.rentals.leases_export",
     )  # fmt: skip
 

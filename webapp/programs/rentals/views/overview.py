@@ -80,6 +80,7 @@ def index() -> ResponseReturnValue:
     ages = lists.arrears_by_age(here.id, common.today())
     return render_template(
         "rentals/index.html",
+        area=common.AREA,
         tasks=tasks(db.session.execute(select(*columns(here.id))).one()),
         payment_sums=payments.sums(),
         payout_sums=payouts.sums(),
@@ -102,6 +103,7 @@ def plots() -> ResponseReturnValue:
     forecast = figures.forecast(here.id, here.currency, here.timezone, now)
     return render_template(
         "rentals/figures.html",
+        area=common.AREA,
         rankings=[figure for figure in found if figure is not None],
         forecast=pictures.forecast(forecast, _short(here.currency, here.locale)),
         tab="figures",

@@ -15,8 +15,6 @@ from webapp.programs.rentals.filters import OwnerFilterForm
 from webapp.programs.rentals.views import common
 from webapp.web.htmx import see_other
 
-LIST = "admin.rentals.owners"
-
 
 def index() -> ResponseReturnValue:
     """The list."""
@@ -33,7 +31,7 @@ def index() -> ResponseReturnValue:
             }
             for line in owner_lists.lines(page.items, utc_now())
         ]
-    return common.list_page("owners", form, LIST, "owners", is_valid=is_valid, page=page, rows=rows)
+    return common.list_page("owners", form, is_valid=is_valid, page=page, rows=rows)
 
 
 def ask(reference: str) -> ResponseReturnValue:

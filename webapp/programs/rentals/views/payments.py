@@ -73,7 +73,7 @@ def index() -> ResponseReturnValue:
         query = lists.list_payments(g.organisation.id, form.chosen(g.organisation.timezone))
         page = common.page_of(query, RentPayment.id, "payment")
     return common.list_page(
-        "payments", form, LIST, "payments", is_valid=is_valid, page=page, rows=[row(each) for each in page.items],
+        "payments", form, is_valid=is_valid, page=page, rows=[row(each) for each in page.items],
         sums=sums(), export="admin.rentals.payments_export",
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def index() -> ResponseReturnValue:
                     f"{count} payout" if count == "1" else f"{count} payouts")  # fmt: skip
         rows = _rows(page.items)
     return common.list_page(
-        "payouts", form, LIST, "payouts", is_valid=is_valid, page=page, rows=rows, sums=sums(),
+        "payouts", form, is_valid=is_valid, page=page, rows=rows, sums=sums(),
         can_select=may_change() and bool(rows), check_href=url_for("admin.approvals.check"),
         everything=_everything(form) if is_valid and rows and may_change() else None,
         export="admin.rentals.payouts_export",

@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, require_change
 from webapp.programs.rentals import queries, switching
-from webapp.programs.rentals.form_fields import ActForm
 from webapp.programs.rentals.forms import UnitForm
 from webapp.programs.rentals.models import Property
 from webapp.programs.rentals.views import common
+from webapp.web.form_fields import ActForm
 
 OFF = "What was let and paid stays in the books. It is not let any more until it is switched on again."
 ON = "It can be let again."

@@ -33,7 +33,6 @@ from webapp.web import filters
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
-LIST = "admin.rentals.properties"
 BLANK_ROWS = 2
 MAXIMUM_ROWS = 50
 EXPORT_HEADERS = (
@@ -55,7 +54,7 @@ def index() -> ResponseReturnValue:
         for place in page.items
     ]
     return common.list_page(
-        "properties", form, LIST, "properties", is_valid=is_valid, page=page, rows=rows,
+        "properties", form, is_valid=is_valid, page=page, rows=rows,
         export="admin.rentals.properties_export",
     )  # fmt: skip
 

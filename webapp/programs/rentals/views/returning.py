@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
         debts = lists.debts_of([row.id for row, _ in page.items])
         rows = [return_row(row, payment, debts.get(row.id, [])) for row, payment in page.items]
     return common.list_page(
-        "returns", form, LIST, "returns", is_valid=is_valid, page=page, rows=rows,
+        "returns", form, is_valid=is_valid, page=page, rows=rows,
         owing=lists.owed_by_owners(g.organisation.id),
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def waiting() -> ResponseReturnValue:
         }
         for share in page.items
     ]
-    return common.list_page("waiting", ListFilter(), WAITING, "waiting", is_valid=True, page=page, rows=rows)
+    return common.list_page("waiting", ListFilter(), is_valid=True, page=page, rows=rows)
 
 
 def decide(share_id: int) -> ResponseReturnValue:

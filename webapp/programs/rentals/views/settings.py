@@ -29,6 +29,7 @@ def show() -> ResponseReturnValue:
         )
     return render_template(
         "rentals/terms.html",
+        area=common.AREA,
         terms=[terms_words(row) for row in queries.terms_of(organisation.id, None)],
         rules=[
             {

@@ -14,7 +14,6 @@ from webapp.kernel.money import Money
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.rentals import booking, collecting, left, lists, return_lists, returns, settling
-from webapp.programs.rentals.form_fields import ActForm
 from webapp.programs.rentals.models import (
     Choice,
     DecisionState,
@@ -28,6 +27,7 @@ from webapp.programs.rentals.views import common
 from webapp.programs.rentals.views.returning import STATES, return_row
 from webapp.web import filters
 from webapp.web.fields import options
+from webapp.web.form_fields import ActForm
 from webapp.web.htmx import see_other
 
 Facts = list[tuple[str, Any]]

@@ -19,8 +19,6 @@ from webapp.programs.rentals.models import Tenant
 from webapp.programs.rentals.views import common, leases
 from webapp.web.htmx import see_other
 
-LIST = "admin.rentals.tenants"
-
 
 def index() -> ResponseReturnValue:
     """The list."""
@@ -34,7 +32,7 @@ def index() -> ResponseReturnValue:
         {"tenant": t, "homes": [(lease, common.home_of(lease)) for lease in homes.get(t.id, [])]}
         for t in page.items
     ]
-    return common.list_page("tenants", form, LIST, "tenants", is_valid=is_valid, page=page, rows=rows)
+    return common.list_page("tenants", form, is_valid=is_valid, page=page, rows=rows)
 
 
 def show(reference: str) -> ResponseReturnValue:
