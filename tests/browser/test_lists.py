@@ -110,9 +110,11 @@ def test_arrivals_are_said_without_moving_a_row_and_not_while_nobody_looks(clerk
     link = clerk.get_by_role("link", name=re.compile(r"^\d+ new payouts?\. Show$"))
     expect(link).to_be_visible()
     assert first.bounding_box() == before
-    with clerk.expect_request(ARRIVED) as again:
+    # The whole answer is waited for: it must not be taken for that of the next question.
+    with clerk.expect_response(ARRIVED) as again:
         clerk.clock.fast_forward(HALF_A_MINUTE)
     assert "said=" in again.value.url
+    again.value.finished()
     clerk.evaluate(HIDDEN, True)
     clerk.clock.fast_forward(HALF_A_MINUTE)
     clerk.evaluate(HIDDEN, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -121,12 +121,23 @@ def _statement(file: StatementFile, part: StatementPart, account_id: int | None)
         account_id=account_id,
         number=part.number[:120],
         currency=part.currency,
-        # An opening balance is dated on the first day, or on the one before: the lines say which.
-        begins_on=min(days) if days else part.closing_on or part.opening_on,
+        begins_on=_begins_on(part, days),
         opening_minor=part.opening_minor,
         closing_minor=part.closing_minor,
         closing_on=max([*days, part.closing_on] if part.closing_on else days, default=None),
     )
+
+
+def _begins_on(part: StatementPart, days: list[date]) -> date | None:
+    """The first day that a statement speaks of, also one without a line on that day, or without any line.
+
+    An opening balance is dated on the first day, or on the one before: a line on its own day says the former.
+    """
+    known = list(days)
+    if part.opening_on is not None:
+        after = part.opening_on + timedelta(days=1)
+        known.append(min(after, part.closing_on) if part.closing_on else after)
+    return min(known, default=part.closing_on)
 
 
 def rows_of(file: StatementFile, part: StatementPart, account_id: int | None) -> Iterator[dict[str, Any]]:

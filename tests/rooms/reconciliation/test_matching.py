@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 from flask import Flask
 
-from tests.rooms.reconciliation.world import Entry, World, camt, world
+from tests.rooms.reconciliation.world import DAY, Entry, World, camt, world
 from webapp.providers.ports import Outcome
 
 
@@ -128,3 +130,23 @@ def test_one_booking_with_its_parts_is_split_into_them(place: World) -> None:
     place.compare(camt([Entry(-750, "BATCH", parts=parts)]))
     assert {m.transfer_id for m in place.matches()} == {first.id, second.id}
     assert place.findings() == []
+
+
+@pytest.mark.parametrize("since", [DAY, DAY - timedelta(days=3)])
+def test_a_statement_without_any_line_names_what_is_missing_on_its_days(place: World, since: date) -> None:
+    transfer = place.paid(7_700)
+    place.compare(camt([], since=since, on=DAY + timedelta(days=2)))
+    assert [f.transfer_id for f in place.findings("ours_only")] == [transfer.id]
+
+
+def test_what_was_paid_before_the_first_line_and_after_the_opening_balance_is_missing(place: World) -> None:
+    missing, shown = place.paid(7_700), place.paid(8_800)
+    later = DAY + timedelta(days=2)
+    place.compare(camt([Entry(-8_800, end_to_end=shown.transfer_id, on=later)], since=DAY, on=later))
+    assert [f.transfer_id for f in place.findings("ours_only")] == [missing.id]
+
+
+def test_what_was_paid_before_a_statement_begins_is_not_missing_on_it(place: World) -> None:
+    place.paid(7_700)
+    place.compare(camt([], since=DAY + timedelta(days=1), on=DAY + timedelta(days=2)))
+    assert place.findings("ours_only") == []
