@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from flask_migrate import Migrate
@@ -24,7 +25,6 @@ from sqlalchemy import (
     String,
     any_,
     event,
-    inspect,
     literal,
     select,
 )
@@ -202,6 +202,23 @@ def transaction() -> Iterator[Session]:
         callback()
 
 
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """A part of the present transaction that is stored whole or not at all; what it raises passes through.
+
+    With its rows go the audit events and the effects that it asked for: they wait for the commit, and no savepoint of
+    the database knows of them.
+    """
+    counts = {name: len(db.session.info.get(name) or []) for name in ("audit", "outbox")}
+    try:
+        with db.session.begin_nested():
+            yield
+    except BaseException:
+        for name, count in counts.items():
+            del (db.session.info.get(name) or [])[count:]
+        raise
+
+
 def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> Row:
     """The one row that meets the conditions, read afresh and locked until the transaction ends. Raises NotFound.
 
@@ -216,10 +233,21 @@ def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> 
 
 def insert_ignoring_conflict(session: Session, model: Any, values: dict[str, Any]) -> bool:
     """INSERT … ON CONFLICT DO NOTHING on either engine; True when the row was inserted."""
-    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(model).values(**values).on_conflict_do_nothing()
+    statement = _insert_ignoring(model, session.get_bind().dialect.name)
+    return session.execute(statement, values).first() is not None
+
+
+@cache
+def _insert_ignoring(model: Any, dialect: str) -> Any:
+    """Written once: putting the statement together takes longer than executing it."""
+    table = model.__table__
     # The count of rows is not reliable for inserts on PostgreSQL; a returned key is.
-    return session.execute(statement.returning(*inspect(model).primary_key)).first() is not None
+    return upsert(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
+
+
+def upsert(table: Any, dialect: str) -> Any:
+    """An INSERT that can say ON CONFLICT, on either engine."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def insert_many(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from webapp import secrets
 from webapp.connections.rules import PROVIDERS, Provider
@@ -79,16 +79,16 @@ class Receiver:
     values: Mapping[str, str] = field(repr=False)
 
 
+_ACCOUNTS = ProviderAccount.__table__
+# Written once: every message of a provider asks it.
+_RECEIVER = select(
+    _ACCOUNTS.c.id, _ACCOUNTS.c.organisation_id, _ACCOUNTS.c.uid, _ACCOUNTS.c.credentials_encrypted
+).where(_ACCOUNTS.c.uid == bindparam("uid"), _ACCOUNTS.c.provider == bindparam("provider"))
+
+
 def find_receiver(provider: str, uid: str) -> Receiver | None:
     """The account whose address for messages this is, also while it is switched off: answers still come in."""
-    row = db.session.execute(
-        select(
-            ProviderAccount.id,
-            ProviderAccount.organisation_id,
-            ProviderAccount.uid,
-            ProviderAccount.credentials_encrypted,
-        ).where(ProviderAccount.uid == uid, ProviderAccount.provider == provider)
-    ).one_or_none()
+    row = db.session.execute(_RECEIVER, {"uid": uid, "provider": provider}).one_or_none()
     if row is None:
         return None
     envelope = secrets.key_ring().decrypt(row.credentials_encrypted, secrets.binding(CREDENTIALS_OF, row.uid))

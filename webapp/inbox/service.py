@@ -6,15 +6,15 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp import queue, secrets
 from webapp.audit import service as audit
 from webapp.connections.queries import Receiver
-from webapp.database import db, lock_row
+from webapp.database import db, lock_row, upsert
 from webapp.inbox import proving
 from webapp.inbox.models import MessageState, WebhookMessage
 from webapp.kernel.actor import Actor
@@ -55,24 +55,26 @@ def receive(account: Receiver, body: bytes, headers: Mapping[str, str], now: dat
         "received_at": now,
         "last_received_at": now,
     }
-    message_id, times = db.session.execute(_upsert(values, now)).one()
+    statement = _upsert(db.session().get_bind().dialect.name)
+    message_id, times = db.session.execute(statement, values).one()
     if times > 1:
         return False
     _ask(message_id, account.organisation_id, "1", now)
     return True
 
 
-def _upsert(values: dict[str, Any], now: datetime) -> Any:
-    insert: Any = postgresql.insert if db.session().get_bind().dialect.name == "postgresql" else sqlite.insert
-    return (
-        insert(WebhookMessage)
-        .values(**values)
-        .on_conflict_do_update(
-            index_elements=["account_id", "body_sha256"],
-            set_={"times_received": WebhookMessage.times_received + 1, "last_received_at": now},
-        )
-        .returning(WebhookMessage.id, WebhookMessage.times_received)
-    )
+@cache
+def _upsert(dialect: str) -> Any:
+    """Written once: putting the statement together takes longer than executing it."""
+    table = WebhookMessage.__table__
+    statement = upsert(table, dialect)
+    return statement.on_conflict_do_update(
+        index_elements=["account_id", "body_sha256"],
+        set_={
+            "times_received": table.c.times_received + 1,
+            "last_received_at": statement.excluded.last_received_at,
+        },
+    ).returning(table.c.id, table.c.times_received)
 
 
 def count_repeat(account: Receiver, body: bytes, now: datetime) -> bool:
