@@ -1,0 +1,1 @@
+"""Vehicle repairs charged to drivers by the week, and the weekly receipt that nets them against earnings."""
