@@ -46,6 +46,10 @@ class IllegalTransition(Conflict):
         self.action = action
 
 
+class BelowMinimum(Conflict):
+    """An account of the ledger does not hold what would be taken from it."""
+
+
 class StaleVersion(Conflict):
     """Somebody else changed the record since the page was shown."""
 

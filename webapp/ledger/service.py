@@ -18,7 +18,7 @@ from sqlalchemy.orm.util import identity_key
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict
+from webapp.kernel.errors import BelowMinimum, Conflict
 from webapp.kernel.money import Money
 from webapp.ledger import bulk
 from webapp.ledger.chart import account_for
@@ -313,7 +313,7 @@ def _insert_legs(
             session.expire(loaded)
 
 
-def _below_minimum(session: Session, refused: bulk.Refused) -> Conflict:
+def _below_minimum(session: Session, refused: bulk.Refused) -> BelowMinimum:
     account = session.execute(
         select(Account.code, Account.name, Account.currency, Account.balance_minor, Account.minimum_balance_minor)
         .where(Account.id == refused.account_id)
@@ -321,7 +321,7 @@ def _below_minimum(session: Session, refused: bulk.Refused) -> Conflict:
     balance = Money(account.balance_minor, account.currency)
     amount = Money(-refused.change, account.currency)
     minimum = Money(account.minimum_balance_minor, account.currency)
-    return Conflict(
+    return BelowMinimum(
         f"The account “{account.name}” ({account.code}) holds {balance.plain} {account.currency}; taking "
         f"{amount.plain} {account.currency} would leave less than its minimum of {minimum.plain}. "
         "Nothing was posted."
