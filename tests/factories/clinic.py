@@ -11,7 +11,7 @@ from typing import Any
 from tests.factories import people
 from tests.factories.people import FACTORY, stored
 from webapp.people.models import Organisation, Payee
-from webapp.programs.clinic import commission_rules, customers, invoicing, payments, settings, wallets
+from webapp.programs.clinic import commission_rules, customers, invoicing, paying, payments, settings, wallets
 from webapp.programs.clinic.drafts import (
     AppointmentDraft,
     CustomerDraft,
@@ -113,6 +113,14 @@ def paid(organisation: Organisation, about: Any, amount_minor: int = 100_00, **v
         row = invoice(organisation, about, amount_minor, **values)
         pay(row)
         return row
+
+
+def pay_out(row: Invoice) -> paying.Made:
+    """Press *Create payout*."""
+    with stored():
+        return paying.create_payout(
+            organisation_id=row.organisation_id, number=row.number, actor=FACTORY, now=WHEN
+        )
 
 
 def rule(organisation: Organisation, name: str = "Rule", **values: Any) -> CommissionRuleVersion:
