@@ -39,6 +39,7 @@ from webapp.programs.rentals import statement_section
 from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
+from webapp.programs.repairs import work as repairs
 from webapp.statements import month_runs
 from webapp.web.i18n import N_
 
@@ -55,6 +56,7 @@ REGISTERED = (
     inbox_tables,
     rentals,
     clinic,
+    repairs,
     hooks,
     rent_hooks,
     rent_lists,
