@@ -7,7 +7,7 @@ from flask import Flask
 from tests import factories
 from webapp.audit import service as audit
 from webapp.database import transaction
-from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
+from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
 from webapp.portals.views import tour
 
 
@@ -64,3 +64,16 @@ def test_a_tenants_browser_ticks_the_first_step_of_the_rents(database: Flask, no
 
 def test_other_organisations_have_no_tour(database: Flask) -> None:
     assert _done(factories.organisation().id, database, "elsewhere") == []
+
+
+def test_a_persons_refund_ticks_its_step_of_the_clinic(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    person = factories.actor_of(factories.user(organisation=house, role="admin"))
+    _event(house.id, "clinic:invoice:refunded", person, now)
+    assert _done(house.id, database, "carepoint") == [False] * 4 + [True, False]
+
+
+def test_the_schedules_run_ticks_nothing_of_the_clinic(database: Flask, now: datetime) -> None:
+    house = factories.organisation()
+    _event(house.id, "clinic:payouts:made", SCHEDULER, now)
+    assert not any(_done(house.id, database, "carepoint"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from webapp import config
-from webapp.demo import griha_people
+from webapp.demo import carepoint_people, griha_people
 from webapp.demo.people import ACCOUNTS, PASSWORD
 from webapp.embedded import valkey
 from webapp.embedded.supervisor import Child, Supervisor
@@ -83,12 +83,13 @@ def _children(
 
 
 def _announce(settings: config.Settings, started: float) -> None:
+    accounts = (*ACCOUNTS, *griha_people.ACCOUNTS, *carepoint_people.ACCOUNTS)
     lines = [
         "",
         f"Paydesk is ready after {time.monotonic() - started:.0f} s:  {settings.public_url}",
         "",
         f"Sign in with the password {PASSWORD} as",
-        *(f"  {email:<32} {name}" for email, name, _ in (*ACCOUNTS, *griha_people.ACCOUNTS)),
+        *(f"  {email:<32} {name}" for email, name, _ in accounts),
         "",
         f"Payment providers are simulated:  {settings.simulator_url}",
         "Demo data; no money moves. Press Ctrl-C to stop. Logs: " + str(settings.home / "logs"),

@@ -1,4 +1,4 @@
-"""The demo's data: 24 technicians, six months of work, payouts in every state; then the rents of `griha`.
+"""The demo's data: 24 technicians, six months of work, payouts in every state; then `griha`'s rents and a clinic.
 
 The same day gives the same data: every choice comes from one seeded generator, every date from today's.
 """
@@ -18,7 +18,7 @@ from sqlalchemy import delete, select
 
 from webapp.config import Settings, SettingsError
 from webapp.database import db, transaction
-from webapp.demo import changes, griha, people
+from webapp.demo import carepoint, changes, griha, people
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
@@ -77,6 +77,7 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     _present(cast, rng, present)
     _statements(cast, present)
     griha.seed(present)
+    carepoint.seed(present)
     return "The demo data is in."
 
 

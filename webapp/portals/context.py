@@ -56,6 +56,9 @@ DEMO_ACCOUNTS = (
     DemoAccount("Rentals: admin", "admin@griha.example"),
     DemoAccount("Rentals: approver", "approver@griha.example"),
     DemoAccount(N_("Rentals: owner"), "owner@griha.example"),
+    DemoAccount("Clinic: admin", "admin@carepoint.example"),
+    DemoAccount("Clinic: approver", "approver@carepoint.example"),
+    DemoAccount(N_("Clinic: practitioner"), "practitioner@carepoint.example"),
 )
 
 

@@ -85,7 +85,46 @@ RENTALS = (
         ("payouts:payout:reissued", "payouts:payout:cancelled"),
     ),
 )
-TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS}
+
+CLINIC = (
+    Step(
+        "Pay a practitioner from a paid invoice",
+        "Create payout names the real numbers first; one invoice is too large for the clinic's wallet, and says so.",
+        "admin.clinic.invoices",
+        ("payouts:payout:paid", "clinic:payouts:made"),
+    ),
+    Step(
+        "Record a customer's payment",
+        "Open an invoice that is not paid, or part paid; its state follows from the figures.",
+        "admin.clinic.invoices",
+        ("clinic:invoice:paid_in",),
+    ),
+    Step(
+        "Approve a withdrawal to the bank",
+        "A practitioner wants money of the wallet in the bank: it is held until somebody decides.",
+        "admin.approvals.index",
+        ("payouts:payout:approved", "payouts:payout:rejected"),
+    ),
+    Step(
+        "Put a failed withdrawal right",
+        "Jasper's account is closed: ask for new details and try again, or cancel it; the wallet gets it back.",
+        "admin.payouts.index",
+        ("payouts:payout:retried", "payouts:payout:reissued", "payouts:payout:cancelled"),
+    ),
+    Step(
+        "Refund an invoice that was paid out",
+        "The practitioner gives back their part at its own rate: from the wallet, or from the next payout.",
+        "admin.clinic.invoices",
+        ("clinic:invoice:refunded",),
+    ),
+    Step(
+        "Decide about a commission rule",
+        "The admin asked for one; the approver sees what it would have changed, and accepts or refuses.",
+        "admin.clinic.rules",
+        ("clinic:commission_rule:accepted", "clinic:commission_rule:refused"),
+    ),
+)
+TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS, "carepoint": CLINIC}
 
 
 def steps(organisation_id: int, slug: str) -> list[dict[str, str | None]]:
