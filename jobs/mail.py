@@ -226,6 +226,11 @@ def _statement_facts(document_id: int) -> work.StatementFacts:
         currency=document.currency,
         closing_minor=document.closing_minor or 0,
         is_reissue=document.replaces_id is not None,
+        balances=tuple(
+            (section["balance_title"], section["closing_minor"])
+            for section in (document.facts or {}).get("sections", ())
+            if section["closing_minor"]
+        ),
     )
 
 

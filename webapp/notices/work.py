@@ -219,6 +219,8 @@ class StatementFacts:
     currency: str
     closing_minor: int
     is_reissue: bool = False
+    # What programs hold beside it, by their own words: a wallet, rent that is held.
+    balances: tuple[tuple[str, int], ...] = ()
 
 
 def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
@@ -228,10 +230,13 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
     to = recipients.of_payee(payee)
     if to is None or not preferences.wants("statement", user_id=payee.user_id, payee_id=payee.id):
         return None
-    closing = say_money(
-        Money(facts.closing_minor, facts.currency),
-        home_currency=organisation.currency,
-        locale=organisation.locale,
+
+    def say(minor: int) -> str:
+        money = Money(minor, facts.currency)
+        return say_money(money, home_currency=organisation.currency, locale=organisation.locale)
+
+    balances = tuple(
+        (label, say(minor)) for label, minor in (("Closing balance", facts.closing_minor), *facts.balances)
     )
     month = str(format_date(facts.period_start, "MMMM y", locale=WORDS))
     letter = Letter(
@@ -243,9 +248,9 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
         rows=(
             ("Statement", facts.number + (" (issued again)" if facts.is_reissue else "")),
             ("Period", day_range(facts.period_start, facts.period_end)),
-            ("Closing balance", closing),
+            *balances,
         ),
-        values={"month": month, "closing_words": f"Closing balance {closing}."},
+        values={"month": month, "closing_words": " ".join(f"{label} {said}." for label, said in balances)},
         link=f"{desk.public_url}/{payee.kind}/statements" if payee.user_id else "",
         is_optional=True,
     )

@@ -49,6 +49,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A record that the section's account does not have, and why; `amount_minor` is what it is about."""
+
+    day: date
+    item: str
+    why: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
 class Section:
     """A program's part of a statement. `key` names the program's accounts when they are asked again."""
 
@@ -63,6 +73,8 @@ class Section:
     entries: tuple[Entry, ...]
     # What a negative closing balance means for the payee.
     negative_words: str = ""
+    # What the payee may look for here in vain, as it stood when the statement was made.
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def is_wide(self) -> bool:
@@ -190,4 +202,10 @@ def from_json(content: dict[str, Any]) -> Section:
         Entry(**{**entry, "day": date.fromisoformat(entry["day"]), "figures": tuple(entry["figures"])})
         for entry in content["entries"]
     )
-    return Section(**{**content, "columns": tuple(content["columns"]), "entries": entries})
+    # Statements of before this was said have none.
+    left_out = tuple(
+        LeftOut(**{**each, "day": date.fromisoformat(each["day"])}) for each in content.get("left_out", ())
+    )
+    return Section(
+        **{**content, "columns": tuple(content["columns"]), "entries": entries, "left_out": left_out}
+    )

@@ -46,6 +46,11 @@ def _section_rows(facts: MonthlyFacts, section: Section) -> Iterator[tuple[Any, 
             balance += amount
             yield row(entry, kind, item, amount, balance)
     yield row(Entry(facts.period_end, "", "", 0), "Closing", "Closing balance", None, section.closing_minor)
+    for left in section.left_out:
+        # In words: no sum of the amounts counts what is not in the account.
+        why = f"{Money(left.amount_minor, facts.currency).plain}: {left.why}"
+        line = Line(left.day, "", left.item, 0, section.closing_minor, calculation=why)
+        yield _row(facts, line, f"{section.title}: Not included", None)
 
 
 def _row(facts: MonthlyFacts, line: Line, kind: str, amount: Money | None) -> tuple[Any, ...]:

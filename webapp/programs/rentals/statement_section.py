@@ -17,6 +17,7 @@ from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.payouts.models import Payout
+from webapp.people.models import Payee, Role
 from webapp.programs.rentals.drafts import PROGRAM, SOURCE_TYPE
 from webapp.programs.rentals.models import (
     Distribution,
@@ -44,9 +45,11 @@ def _mine(query: Any, organisation_id: int, last: date) -> Any:
     return (
         query.join(Posting, Posting.entry_id == JournalEntry.id)
         .join(Account, Account.id == Posting.account_id)
+        .join(Payee, Payee.id == Account.payee_id)
         .where(
             Account.organisation_id == organisation_id,
-            Account.payee_id.is_not(None),
+            # Other programs hold money for their payees under the same words.
+            Payee.kind == Role.OWNER.value,
             _OWN,
             JournalEntry.effective_on <= last,
         )

@@ -51,7 +51,12 @@ def _section(section: Section, currency: str) -> dict[str, Any]:
     """A program's account as the page sums it up; every entry is in the files."""
     rows = [("Opening balance", section.opening_minor), *section.movements,
             ("Closing balance", section.closing_minor)]  # fmt: skip
-    return {"title": section.title, "rows": [(label, Money(minor, currency)) for label, minor in rows]}
+    return {
+        "title": section.title,
+        "rows": [(label, Money(minor, currency)) for label, minor in rows],
+        "left_out": [(left, Money(left.amount_minor, currency)) for left in section.left_out[:SHOWN]],
+        "n_more": max(0, len(section.left_out) - SHOWN),
+    }
 
 
 def reissue_context(document: Document) -> dict[str, Any]:
