@@ -29,7 +29,7 @@ RECEIPT_COLUMNS = (
     "paid_minor", "closing_credit_minor", "closing_debt_minor", "difference_minor", "reason", "replaces_id",
     "issued_by_id", "issued_by_label", "issued_at",
 )  # fmt: skip
-SET_ONCE = ("payout_id", "carried_into_id")
+SET_ONCE = ("payout_id",)
 
 
 def _guard() -> None:
@@ -476,7 +476,6 @@ def upgrade() -> None:
         sa.Column("difference_minor", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(length=2000), nullable=False),
         sa.Column("replaces_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("carried_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("payout_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("issued_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("issued_by_label", sa.String(length=254), nullable=False),
@@ -502,9 +501,6 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "revision > 1 OR difference_minor = 0", name=op.f("ck_repairs_receipts_only_a_correction_differs")
-        ),
-        sa.ForeignKeyConstraint(
-            ["carried_into_id"], ["repairs_receipts.id"], name=op.f("fk_repairs_receipts_carried_into_id")
         ),
         sa.ForeignKeyConstraint(
             ["issued_by_id"], ["users.id"], name=op.f("fk_repairs_receipts_issued_by_id")
@@ -596,7 +592,6 @@ def upgrade() -> None:
         sa.Column("organisation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("reference", sa.String(length=120), nullable=False),
         sa.Column("payee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("lease_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("kind", sa.String(length=15), nullable=False),
         sa.Column("method", sa.String(length=15), nullable=False),
         sa.Column("description", sa.String(length=300), nullable=False),
@@ -621,9 +616,6 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["created_by_id"], ["users.id"], name=op.f("fk_repairs_adjustments_created_by_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["lease_id"], ["repairs_leases.id"], name=op.f("fk_repairs_adjustments_lease_id")
         ),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisations.id"], name=op.f("fk_repairs_adjustments_organisation_id")
@@ -737,7 +729,6 @@ def upgrade() -> None:
         ),
         sa.Column("organisation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("payee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("lease_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("source", sa.String(length=120), nullable=False),
         sa.Column("external_ref", sa.String(length=120), nullable=False),
         sa.Column("description", sa.String(length=300), nullable=False),
@@ -748,9 +739,6 @@ def upgrade() -> None:
         sa.Column("receipt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("created_at", database.UtcDateTime(), nullable=False),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_repairs_earnings_amount_positive")),
-        sa.ForeignKeyConstraint(
-            ["lease_id"], ["repairs_leases.id"], name=op.f("fk_repairs_earnings_lease_id")
-        ),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisations.id"], name=op.f("fk_repairs_earnings_organisation_id")
         ),

@@ -55,7 +55,7 @@ class Charge(Base):
     id: Mapped[PrimaryKey]
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
     payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
-    # NULL: of the driver's lease that runs when it is counted.
+    # The lease that it was charged under, where there is one.
     lease_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_leases.id"))
     instalment_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_instalments.id"))
     category: Mapped[str] = mapped_column(String(20))
@@ -100,7 +100,6 @@ class Earning(Base):
     id: Mapped[PrimaryKey]
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
     payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
-    lease_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_leases.id"))
     source: Mapped[ShortText]
     external_ref: Mapped[ShortText]
     description: Mapped[str] = mapped_column(String(300), default="")
@@ -136,7 +135,6 @@ class Adjustment(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
     reference: Mapped[ShortText]
     payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
-    lease_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_leases.id"))
     kind: Mapped[str] = mapped_column(String(15))
     method: Mapped[str] = mapped_column(String(15), default="")
     description: Mapped[str] = mapped_column(String(300))
@@ -229,8 +227,6 @@ class Receipt(Base):
     difference_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     reason: Mapped[LongText] = mapped_column(default="")
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_receipts.id"), unique=True)
-    # The receipt of the driver's next lease that begins with what this one ends with.
-    carried_into_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_receipts.id"))
     payout_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("payouts.id"), unique=True)
     issued_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     issued_by_label: Mapped[str] = mapped_column(String(254))
