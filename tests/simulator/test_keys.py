@@ -63,6 +63,41 @@ def test_a_seal_of_another_account_is_refused(world: World, public_key: str) -> 
     assert reply.json()["code"] == "invalid_signature"
 
 
+def _authorize(world: World, **more: str) -> dict[str, object]:
+    keys = {"x-client-id": KEYS["client_id"], "x-client-secret": KEYS["client_secret"]}
+    reply = world.http.post("/cashfree/payout/v1/authorize", headers={**keys, **more})
+    assert reply.status_code == 200
+    return reply.json()
+
+
+def test_an_account_with_a_fixed_address_needs_no_seal(world: World) -> None:
+    assert _authorize(world)["subCode"] == "200"
+    # What stands in for an address is not looked at where there is one.
+    assert _authorize(world, **{"x-cf-signature": "nonsense"})["subCode"] == "200"
+
+
+def test_version_1_gives_a_token_for_a_sealed_call_only(world: World, public_key: str) -> None:
+    _now(world)
+    assert _authorize(world) == {
+        "status": "ERROR", "subCode": "403", "message": "Signature missing in the request",
+    }  # fmt: skip
+    for name, at in (("SOMEBODY_ELSE", time.time()), (KEYS["client_id"], time.time() - 700)):
+        sealed = client.signature(name, public_key, int(at))
+        said = _authorize(world, **{"x-cf-signature": sealed})
+        assert (said["subCode"], said["message"]) == ("403", "Invalid signature")
+    sealed = client.signature(KEYS["client_id"], public_key, int(time.time()))
+    assert _authorize(world, **{"x-cf-signature": sealed})["subCode"] == "200"
+
+
+def test_our_client_seals_the_question_for_a_token_too(world: World, public_key: str) -> None:
+    _now(world)
+    assert world.rail.balance(world.organisation_id, "INR") is None
+    world.enter_keys(public_key=public_key)
+    assert world.rail.balance(world.organisation_id, "INR")
+    (_, sent) = world.calls(endpoint="v1.authorize")
+    assert json.loads(sent["answer"])["subCode"] == "200"
+
+
 def test_a_token_that_the_provider_ended_is_replaced_at_once(world: World) -> None:
     first = world.rail.balance(world.organisation_id, "INR")
     world.sim.store.write("DELETE FROM cashfree_tokens")

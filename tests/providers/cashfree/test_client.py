@@ -327,13 +327,24 @@ def test_a_signature_stands_in_for_a_fixed_address(database: Flask) -> None:
         1, 1, "production", {"client_id": "OURS", "client_secret": "s", "public_key": pem.decode()}
     )
     with respx.mock:
-        route = respx.get("https://api.cashfree.com/payout/transfers").respond(200, json=_body())
+        ask = respx.get("https://api.cashfree.com/payout/transfers").respond(200, json=_body())
+        authorize = respx.post("https://payout-api.cashfree.com/payout/v1/authorize").respond(200, json={})
         client.get_transfer(access, "PD1")
-    sealed = base64.b64decode(route.calls.last.request.headers["x-cf-signature"])
-    opened = key.decrypt(sealed, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)).decode()
-    name, _, at = opened.partition(".")
-    assert name == "OURS"
-    assert abs(int(at) - time.time()) < 60
+        client.authorize(access)
+    for route in (ask, authorize):
+        sealed = base64.b64decode(route.calls.last.request.headers["x-cf-signature"])
+        opened = key.decrypt(sealed, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)).decode()
+        name, _, at = opened.partition(".")
+        assert name == "OURS"
+        assert abs(int(at) - time.time()) < 60
+
+
+def test_without_a_key_nothing_is_sealed(database: Flask) -> None:
+    access = Access(1, 1, "production", {"client_id": "OURS", "client_secret": "s"})
+    with respx.mock:
+        authorize = respx.post("https://payout-api.cashfree.com/payout/v1/authorize").respond(200, json={})
+        client.authorize(access)
+    assert "x-cf-signature" not in authorize.calls.last.request.headers
 
 
 def test_verification_has_its_own_keys(database: Flask) -> None:

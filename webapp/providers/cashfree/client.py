@@ -48,9 +48,13 @@ def _headers(access: Access, *, prefix: str = "") -> dict[str, str]:
         "x-client-secret": access.get(f"{prefix}client_secret") or access.get("client_secret"),
         "x-api-version": API_VERSION,
     }
-    if public_key := access.get("public_key"):
-        headers["x-cf-signature"] = signature(client_id, public_key, int(time.time()))
-    return headers
+    return headers | _seal(access, client_id)
+
+
+def _seal(access: Access, client_id: str) -> dict[str, str]:
+    """The header that stands in for a fixed IP address, for accounts that were given a key for it."""
+    public_key = access.get("public_key")
+    return {"x-cf-signature": signature(client_id, public_key, int(time.time()))} if public_key else {}
 
 
 def signature(client_id: str, public_key_pem: str, at: int) -> str:
@@ -120,7 +124,9 @@ def token_of(reply: Reply) -> Token | None:
 
 
 def _v1_headers(access: Access) -> dict[str, str]:
-    return {"x-client-id": access.get("client_id"), "x-client-secret": access.get("client_secret")}
+    client_id = access.get("client_id")
+    keys = {"x-client-id": client_id, "x-client-secret": access.get("client_secret")}
+    return keys | _seal(access, client_id)
 
 
 def get_balance(access: Access, token: str) -> tuple[Reply, int | None]:

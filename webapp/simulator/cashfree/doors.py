@@ -99,17 +99,26 @@ SIGNATURE_MILLISECONDS = 600_000
 
 
 def _signed(sim: Simulator, client: ClientRow) -> None:
-    """Whether the call is sealed with the key that the account's dashboard gave out, where there is one."""
+    if wrong := seal_problem(sim, client):
+        raise refuse(*wrong, **_FORBIDDEN)
+
+
+def seal_problem(sim: Simulator, client: ClientRow) -> tuple[str, str] | None:
+    """Code and words for a call that is not sealed with the key that the account's dashboard gave out.
+
+    The seal stands in for a fixed address: an account without a key has one, and needs no header.
+    """
     key = client.data.get("private_key")
     if key is None:
-        return
+        return None
     given = request.headers.get("x-cf-signature", "")
     if not given:
-        raise refuse("signature_missing", "Signature missing in the request", **_FORBIDDEN)
+        return "signature_missing", "Signature missing in the request"
     try:
         who, _, at = signing.opened(key, given).rpartition(".")
         is_fresh = abs(sim.clock.now() - int(at) * 1000) <= SIGNATURE_MILLISECONDS
     except ValueError:
         who, is_fresh = "", False
     if who != client.client_id or not is_fresh:
-        raise refuse("invalid_signature", "Invalid signature", **_FORBIDDEN)
+        return "invalid_signature", "Invalid signature"
+    return None

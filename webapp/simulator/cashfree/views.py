@@ -249,13 +249,15 @@ TOKEN_MILLISECONDS = 300_000
 
 @blueprint.post("/payout/v1/authorize")
 def authorize() -> Response:
-    """A token of V1, for five minutes."""
+    """A token of V1, for five minutes. Only this call of V1 is sealed; the token stands for the seal afterwards."""
     sim, client_id = the_simulator(), request.headers.get("x-client-id", "")
 
     def work(hits: Hits) -> Said:
         client = sim.client(doors.NAME, client_id)
         if client is None or not client.opens(request.headers.get("x-client-secret", "")):
             return _v1("401", "Invalid clientId and clientSecret combination")
+        if wrong := doors.seal_problem(sim, client):
+            return _v1("403", wrong[1])
         token, expires_at = f"SIM{sim.random_digits(32)}", sim.clock.now() + TOKEN_MILLISECONDS
         with sim.store.writing():
             sim.store.write("DELETE FROM cashfree_tokens WHERE expires_at < ?", (sim.clock.now(),))
