@@ -11,7 +11,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.ledger import service as ledger
-from webapp.ledger.models import JournalEntry
+from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.ledger.service import AccountKey, EntryDraft, Leg
 from webapp.payouts.models import Payout, Transfer
 
@@ -78,44 +78,60 @@ def submitted(
     _post(payout, word, f"transfer:{transfer.id}:{word}", payable(payout), IN_TRANSIT, on, actor, now)
 
 
-def succeeded(paid: Sequence[tuple[Payout, Transfer, date]], actor: Actor, now: datetime) -> None:
-    """What was on its way has left the bank, on the day given; of an organisation all at once."""
-    drafts = defaultdict(list)
-    for payout, transfer, on in paid:
-        key = f"transfer:{transfer.id}:succeeded"
-        drafts[payout.organisation_id].append(_draft(payout, "paid", key, IN_TRANSIT, BANK, on))
-    for organisation_id in sorted(drafts):
-        ledger.post_many(
-            organisation_id=organisation_id, entries=drafts[organisation_id], actor=actor, now=now
-        )
+def succeeded(payout: Payout, transfer: Transfer, on: date) -> EntryDraft:
+    """To post: what was on its way has left the bank, on the day given."""
+    return _draft(payout, "paid", f"transfer:{transfer.id}:succeeded", IN_TRANSIT, BANK, on)
 
 
-def failed(payout: Payout, transfer: Transfer, on: date, actor: Actor, now: datetime) -> None:
-    """The transfer came to nothing: take its entry back."""
+def failed(payout: Payout, transfer: Transfer, on: date) -> EntryDraft:
+    """To post: the transfer came to nothing, its entry is taken back."""
     entry = _find(payout, f"transfer:{transfer.id}:submitted")
     if entry is None:
         raise RuntimeError(f"transfer {transfer.id} was never booked as submitted")
-    _reverse(payout, entry, f"transfer:{transfer.id}:failed", "failed", on, actor, now)
+    legs = db.session.execute(
+        select(Account.code, Account.payee_id, Posting.amount_minor)
+        .join(Account, Account.id == Posting.account_id)
+        .where(Posting.entry_id == entry.id)
+        .order_by(Posting.id)
+    )
+    return EntryDraft(
+        kind=f"{entry.kind}.reversed",
+        currency=entry.currency,
+        effective_on=on,
+        description=f"{payout.reference} {payout.payee.name}: failed",
+        source_type=entry.source_type,
+        source_id=entry.source_id,
+        idempotency_key=f"transfer:{transfer.id}:failed",
+        legs=tuple(Leg(AccountKey(code, payee_id), -amount) for code, payee_id, amount in legs),
+        reverses_id=entry.id,
+    )
+
+
+def returned(payout: Payout, on: date) -> EntryDraft:
+    """To post: the money came back; the bank has it, and it is owed again."""
+    return _draft(
+        payout, "returned", f"payout:{payout.id}:returned:{payout.round}", BANK, payable(payout), on
+    )
+
+
+def post(drafts: Sequence[tuple[int, EntryDraft]], actor: Actor, now: datetime) -> None:
+    """Write what became of several transfers: of an organisation all at once, one organisation after the other.
+
+    However many there are, whoever writes takes the accounts in the same order, so that nobody waits in a circle.
+    """
+    by_organisation = defaultdict(list)
+    for organisation_id, draft in drafts:
+        by_organisation[organisation_id].append(draft)
+    for organisation_id in sorted(by_organisation):
+        ledger.post_many(
+            organisation_id=organisation_id, entries=by_organisation[organisation_id], actor=actor, now=now
+        )
 
 
 def marked_paid(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
     """Paid by hand, straight from the bank."""
     key = f"payout:{payout.id}:marked_paid:{payout.round}"
     _post(payout, "paid_by_hand", key, payable(payout), BANK, on, actor, now)
-
-
-def returned(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
-    """The money came back: the bank has it, and it is owed again."""
-    _post(
-        payout,
-        "returned",
-        f"payout:{payout.id}:returned:{payout.round}",
-        BANK,
-        payable(payout),
-        on,
-        actor,
-        now,
-    )
 
 
 def _reverse(

@@ -10,19 +10,20 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db, transaction
+from webapp.database import among, db, transaction
 from webapp.kernel.actor import POLICY, WORKER
 from webapp.kernel.clock import utc_now
 from webapp.outbox.service import Later
-from webapp.payouts import payment, policies, queries, records, settlement
+from webapp.payouts import payment, policies, queries, records, settlement, stoploss
 from webapp.payouts.histories import EventDraft
-from webapp.payouts.models import Payout
+from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.policy import why_not_paid
 from webapp.payouts.sending import claims
 from webapp.payouts.sending.asking import check, check_many, read_ahead
@@ -43,6 +44,8 @@ log = structlog.get_logger()
 LEAST_LEFT = timedelta(seconds=60)
 _WAIT = timedelta(minutes=5)
 _NOT_SENT_BASE, _NOT_SENT_CAP = 2.0, 300.0
+# Which sending of a transfer an event of its history is about.
+_SENDING = "sending"
 Clock = Callable[[], datetime]
 
 
@@ -230,26 +233,55 @@ def _record(flown: Sequence[Flown[Claim]], left: Sequence[tuple[Claim, str]], no
             {i: reason for i, (_, reason) in kept.items()},
             now,
         )
-        settlement.count_answers([(*f.call.lane, f.said.answer) for f in flown], now)
-        drafts, ask_now = [], []
-        for transfer in transfers:
+        known = _known_answers(transfers, sent)
+        settlement.count_answers(
+            [(*f.call.lane, f.said.answer) for f in flown if f.call.transfer_row_id not in known], now
+        )
+        drafts: list[EventDraft] = []
+        ask_now = []
+        for transfer in sorted(transfers, key=settlement.lane_order):
             if (found := sent.get(transfer.id)) is None:
                 continue
             answer, before = found.said.answer, transfer.state
             wait = random.uniform(0.5, min(_NOT_SENT_CAP, _NOT_SENT_BASE * 2 ** min(found.call.sends, 10)))
-            settlement.apply_send(
+            is_silent = settlement.apply_send(
                 payouts[transfer.payout_id], transfer, found.call.sends, answer, now, now + timedelta(seconds=wait)
             )  # fmt: skip
-            drafts.append(
-                EventDraft(transfer.id, "send", before, transfer.state, found.call.order.masked(),
-                           settlement.describe(answer), found.said.duration_ms)
-            )  # fmt: skip
+            if transfer.id not in known:
+                drafts.append(_event(found, before, transfer.state))
+            if is_silent:
+                settlement.keep_events(drafts, now)
+                drafts = []
+                stoploss.look(transfer, now)
             # A definite answer, or "I have it already", is confirmed at once by our own question.
             is_definite = answer.outcome in (Outcome.SUCCEEDED, Outcome.FAILED) or bool(answer.code)
             if is_definite and transfer.state in (TransferState.ACCEPTED, TransferState.UNKNOWN):
                 ask_now.append(transfer.id)
         settlement.keep_events(drafts, now)
     return ask_now
+
+
+def _event(found: Flown[Claim], before: str, after: str) -> EventDraft:
+    request = {**found.call.order.masked(), _SENDING: found.call.sends}
+    answer = settlement.describe(found.said.answer)
+    return EventDraft(
+        found.call.transfer_row_id, "send", before, after, request, answer, found.said.duration_ms
+    )
+
+
+def _known_answers(transfers: Sequence[Transfer], sent: Mapping[int, Flown[Claim]]) -> set[int]:
+    """Of which the answer to this very sending is in the history already: the commit was done, and not heard of."""
+    others = [
+        t.id for t in transfers if t.id in sent and not settlement.is_being_sent(t, sent[t.id].call.sends)
+    ]
+    if not others:
+        return set()
+    events = db.session.execute(
+        select(TransferEvent.transfer_id, TransferEvent.request).where(
+            among(TransferEvent.transfer_id, others), TransferEvent.source == "send"
+        )
+    )
+    return {i for i, request in events if request.get(_SENDING) == sent[i].call.sends}
 
 
 def retry_due(*, payout_id: int, clock: Callable[[], datetime] = utc_now) -> Later | None:

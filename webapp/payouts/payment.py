@@ -15,6 +15,7 @@ from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed
 from webapp.kernel.ids import new_transfer_id
+from webapp.ledger.service import EntryDraft
 from webapp.outbox import service as outbox
 from webapp.payouts import approval, entries, policies, queries, records
 from webapp.payouts.models import Payout, Transfer
@@ -226,13 +227,36 @@ def _after_paid(payout: Payout, now: datetime) -> None:
     records.tell("paid", payout, now)
 
 
-def record_successes(paid: Sequence[tuple[Payout, Transfer]], actor: Actor, now: datetime) -> None:
-    """The bank's own word: the money has left. Booked together, in one transaction with what the bank said."""
+# Of which organisation; what is to be posted together.
+Drafts = list[tuple[int, EntryDraft]]
+
+
+def _book(payout: Payout, draft: EntryDraft, together: Drafts | None, actor: Actor, now: datetime) -> None:
+    """Post it now, or leave it to whoever posts what became of several transfers together."""
+    if together is None:
+        entries.post([(payout.organisation_id, draft)], actor, now)
+    else:
+        together.append((payout.organisation_id, draft))
+
+
+def record_successes(
+    paid: Sequence[tuple[Payout, Transfer]], actor: Actor, now: datetime, together: Drafts | None = None
+) -> None:
+    """The bank's own word: the money has left. Booked together, in one transaction with what the bank said.
+
+    `together` takes what is to be posted, instead; the caller does that, before the transaction ends.
+    """
     if not paid:
         return
     taken = _references_in_use(paid)
-    booked = [(p, transfer, _record_success(p, transfer, taken, actor, now)) for p, transfer in paid]
-    entries.succeeded(booked, actor, now)
+    drafts: Drafts = []
+    for payout, transfer in paid:
+        on = _record_success(payout, transfer, taken, actor, now)
+        drafts.append((payout.organisation_id, entries.succeeded(payout, transfer, on)))
+    if together is None:
+        entries.post(drafts, actor, now)
+    else:
+        together += drafts
     for payout, _ in paid:
         _after_paid(payout, now)
 
@@ -272,13 +296,18 @@ def _record_success(
     return day
 
 
-def record_failure(payout: Payout, transfer: Transfer, actor: Actor, now: datetime) -> None:
-    """A definite no: the money is owed again; a passing cause is retried by itself, else a person must act."""
+def record_failure(
+    payout: Payout, transfer: Transfer, actor: Actor, now: datetime, together: Drafts | None = None
+) -> None:
+    """A definite no: the money is owed again; a passing cause is retried by itself, else a person must act.
+
+    `together` as with `record_successes`.
+    """
     state = next_state(payout.state, PayoutAction.FAIL)
     payout.reason = transfer.error_message or transfer.error_code or "The bank refused the transfer."
     records.change(payout, PayoutAction.FAIL, state, actor=actor, now=now, note=payout.reason,
                    changes={"error": [None, transfer.error_code]})  # fmt: skip
-    entries.failed(payout, transfer, records.today(payout, now), actor, now)
+    _book(payout, entries.failed(payout, transfer, records.today(payout, now)), together, actor, now)
     if not _plan_retry(payout, transfer, actor, now):
         records.notify("failed", payout, now, part=f".{transfer.n}")
     records.tell("failed", payout, now)
@@ -309,12 +338,14 @@ def _plan_retry(payout: Payout, transfer: Transfer, actor: Actor, now: datetime)
     return True
 
 
-def record_return(payout: Payout, reason: str, on: date, actor: Actor, now: datetime) -> None:
-    """The money came back after it was paid; it is owed again."""
+def record_return(
+    payout: Payout, reason: str, on: date, actor: Actor, now: datetime, together: Drafts | None = None
+) -> None:
+    """The money came back after it was paid; it is owed again. `together` as with `record_successes`."""
     state = next_state(payout.state, PayoutAction.REVERSE)
     payout.reason, payout.payment_reference = reason, None
     records.change(payout, PayoutAction.REVERSE, state, actor=actor, now=now, note=reason)
-    entries.returned(payout, on, actor, now)
+    _book(payout, entries.returned(payout, on), together, actor, now)
     records.notify("reversed", payout, now)
     records.tell("reversed", payout, now)
 

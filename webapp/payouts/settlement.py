@@ -6,6 +6,7 @@ Everything here runs inside the caller's transaction, with the payout's row lock
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import WORKER
 from webapp.outbox import service as outbox
-from webapp.payouts import balance, breaker, payment, policies, records, stoploss
+from webapp.payouts import balance, breaker, entries, payment, policies, records, stoploss
 from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.histories import (
     EventDraft,
@@ -45,8 +46,10 @@ __all__ = [
     "difference",
     "halt_rail",
     "heard",
+    "is_being_sent",
     "keep_event",
     "keep_events",
+    "lane_order",
     "last_event",
     "lock_transfer",
     "lock_transfers",
@@ -77,26 +80,39 @@ def apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> 
 
 
 def apply_many(heard: Sequence[tuple[Payout, Transfer, Answer]], now: datetime) -> None:
-    """The same for the answers about several transfers of as many payouts; those that were paid are booked together."""
-    paid: list[tuple[Payout, Transfer]] = []
-    for payout, transfer, answer in heard:
-        _apply(payout, transfer, answer, now, paid)
-    payment.record_successes(paid, WORKER, now)
+    """The same for the answers about several transfers of as many payouts; what they lead to is booked together.
+
+    Rails that halt are locked in the order of their names, accounts after them in the order of the ledger.
+    """
+    ends = _Ends()
+    for payout, transfer, answer in sorted(heard, key=lambda each: lane_order(each[1])):
+        _apply(payout, transfer, answer, now, ends)
+    payment.record_successes(ends.paid, WORKER, now, ends.drafts)
+    entries.post(ends.drafts, WORKER, now)
 
 
-_Paid = list[tuple[Payout, Transfer]]
+def lane_order(transfer: Transfer) -> tuple[int, str, int]:
+    """What several transfers are worked on by: those of a rail of an organisation together, in their own order."""
+    return transfer.organisation_id, transfer.rail, transfer.id
 
 
-def _apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, paid: _Paid) -> None:
+@dataclass
+class _Ends:
+    """What several answers led to and what of it the ledger is still to be told."""
+
+    paid: list[tuple[Payout, Transfer]] = field(default_factory=list)
+    drafts: payment.Drafts = field(default_factory=list)
+
+
+def _apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     if difference := _difference(transfer, answer):
         if answer.outcome is _O.REVERSED or not _is_settled(transfer, difference):
             review(payout, transfer, difference, now)
         schedule_check(transfer, now)
         return
     _take_references(transfer, answer)
-    if answer.outcome is _O.SUCCEEDED:
-        _succeeded(payout, transfer, answer, now, paid)
     handlers = {
+        _O.SUCCEEDED: _succeeded,
         _O.FAILED: _failed,
         _O.REVERSED: _reversed,
         _O.ACCEPTED: _accepted,
@@ -104,7 +120,7 @@ def _apply(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, pa
     }
     handler = handlers.get(answer.outcome)
     if handler is not None:
-        handler(payout, transfer, answer, now)
+        handler(payout, transfer, answer, now, ends)
     schedule_check(transfer, now)
 
 
@@ -151,19 +167,19 @@ def _end(transfer: Transfer, state: TransferState, now: datetime) -> None:
     transfer.finished_at = now
 
 
-def _succeeded(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, paid: _Paid) -> None:
+def _succeeded(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     transfer.not_found_count, transfer.not_found_since = 0, None
     if _is_open(transfer):
         transfer.error_code = transfer.error_message = ""
         _end(transfer, _T.SUCCEEDED, now)
-        paid.append((payout, transfer))
+        ends.paid.append((payout, transfer))
     elif transfer.state == _T.FAILED:
         review(payout, transfer, "The bank said failed first, and succeeded later.", now)
     if answer.code == CREDITED and transfer.state == _T.SUCCEEDED and transfer.credited_at is None:
         transfer.credited_at = now
 
 
-def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     if _is_open(transfer):
         transfer.error_code = answer.code[:120]
         transfer.error_message = (answer.message or "The bank refused the transfer.")[:500]
@@ -171,7 +187,7 @@ def _failed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -
         db.session.flush()
         _halt_without_money(transfer, now)
         stoploss.look(transfer, now)
-        payment.record_failure(payout, transfer, WORKER, now)
+        payment.record_failure(payout, transfer, WORKER, now, ends.drafts)
     elif transfer.state == _T.SUCCEEDED and not _is_settled(transfer, _FAILED_LATER):
         review(payout, transfer, _FAILED_LATER, now)
 
@@ -182,21 +198,21 @@ def _halt_without_money(transfer: Transfer, now: datetime) -> None:
         halt_rail(transfer, balance.TOO_LOW, now, AlertKind.LOW_BALANCE)
 
 
-def _reversed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+def _reversed(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     if _is_open(transfer):
         # It succeeded and came back between two looks: both are booked.
-        left: _Paid = []
+        left = _Ends()
         _succeeded(payout, transfer, answer, now, left)
-        payment.record_successes(left, WORKER, now)
+        payment.record_successes(left.paid, WORKER, now, ends.drafts)
     if transfer.state == _T.SUCCEEDED:
         transfer.error_code = answer.code[:120]
         transfer.error_message = (answer.message or "The bank returned the money.")[:500]
         _end(transfer, _T.REVERSED, now)
         on = records.today(payout, now)
-        payment.record_return(payout, transfer.error_message, on, WORKER, now)
+        payment.record_return(payout, transfer.error_message, on, WORKER, now, ends.drafts)
 
 
-def _accepted(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+def _accepted(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     if _is_open(transfer) and transfer.state != _T.ACCEPTED:
         transfer.state = _T.ACCEPTED.value
         transfer.lease_until, transfer.leased_by = None, ""
@@ -205,13 +221,13 @@ def _accepted(payout: Payout, transfer: Transfer, answer: Answer, now: datetime)
         transfer.error_code = transfer.error_message = ""
 
 
-def _not_found(payout: Payout, transfer: Transfer, answer: Answer, now: datetime) -> None:
+def _not_found(payout: Payout, transfer: Transfer, answer: Answer, now: datetime, ends: _Ends) -> None:
     if transfer.state not in (_T.UNKNOWN, _T.ACCEPTED, _T.SUCCEEDED) or _is_settled(transfer, _NOT_KNOWN):
         return
     if transfer.error_code and transfer.state != _T.SUCCEEDED:
         # The bank refused the order itself, and knows nothing of it: nothing was moved.
         refused = Answer(_O.FAILED, code=transfer.error_code, message=transfer.error_message)
-        _failed(payout, transfer, refused, now)
+        _failed(payout, transfer, refused, now, ends)
         return
     transfer.not_found_count += 1
     transfer.not_found_since = transfer.not_found_since or now
@@ -303,7 +319,7 @@ def put_back(
     """
     drafts = []
     for transfer in transfers:
-        if transfer.state == _T.SUBMITTING and transfer.sends == sends[transfer.id]:
+        if is_being_sent(transfer, sends[transfer.id]):
             transfer.state = _T.QUEUED.value
             transfer.lease_until, transfer.leased_by = None, ""
             drafts.append(
@@ -313,17 +329,23 @@ def put_back(
     keep_events(drafts, now)
 
 
+def is_being_sent(transfer: Transfer, sends: int) -> bool:
+    """Whether this sending of it, and no later one, is the one that waits for an answer."""
+    return transfer.state == _T.SUBMITTING and transfer.sends == sends
+
+
 def apply_send(
     payout: Payout, transfer: Transfer, sends: int, answer: Answer, now: datetime, not_sent_at: datetime
-) -> None:
+) -> bool:
     """Record what the POST was answered. Nothing is paid or failed by it: the status query decides.
 
-    `sends` is which sending of the transfer it was.
+    `sends` is which sending of the transfer it was. True: there was no answer, and the stop-loss is to be asked, once
+    that stands in the history.
     """
     outcome = answer.outcome
-    if transfer.state != _T.SUBMITTING or transfer.sends != sends:
+    if not is_being_sent(transfer, sends):
         # The lease ended meanwhile: somebody asked the bank, or is sending it again. What they learn stands.
-        return
+        return False
     transfer.lease_until, transfer.leased_by = None, ""
     _take_references(transfer, answer)
     if outcome is _O.NOT_SENT:
@@ -331,11 +353,11 @@ def apply_send(
         transfer.error_message = answer.message[:500]
         if answer.code == CREDENTIALS:
             halt_rail(transfer, "The bank does not let Paydesk in. Check the credentials.", now)
-        return
+        return False
     if outcome in (_O.ACCEPTED, _O.SUCCEEDED):
         if difference := _difference(transfer, answer):
             review(payout, transfer, difference, now)
-            return
+            return False
         transfer.state = _T.ACCEPTED.value
     else:
         transfer.state = _T.UNKNOWN.value
@@ -344,9 +366,7 @@ def apply_send(
     transfer.error_message = "" if transfer.state == _T.ACCEPTED else answer.message[:500]
     transfer.checks = 0
     schedule_check(transfer, now)
-    if transfer.state == _T.UNKNOWN and breaker.is_problem(answer):
-        db.session.flush()
-        stoploss.look(transfer, now)
+    return transfer.state == _T.UNKNOWN and breaker.is_problem(answer)
 
 
 def schedule_check(transfer: Transfer, now: datetime, at: datetime | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from webapp.database import db
 from webapp.kernel.actor import WORKER
@@ -72,7 +72,10 @@ def failures_in_row(transfer: Transfer, now: datetime) -> int:
 def _recent(
     transfer: Transfer, now: datetime, *, also: Sequence[TransferState] = (), limit: int = OF
 ) -> list[tuple[int, str]]:
-    """Id and state of the newest transfers that were sent and answered, since the last halt was lifted."""
+    """Id and state of the newest transfers that were sent and answered, since the last halt was lifted.
+
+    No answer is one of the bank's: what a worker had taken when it died says nothing about the bank.
+    """
     lifted = db.session.scalar(
         select(func.max(RailSwitch.changed_at)).where(
             RailSwitch.organisation_id == transfer.organisation_id,
@@ -87,6 +90,14 @@ def _recent(
         .where(TransferEvent.transfer_id == Transfer.id, TransferEvent.to_state == _S.SUBMITTING.value)
         .scalar_subquery()
     )
+    # How the last sending ended: "send" when it was the bank that did not answer.
+    ended_by = (
+        select(TransferEvent.source)
+        .where(TransferEvent.transfer_id == Transfer.id, TransferEvent.from_state == _S.SUBMITTING.value)
+        .order_by(TransferEvent.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     rows = db.session.execute(
         select(Transfer.id, Transfer.state)
         .where(
@@ -94,6 +105,7 @@ def _recent(
             Transfer.rail == transfer.rail,
             Transfer.sends > 0,
             Transfer.state.in_(states),
+            or_(Transfer.state != _S.UNKNOWN.value, ended_by == "send"),
             func.coalesce(Transfer.finished_at, taken, Transfer.created_at) > since,
         )
         .order_by(Transfer.id.desc())

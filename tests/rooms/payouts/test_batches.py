@@ -22,7 +22,7 @@ from webapp.database import db, transaction
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.payouts import execution, policies, recovery, settlement
-from webapp.payouts.models import Payout, RailSwitch, Transfer, TransferEvent
+from webapp.payouts.models import Payout, RailHealth, RailSwitch, Transfer, TransferEvent
 from webapp.payouts.sending import claims, flight, watch
 from webapp.payouts.sending.gate import Mark
 from webapp.people.changes import service as changes
@@ -466,6 +466,38 @@ def test_answers_are_written_over_a_new_connection_where_the_first_one_is_gone(
         assert _send(found, rows) == {}
         assert set(_states(rows)) == {"accepted"}
         assert len(found.rail.sent) == 4
+
+
+@pytest.mark.parametrize("answer", [_O.UNKNOWN, _O.ACCEPTED, _O.NOT_SENT])
+def test_what_was_stored_before_the_connection_broke_is_written_down_once(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch, answer: Outcome
+) -> None:
+    real, calls = execution._record, []
+
+    def stored_and_not_heard(*values: Any) -> Any:
+        calls.append(values)
+        said = real(*values)
+        if len(calls) == 1:
+            raise OperationalError("COMMIT", {}, Exception("gone"), connection_invalidated=True)
+        return said
+
+    monkeypatch.setattr(execution, "_record", stored_and_not_heard)
+    with scene(now, [answer]) as found:
+        rows = _more(found, 1)
+        _send(found, rows)
+        assert len(calls) == 2
+        events = db.session.query(TransferEvent).order_by(TransferEvent.transfer_id, TransferEvent.seq)
+        assert [e.source for e in events] == ["worker", "send"] * 2
+        assert {e.request.get("sending") for e in events if e.source == "send"} == {1}
+        health = db.session.query(RailHealth).one_or_none()
+        assert (health.failures_in_row if health else 0) == (0 if answer is _O.ACCEPTED else 2)
+        db.session.rollback()
+        if answer is _O.NOT_SENT:
+            # Another sending has an answer of its own.
+            found.wait(minutes=6)
+            _send(found, rows)
+            kept = db.session.query(TransferEvent).filter_by(transfer_id=rows[0], source="send")
+            assert [e.request["sending"] for e in kept.order_by(TransferEvent.seq)] == [1, 2]
 
 
 def test_answers_written_one_by_one_count_those_that_wait(

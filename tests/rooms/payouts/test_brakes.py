@@ -16,7 +16,7 @@ from tests.rooms.payouts.test_execution import Scene, scene
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.outbox.service import Later
-from webapp.payouts import breaker, execution, policies, settlement
+from webapp.payouts import breaker, execution, policies, recovery, settlement
 from webapp.payouts.models import RailHealth, RailSwitch, Transfer, TransferEvent
 from webapp.people.models import Organisation
 from webapp.providers import registry
@@ -192,6 +192,55 @@ def test_no_answer_of_long_ago_does_not_count(database: Flask, now: datetime) ->
         for row_id in rows[:5]:
             execution.send(transfer_row_id=row_id, clock=found.clock)
             found.wait(minutes=30)
+        assert not found.is_halted()
+
+
+@pytest.mark.parametrize(("dead", "is_halted"), [(3, False), (0, True)])
+def test_what_died_with_its_worker_is_no_failure_of_the_bank(
+    database: Flask, now: datetime, dead: int, is_halted: bool
+) -> None:
+    class Died(BaseException):
+        """As sudden as kill -9."""
+
+    def die() -> Answer:
+        raise Died
+
+    with scene(now, [_O.UNKNOWN]) as found:
+        rows = _more(found, 5)
+        found.rail.posts = [die] if dead else [_O.UNKNOWN]
+        taken = rows[:3]
+        if dead:
+            with pytest.raises(Died):
+                execution.send_many(transfer_row_ids=taken, clock=found.clock)
+        else:
+            execution.send_many(transfer_row_ids=taken, clock=found.clock)
+        found.wait(seconds=121)
+        assert recovery.reap_leases(clock=found.clock) == dead
+        found.rail.posts = [_O.UNKNOWN]
+        posts = len(found.rail.sent)
+        assert not isinstance(execution.send(transfer_row_id=rows[3], clock=found.clock), Later)
+        # Of three that nobody sent and one that got no answer, one failed; of four without an answer, all did.
+        assert found.is_halted() is is_halted
+        execution.send_many(transfer_row_ids=rows[4:], clock=found.clock)
+        assert len(found.rail.sent) - posts == (1 if is_halted else 3)
+
+
+def test_what_died_with_its_worker_after_no_answer_counts_no_more(database: Flask, now: datetime) -> None:
+    def die() -> Answer:
+        raise KeyboardInterrupt
+
+    with scene(now, [_O.UNKNOWN, _O.UNKNOWN, _O.UNKNOWN, die, _O.UNKNOWN], [_O.NOT_FOUND]) as found:
+        rows = _more(found, 5)
+        for row_id in rows[:3]:
+            execution.send(transfer_row_id=row_id, clock=found.clock)
+        for _ in range(3):
+            found.wait(minutes=8)
+            execution.check(transfer_row_id=rows[0], clock=found.clock)
+        with pytest.raises(KeyboardInterrupt):
+            execution.send(transfer_row_id=rows[0], clock=found.clock)
+        found.wait(seconds=121)
+        recovery.reap_leases(clock=found.clock)
+        execution.send(transfer_row_id=rows[3], clock=found.clock)
         assert not found.is_halted()
 
 
