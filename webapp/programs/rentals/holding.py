@@ -6,13 +6,13 @@ Payment, payouts, shares and debts are locked in this order.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select
 
-from webapp.database import db, lock_row
+from webapp.database import among, db, savepoint
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import PaydeskError
@@ -61,15 +61,18 @@ def hold_back(payment: RentPayment, actor: Actor, now: datetime) -> None:
 def take_back(
     payment: RentPayment, why: str, actor: Actor, now: datetime, only: set[int] | None = None
 ) -> None:
-    """Cancel the payouts of a rent of which nothing is under way, or nothing was begun; their shares are held again.
+    """Cancel the payouts of a rent of which surely nothing is with the bank; their shares are held again.
 
     One that cannot be cancelled is put on hold. One that is on hold stays there, as somebody must look at it first:
     after a restore it may have been paid, and made anew it would be paid twice. `only`: payees to whom it is limited.
     """
-    for share in payment.distribution.shares if payment.distribution else ():
-        if share.payout_id is None or (only is not None and share.payee_id not in only):
-            continue
-        payout = lock_row(Payout, Payout.id == share.payout_id)
+    wanted = {
+        share.payout_id: share
+        for share in (payment.distribution.shares if payment.distribution else ())
+        if share.payout_id is not None and (only is None or share.payee_id in only)
+    }
+    for payout in _lock_payouts(wanted):
+        share = wanted[payout.id]
         is_sending = payout.state == PayoutState.PROCESSING
         if payout.state not in _NOT_SENT and not is_sending:
             continue
@@ -81,8 +84,8 @@ def take_back(
             "now": now,
         }
         if is_sending:
-            # Only while it is certain that no worker has begun to send it; else it is owed.
-            with contextlib.suppress(PaydeskError), db.session.begin_nested():
+            # Only while it is certain that nothing of it can be with the bank; else it is owed.
+            with contextlib.suppress(PaydeskError), savepoint():
                 payouts.withdraw(**same)
                 share.offer, share.waits_for = "open", ""
             continue
@@ -90,13 +93,24 @@ def take_back(
             payouts.hold_also(**same)
             continue
         try:
-            with db.session.begin_nested():
+            with savepoint():
                 payouts.cancel(**same)
             share.offer, share.waits_for = "open", ""
         except PaydeskError:
-            with contextlib.suppress(PaydeskError), db.session.begin_nested():
+            with contextlib.suppress(PaydeskError), savepoint():
                 payouts.hold(**same)
     db.session.flush()
+
+
+def _lock_payouts(ids: Collection[int]) -> Sequence[Payout]:
+    """All at once, in the order that everybody keeps, before anything is booked of one of them."""
+    return db.session.scalars(
+        select(Payout)
+        .where(among(Payout.id, ids))
+        .order_by(Payout.id)
+        .with_for_update(of=Payout)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _lock_shares(payment: RentPayment) -> Sequence[DistributionShare]:
