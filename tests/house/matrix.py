@@ -16,6 +16,9 @@ SAFE, UNSAFE = ("GET",), ("POST", "PUT", "PATCH", "DELETE")
 TOKEN_CLASSES = {
     "token": (*ROLES, "stranger", "neighbour"),
     "token_technician": ("admin", "accountant", "technician", "stranger", "neighbour"),
+    "token_practitioner": ("admin", "accountant", "practitioner", "stranger", "neighbour"),
+    "token_or_404": (*ROLES, "stranger", "neighbour"),
+    "token_withdrawer": ("admin", "practitioner", "stranger", "neighbour"),
     "token_staff": ("admin", "accountant", "stranger"),
     "token_admin": ("admin", "stranger"),
 }
@@ -52,11 +55,17 @@ class Entry:
         """Whether a token opens it, and no cookie does."""
         return self.who in TOKEN_CLASSES
 
+    @property
+    def api_kind(self) -> str:
+        """Whose records an address of the API names, and of whom its neighbour is one."""
+        ours = ("token_practitioner", "token_withdrawer", "token_or_404")
+        return "practitioner" if self.who in ours else "technician"
+
     def expected_with_token(self, person: str) -> tuple[int, ...]:
-        """The statuses that the token of a person may be answered; all records are the technician's."""
+        """The statuses that the token of a person may be answered; records are those of `api_kind`."""
         if person not in TOKEN_CLASSES[self.who]:
             return (403,)
-        is_theirs = person in ("admin", "accountant", "technician")
+        is_theirs = person in ("admin", "accountant", self.api_kind)
         return self.let_in if is_theirs or not self.names_a_record else (404,)
 
     def admits(self, person: str) -> bool:

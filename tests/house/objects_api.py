@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from tests.factories import FACTORY, actor_of, destination, installations, rentals
+from tests.factories import FACTORY, actor_of, clinic, destination, installations, rentals
 from tests.factories.payouts import WHEN, payout
 from tests.house.town import Arguments, House, example
 from webapp.database import db
@@ -13,8 +13,12 @@ from webapp.kernel.ids import new_uid
 from webapp.payouts.models import Payout
 from webapp.people.access import tokens
 from webapp.people.changes import service as changes
+from webapp.programs.clinic import bulk, commission_rules, withdrawing
+from webapp.programs.clinic.drafts import RuleDraft
+from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.rentals import payments
 from webapp.programs.rentals.models import RentCharge
+from webapp.runs.models import Run
 from webapp.statements import service as statements
 
 
@@ -79,6 +83,83 @@ def a_rent_payment(house: House, kind: str) -> list[Arguments]:
         now=WHEN,
     )
     return [{"reference": made.reference}]
+
+
+@example("api.customers")
+def a_customer(house: House, kind: str) -> list[Arguments]:
+    """A customer."""
+    return [{"reference": clinic.customer(house.organisation).reference}]
+
+
+@example("api.appointments")
+def an_appointment(house: House, kind: str) -> list[Arguments]:
+    """An appointment of the practitioner."""
+    made = clinic.appointment(house.organisation, [house.payees["practitioner"]])
+    return [{"reference": made.reference}]
+
+
+def _paid(house: House) -> Invoice:
+    return clinic.paid(house.organisation, [house.payees["practitioner"]])
+
+
+@example("api.invoices", "api.invoice_money", "api.invoice_payouts")
+def an_invoice(house: House, kind: str) -> list[Arguments]:
+    """A paid invoice for an appointment of the practitioner."""
+    return [{"number": _paid(house).number}]
+
+
+def _run(house: House) -> Run:
+    return bulk.draft_run(
+        organisation_id=house.organisation.id, invoice_ids=[_paid(house).id],
+        actor=actor_of(house.users["admin"]), now=clinic.WHEN,
+    )  # fmt: skip
+
+
+@example("api.payout_runs", "api.runs")
+def a_run(house: House, kind: str) -> list[Arguments]:
+    """Payouts that the admin chose."""
+    return [{"reference": _run(house).reference}]
+
+
+def _withdrawal(house: House) -> Payout:
+    """What the practitioner asked for of the payout of an invoice."""
+    practitioner = house.payees["practitioner"]
+    clinic.pay_out(_paid(house))
+    return withdrawing.request_withdrawal(
+        organisation_id=house.organisation.id, payee_id=practitioner.id, amount_minor=10_00,
+        actor=actor_of(house.users["practitioner"]), now=clinic.WHEN,
+    )  # fmt: skip
+
+
+@example("api.transactions")
+def a_transaction(house: House, kind: str) -> list[Arguments]:
+    """A movement of the practitioner's wallet."""
+    asked = _withdrawal(house).id
+    query = select(ClinicTransaction.reference).where(ClinicTransaction.payout_id == asked)
+    return [{"reference": db.session.scalars(query).one()}]
+
+
+@example("api.withdrawals")
+def a_withdrawal(house: House, kind: str) -> list[Arguments]:
+    """A withdrawal of the practitioner."""
+    return [{"reference": _withdrawal(house).reference}]
+
+
+@example("api.wallets")
+def a_wallet(house: House, kind: str) -> list[Arguments]:
+    """The practitioner's."""
+    clinic.pay_out(_paid(house))
+    return [{"reference": house.payees["practitioner"].reference}]
+
+
+@example("api.commission_rules")
+def a_commission_rule(house: House, kind: str) -> list[Arguments]:
+    """A rule that the accountant asked for and an admin decides about."""
+    made = commission_rules.create_rule(
+        organisation_id=house.organisation.id, draft=RuleDraft("Physiotherapy"),
+        actor=actor_of(house.users["accountant"]), now=clinic.WHEN,
+    )  # fmt: skip
+    return [{"rule_id": made.rule_id}]
 
 
 @example("api.payees")

@@ -11,22 +11,33 @@ from webapp.api import bearer, docs, limits, openapi, problems
 from webapp.api.operations import Resource
 from webapp.api.problems import Problem
 from webapp.api.resources import (
+    appointments,
     bank_changes,
     bank_files,
+    commission_rules,
     connections,
+    customers,
     findings,
     installations,
+    invoice_money,
+    invoice_payouts,
+    invoices,
     leases,
     me,
     messages,
     payees,
     payout_actions,
+    payout_runs,
     payouts,
     properties,
     rates,
     rent_payments,
     rents,
+    runs,
     statements,
+    transactions,
+    wallets,
+    withdrawals,
 )  # fmt: skip
 from webapp.database import db
 from webapp.web import errors, guards
@@ -45,6 +56,16 @@ RESOURCES: tuple[Resource, ...] = tuple(
         leases,
         rents,
         rent_payments,
+        customers,
+        appointments,
+        invoices,
+        invoice_money,
+        invoice_payouts,
+        payout_runs,
+        transactions,
+        wallets,
+        withdrawals,
+        commission_rules,
         payees,
         bank_changes,
         findings,
@@ -52,6 +73,7 @@ RESOURCES: tuple[Resource, ...] = tuple(
         connections,
         messages,
         statements,
+        runs,
     )
 )
 blueprint = Blueprint(NAME, __name__, url_prefix=openapi.PREFIX)

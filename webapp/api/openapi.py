@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from webapp.api import idempotency, limits
 from webapp.api.examples import example_of
-from webapp.api.operations import JSON_TYPE, PREFIX, Operation, Resource
+from webapp.api.operations import JSON_TYPE, PREFIX, REPEATED, Operation, Resource
 from webapp.api.problems import CODES, DOCS, MEDIA_TYPE, Problem, body_of, field_error
 from webapp.people.access.tokens import Scope
 
@@ -21,8 +21,13 @@ _ARGUMENT = re.compile(r"<(?:(int):)?(\w+)>")
 _EXAMPLES: dict[str, dict[str, Any]] = {"reference": {"payouts": "PO-2026-000123", "payout_actions": "PO-2026-000123",
                            "installations": "ISR-000042", "payees": "PY-0001", "bank_changes": "BC-0001",
                            "properties": "PR-0001", "leases": "LS-0001", "rents": "RC-2026-000001",
-                           "rent_payments": "RP-2026-000001", "bank_files": "BF-2026-0001"},
-             "number": {"statements": "RA-2026-000017"}, "configuration_id": {"rates": 7},
+                           "rent_payments": "RP-2026-000001", "bank_files": "BF-2026-0001",
+                           "customers": "CU-0001", "appointments": "AP-0001", "transactions": "TX-000001",
+                           "wallets": "PY-0001", "withdrawals": "PO-2026-000123", "payout_runs": "BA-0001",
+                           "runs": "BA-0001"},
+             "number": {"statements": "RA-2026-000017", "invoices": "INV-001", "invoice_money": "INV-001",
+                        "invoice_payouts": "INV-001"},
+             "rule_id": {"commission_rules": 7}, "configuration_id": {"rates": 7},
              "finding_id": {"findings": 7}, "message_id": {"messages": 7},
              "name": {"connections": "cashfree"}}  # fmt: skip
 #: Problems that any call may meet, and those of calls that act.
@@ -90,7 +95,7 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": operation.description
         + (f" Scope: `{operation.scope.value}`." if operation.scope else ""),
         "parameters": [*_arguments(operation), *_query(operation), *_key(operation)],
-        "responses": {str(operation.status): _success(operation, schemas), **_refusals(operation)},
+        "responses": {**_successes(operation, schemas), **_refusals(operation)},
     }
     if operation.scope is not None:
         made["x-scope"] = operation.scope.value
@@ -156,6 +161,15 @@ def _key(operation: Operation) -> list[dict[str, Any]]:
             "example": "7f9c2b8e-41d0-4a57-9f65-0c6f7b1f2a11",
         }
     ]
+
+
+def _successes(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    made = {str(operation.status): _success(operation, schemas)}
+    if operation.repeats:
+        again = _success(operation, schemas)
+        again["headers"].pop("Location")
+        made[str(REPEATED)] = {**again, "description": "It was there already: `is_repeat` is true."}
+    return made
 
 
 def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

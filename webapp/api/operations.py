@@ -21,7 +21,7 @@ from webapp.people.access.tokens import Scope
 PREFIX = "/api/v1"
 MAXIMUM_BODY = 1024 * 1024
 JSON_TYPE = "application/json"
-CREATED = 201
+CREATED, REPEATED = 201, 200
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -46,6 +46,8 @@ class Operation:
     media_type: str = JSON_TYPE
     # Where what was made is read, under /api/v1; fields of the answer are filled in.
     location: str = ""
+    # Its answer says `is_repeat`: what was there already is answered with 200 instead of 201.
+    repeats: bool = False
 
     @property
     def is_unsafe(self) -> bool:
@@ -93,6 +95,7 @@ class Resource:
         body: type[BaseModel] | None = None,
         media_type: str = JSON_TYPE,
         location: str = "",
+        repeats: bool = False,
         before: Callable[..., Any] | None = None,
     ) -> Callable[[View], View]:
         if (status == CREATED) != bool(location):
@@ -104,6 +107,7 @@ class Resource:
             operation = Operation(
                 self.name, view.__name__, method, self.path + rule, summary,
                 " ".join((view.__doc__ or "").split()), scope, answers, status, query, body, media_type, location,
+                repeats,
             )  # fmt: skip
             self.operations.append(operation)
             handler = _handler(operation, view, before)
@@ -135,7 +139,9 @@ def _handler(
             return result if isinstance(result, Response) else _json(operation.status, result)
 
         def work() -> tuple[int, Any]:
-            return operation.status, view(who, **arguments).model_dump(mode="json")
+            answer = view(who, **arguments)
+            status = REPEATED if operation.repeats and answer.is_repeat else operation.status
+            return status, answer.model_dump(mode="json")
 
         def prepare() -> None:
             if before is not None:
@@ -237,6 +243,9 @@ _WORDS = {
     "date_type": "This must be a day, written as text.",
     "date_parsing": "This is not a day as YYYY-MM-DD.",
     "date_from_datetime_parsing": "This is not a day as YYYY-MM-DD.",
+    "datetime_type": "This must be an instant, written as text.",
+    "datetime_parsing": "This is not an instant as YYYY-MM-DDTHH:MM:SSZ.",
+    "datetime_from_date_parsing": "This is not an instant as YYYY-MM-DDTHH:MM:SSZ.",
 }
 
 

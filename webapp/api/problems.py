@@ -62,6 +62,31 @@ CODES: dict[str, tuple[int, str, str]] = {
         "Somebody changed it meanwhile",
         "Read it again, look at the change, then send the new version number.",
     ),
+    "not-paid": (
+        409,
+        "The invoice is not paid",
+        "Nothing is paid out of an invoice before its customer has paid; the detail names what is left.",
+    ),
+    "not-an-appointment": (
+        409,
+        "The invoice is not about an appointment",
+        "Nobody worked for it at an appointment, so nobody is paid for it.",
+    ),
+    "no-practitioner": (
+        409,
+        "There is no practitioner to pay",
+        "Name a primary practitioner of the appointment, or switch theirs on as a payee.",
+    ),
+    "nothing-left": (
+        409,
+        "Nothing of it is the practitioner's",
+        "Tax or commission is all of what came in, or every payment is in a payout already.",
+    ),
+    "wallet-too-low": (
+        409,
+        "The clinic's wallet does not hold enough",
+        "Put money into the clinic's wallet, then try again.",
+    ),
     "running": (
         409,
         "The first call is still running",

@@ -44,6 +44,14 @@ class Scope(Label):
     INSTALLATIONS_WRITE = "installations:write", "Add and change installations"
     RENTALS_READ = "rentals:read", "Read properties, leases, rents and their payments"
     RENTALS_WRITE = "rentals:write", "Add properties and leases, enter and verify payments of rent"
+    CUSTOMERS_READ = "customers:read", "Read customers of a clinic"
+    CUSTOMERS_WRITE = "customers:write", "Add and change customers of a clinic"
+    CLINIC_READ = "clinic:read", "Read appointments, invoices, their transactions and wallets"
+    CLINIC_WRITE = "clinic:write", "Add appointments and invoices, record payments, write off"
+    CLINIC_REFUND = "clinic:refund", "Refund invoices"
+    WITHDRAWALS_CREATE = "withdrawals:create", "Ask for withdrawals from wallets"
+    COMMISSION_READ = "commission:read", "Read commission rules"
+    COMMISSION_WRITE = "commission:write", "Change, accept and refuse commission rules"
     RECONCILIATION_READ = "reconciliation:read", "Read what comparisons with banks and providers found"
     CONNECTIONS_READ = "connections:read", "Read connections to providers, without their keys"
     CONNECTIONS_TEST = "connections:test", "Test connections to providers"
@@ -56,11 +64,18 @@ class Scope(Label):
     PAYEES_VERIFY = "payees:verify", "Verify or refuse new payment details"
     STATEMENTS_READ = "statements:read", "Read and download statements"
     STATEMENTS_CREATE = "statements:create", "Ask for statements"
+    RUNS_READ = "runs:read", "Read runs and what became of each row"
 
 
 READING = frozenset(scope for scope in Scope if scope.endswith(":read"))
 # A payee reads what concerns themselves; every query narrows it to their own records.
 OWN = frozenset({Scope.PAYOUTS_READ, Scope.PAYEES_READ, Scope.STATEMENTS_READ})
+# What some kinds of payees can have besides: technicians their installations, practitioners their appointments,
+# invoices and wallet, and to ask for its money, which goes to their own account and is approved like any payout.
+OF_KIND: dict[str, frozenset[Scope]] = {
+    Role.TECHNICIAN.value: frozenset({Scope.INSTALLATIONS_READ}),
+    Role.PRACTITIONER.value: frozenset({Scope.CLINIC_READ, Scope.WITHDRAWALS_CREATE}),
+}
 
 
 def allowed_scopes(roles: Iterable[str]) -> frozenset[Scope]:
@@ -72,7 +87,7 @@ def allowed_scopes(roles: Iterable[str]) -> frozenset[Scope]:
         elif role == Role.ACCOUNTANT:
             found |= READING
         elif role in PAYEE_KINDS:
-            found |= OWN | ({Scope.INSTALLATIONS_READ} if role == Role.TECHNICIAN else set())
+            found |= OWN | OF_KIND.get(role, frozenset())
     return frozenset(found)
 
 
