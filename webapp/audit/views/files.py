@@ -14,14 +14,14 @@ from webapp.audit import service as audit
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date, utc_now
-from webapp.web.exports import csv_rows, text_response
+from webapp.web.exports import csv_response, csv_rows, text_response, xlsx_response
 
 BATCH = 1_000
 # Where in a list somebody was is no part of its filter.
 _POSITION = ("before", "after", "open", "size")
 
 
-def remember(tag: str, subject_type: str) -> None:
+def remember(tag: str, subject_type: str, kind: str = "CSV") -> None:
     """Write to the trail that the signed-in person takes the list of this address, with its filter as the note."""
     if request.method != "GET":
         return
@@ -36,7 +36,7 @@ def remember(tag: str, subject_type: str) -> None:
             now=utc_now(),
             organisation_id=g.organisation.id,
             subject_type=subject_type,
-            note=f"CSV of the list, filtered by {chosen}" if chosen else "CSV of the whole list",
+            note=f"{kind} of the list, filtered by {chosen}" if chosen else f"{kind} of the whole list",
         )
 
 
@@ -59,6 +59,20 @@ def in_batches(query: Select[Any], key: Any, key_of: Any) -> Iterator[Any]:
         if len(rows) < BATCH:
             return
         last = key_of(rows[-1])
+
+
+def table_file(
+    tag: str,
+    subject_type: str,
+    what: str,
+    format: str,
+    headers: Sequence[str],
+    cells: Iterable[Sequence[Any]],
+) -> Response:
+    """A list as CSV or as a workbook, named after what it is and the organisation; the trail has the event."""
+    remember(tag, subject_type, format.upper())
+    make = csv_response if format == "csv" else xlsx_response
+    return make(f"{what}-{g.organisation.slug}.{format}", headers, cells)
 
 
 def list_file(

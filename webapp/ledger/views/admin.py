@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, abort, g, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views import files
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.money import Money
 from webapp.ledger import check as ledger_check
@@ -108,6 +109,7 @@ def export() -> ResponseReturnValue:
     format_name = request.args.get("format", "csv")
     if format_name not in ledger_export.FORMATS:
         abort(422, f"The journal is exported as {', '.join(ledger_export.FORMATS)}. Choose one of them.")
+    files.remember("ledger:journal:exported", "journal", format_name)
     ending, media = ledger_export.FORMATS[format_name]
     day = local_date(utc_now(), g.organisation.timezone)
     pieces = ledger_export.export(g.organisation, format_name)

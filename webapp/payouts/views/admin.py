@@ -8,6 +8,7 @@ from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Select
 
+from webapp.audit.views import files
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.payouts import approvers, lists, ordering, page_rows, panels
@@ -134,6 +135,7 @@ def export(format: str) -> ResponseReturnValue:
     if not form.validate():
         return index()
     query, filename = _query(form), f"payouts-{g.organisation.slug}.{format}"
+    files.remember("payouts:payouts:exported", "payout", format.upper())
     if format == "csv":
         return text_response(filename, csv_columns(listing.EXPORT_HEADERS, file.columns(query)))
     return xlsx_response(filename, listing.EXPORT_HEADERS, listing.export_cells(lists.export_rows(query)))

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, g, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.audit.views.files import remember
 from webapp.database import db, transaction
 from webapp.imports.views.upload import safe_name
 from webapp.kernel.clock import utc_now
@@ -201,6 +202,7 @@ def export() -> Response:
     else:
         query = queries.findings(g.organisation.id, wanted, current_user.id, today)
         rows = pages.export_rows(queries.in_batches(query, Finding.id), today)
+    remember("reconciliation:findings:exported", "reconciliation_finding")
     return csv_response(f"{g.organisation.slug}-reconciliation-{today.isoformat()}.csv", pages.HEADERS, rows)
 
 

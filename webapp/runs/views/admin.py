@@ -182,6 +182,7 @@ def export(reference: str) -> ResponseReturnValue:
         (r.position, r.subject_label, RowOutcome(r.outcome).label, r.message, r.finished_at)
         for r in lists.export_rows(run.id, outcome)
     )
+    files.remember("runs:rows:exported", "run")
     return csv_response(f"{run.reference}.csv", headers, cells)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views.files import table_file
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -29,7 +30,6 @@ from webapp.programs.clinic.states import (
     allows,
 )
 from webapp.programs.clinic.views.area import AREA, invoice_row
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
 EXPORT_HEADERS = (
@@ -73,9 +73,10 @@ def export(format: str) -> ResponseReturnValue:
     form = InvoiceFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
     query = lists.list_invoices(g.organisation.id, form.chosen())
-    return make(f"invoices-{g.organisation.slug}.{format}", EXPORT_HEADERS, _cells(query))
+    return table_file(
+        "clinic:invoices:exported", "invoice", "invoices", format, EXPORT_HEADERS, _cells(query)
+    )
 
 
 def _cells(query: Any) -> Iterator[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views.files import table_file
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
@@ -18,7 +19,6 @@ from webapp.programs.installations.pricing import Pricer
 from webapp.programs.installations.service import STATUS_STEPS
 from webapp.programs.installations.views import common
 from webapp.providers import storage
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, capped_count, keyset
 
@@ -81,9 +81,15 @@ def export(format: str) -> ResponseReturnValue:
     if not form.validate():
         return index()
     query = queries.list_installations(g.organisation.id, form.chosen())
-    make = csv_response if format == "csv" else xlsx_response
     cells = common.export_cells(query, g.organisation.id)
-    return make(f"installations-{g.organisation.slug}.{format}", common.EXPORT_HEADERS, cells)
+    return table_file(
+        "installations:installations:exported",
+        "installation",
+        "installations",
+        format,
+        common.EXPORT_HEADERS,
+        cells,
+    )
 
 
 def show(reference: str) -> ResponseReturnValue:

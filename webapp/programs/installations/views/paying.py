@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views.files import table_file
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -21,7 +22,6 @@ from webapp.programs.installations.forms import ManualPayoutForm, PeriodForm, Se
 from webapp.programs.installations.pricing import Pricer
 from webapp.programs.installations.views import common
 from webapp.web import charts
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
 SHOWN = 200
@@ -284,9 +284,8 @@ def totals_export(format: str) -> ResponseReturnValue:
     form = PeriodForm(request.args)
     if not form.validate():
         return totals()
-    make = csv_response if format == "csv" else xlsx_response
     cells = [
         (r.name, r.reference, r.installations, r.currency, r.to_approve, r.approved, r.paid, r.returned)
         for r in _totals(form)
     ]
-    return make(f"technicians-{g.organisation.slug}.{format}", TOTAL_HEADERS, cells)
+    return table_file("installations:totals:exported", "payee", "technicians", format, TOTAL_HEADERS, cells)

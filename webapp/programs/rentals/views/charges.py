@@ -8,6 +8,7 @@ from typing import Any
 from flask import current_app, flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views.files import table_file
 from webapp.config import Settings
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
@@ -18,7 +19,6 @@ from webapp.programs.rentals.forms import ReasonForm
 from webapp.programs.rentals.models import ChargeState, PaymentSource, PaymentState, RentCharge
 from webapp.programs.rentals.views import common, pictures
 from webapp.web import filters
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.form_fields import ActForm
 from webapp.web.htmx import see_other
 
@@ -63,9 +63,8 @@ def export(format: str) -> ResponseReturnValue:
     form = ChargeFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
     query = lists.list_charges(g.organisation.id, common.today(), form.chosen())
-    return make(f"rents-{g.organisation.slug}.{format}", EXPORT_HEADERS, _cells(query))
+    return table_file("rentals:rents:exported", "rent_charge", "rents", format, EXPORT_HEADERS, _cells(query))
 
 
 def _cells(query: Any) -> Iterator[tuple[Any, ...]]:
@@ -205,9 +204,10 @@ def arrears_export(format: str) -> ResponseReturnValue:
     form = ArrearsFilterForm(request.args)
     if not form.validate():
         return arrears()
-    make = csv_response if format == "csv" else xlsx_response
     query = lists.list_arrears(g.organisation.id, common.today(), form.q.data or "", form.age.data or "")
-    return make(f"arrears-{g.organisation.slug}.{format}", ARREARS_HEADERS, _late_cells(query))
+    return table_file(
+        "rentals:arrears:exported", "lease", "arrears", format, ARREARS_HEADERS, _late_cells(query)
+    )
 
 
 def _late_cells(query: Any) -> Iterator[tuple[Any, ...]]:

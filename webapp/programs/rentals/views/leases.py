@@ -9,6 +9,7 @@ from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
+from webapp.audit.views.files import table_file
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -20,7 +21,6 @@ from webapp.programs.rentals.forms import EndLeaseForm, LeaseForm, RentForm
 from webapp.programs.rentals.models import ChargeState, Lease, LeaseState, Tenant
 from webapp.programs.rentals.views import common
 from webapp.web import filters
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
 EXPORT_HEADERS = (
@@ -58,9 +58,8 @@ def export(format: str) -> ResponseReturnValue:
     form = LeaseFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
     query = queries.list_leases(g.organisation.id, form.chosen(), common.today())
-    return make(f"leases-{g.organisation.slug}.{format}", EXPORT_HEADERS, _cells(query))
+    return table_file("rentals:leases:exported", "lease", "leases", format, EXPORT_HEADERS, _cells(query))
 
 
 def _cells(query: Any) -> Iterator[tuple[Any, ...]]:

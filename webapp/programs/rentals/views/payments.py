@@ -9,6 +9,7 @@ from flask import Response, flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.audit.views.files import table_file
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -32,7 +33,6 @@ from webapp.programs.rentals.views import settling as settling_views
 from webapp.programs.rentals.views.returning import return_row
 from webapp.providers import storage
 from webapp.web import filters, uploads
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
 LIST = "admin.rentals.payments"
@@ -100,9 +100,10 @@ def export(format: str) -> ResponseReturnValue:
     form = PaymentFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
     query = lists.list_payments(g.organisation.id, form.chosen(g.organisation.timezone))
-    return make(f"rent-payments-{g.organisation.slug}.{format}", EXPORT_HEADERS, _cells(query))
+    return table_file(
+        "rentals:payments:exported", "rent_payment", "rent-payments", format, EXPORT_HEADERS, _cells(query)
+    )
 
 
 def _cells(query: Any) -> Iterator[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Select
 
+from webapp.audit.views.files import table_file
 from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.payouts import lists, page_rows
@@ -22,7 +23,6 @@ from webapp.programs.rentals.filters import OwnerPayoutFilterForm
 from webapp.programs.rentals.lists import BATCH
 from webapp.programs.rentals.models import RentPayment
 from webapp.programs.rentals.views import common
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.pagination import Page, capped_count, keyset
 
 LIST = "admin.rentals.payouts"
@@ -120,8 +120,8 @@ def export(format: str) -> ResponseReturnValue:
     form = OwnerPayoutFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
-    return make(f"owner-payouts-{g.organisation.slug}.{format}", EXPORT_HEADERS, _cells(_query(form)))
+    rows = _cells(_query(form))
+    return table_file("rentals:payouts:exported", "payout", "owner-payouts", format, EXPORT_HEADERS, rows)
 
 
 def _cells(query: Select[Any]) -> Iterator[tuple[Any, ...]]:

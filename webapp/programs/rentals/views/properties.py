@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.audit.views.files import table_file
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
@@ -30,7 +31,6 @@ from webapp.programs.rentals.models import Lease, Property
 from webapp.programs.rentals.terms import terms_row
 from webapp.programs.rentals.views import common
 from webapp.web import filters
-from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.htmx import see_other
 
 BLANK_ROWS = 2
@@ -64,9 +64,8 @@ def export(format: str) -> ResponseReturnValue:
     form = PropertyFilterForm(request.args)
     if not form.validate():
         return index()
-    make = csv_response if format == "csv" else xlsx_response
     rows = _cells(queries.list_properties(g.organisation.id, form.chosen()))
-    return make(f"properties-{g.organisation.slug}.{format}", EXPORT_HEADERS, rows)
+    return table_file("rentals:properties:exported", "property", "properties", format, EXPORT_HEADERS, rows)
 
 
 def _cells(query: Any) -> Iterator[tuple[Any, ...]]:
