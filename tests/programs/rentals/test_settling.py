@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests import factories
 from tests.factories import rentals
@@ -22,6 +22,7 @@ from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies
 from webapp.programs.rentals import charging, collecting, credits, left, payments, returns, settling, work
+from webapp.programs.rentals import lists as desk_lists
 from webapp.programs.rentals.models import RentCharge, RentDecision, RentPayment, RentReturn
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionState
@@ -615,3 +616,56 @@ def test_no_more_is_charged_back_than_the_tenant_paid(desk: Desk) -> None:
     assert (desk.newest().excess_minor, desk.balance("collections")) == (200_00, 0)
     with pytest.raises(Invalid, match=r"At most ₹0\.00"):
         desk.charge_back(1, "loss", case="CB-2")
+
+
+# ---------------------------------------------------------------- refunds from before people were asked
+
+
+@pytest.mark.parametrize(("said", "state"), [(9_000_00, "pending"), (10_000_00, "completed")])
+def test_a_refund_that_was_given_up_long_ago_is_asked_about_once_more(
+    desk: Desk, said: int, state: str
+) -> None:
+    desk.pay()
+    reference = desk.payment.reference
+    with transaction() as session:
+        row = returns.order_refund(
+            organisation_id=desk.organisation_id, reference=reference, amount_minor=10_000_00, reason="Twice.",
+            actor=FACTORY, now=WHEN,
+        )  # fmt: skip
+        return_id, row.next_check_at, row.error_message = row.id, None, "A person must look."
+        session.execute(update(OutboxMessage).values(done_at=WHEN))
+    later = WHEN + timedelta(days=90)
+
+    def stands() -> tuple[str, int | None, bool]:
+        db.session.rollback()
+        found = db.session.get_one(RentReturn, return_id, populate_existing=True)
+        listed = desk_lists.list_returns(desk.organisation_id, left_at=later)
+        is_listed = db.session.scalar(listed.with_only_columns(func.count())) == 1
+        assert is_listed is bool(left.why_left(found, later))
+        return found.state, found.said_minor, is_listed
+
+    assert stands() == ("pending", None, True)
+    assert [collecting.recover(clock=lambda: later) for _ in range(2)] == [1, 0]
+    desk.gateway.refund_replies = [CollectionAnswer(_C.COMPLETED, amount_minor=said)]
+    returns.work(return_id=return_id, clock=lambda: later)
+    assert stands() == (state, said if state == "pending" else None, state == "pending")
+    # What the gateway says is known now: nobody asks again, people choose from it.
+    assert collecting.recover(clock=lambda: later + timedelta(minutes=5)) == 0
+    if state == "pending":
+        found, payment = db.session.get_one(RentReturn, return_id), desk.payment
+        assert settling.choices_of_refund(found, payment) == [settling.Choice.AS_SAID]
+
+
+def test_a_refund_without_an_order_at_the_gateway_is_left_and_not_asked_about(desk: Desk) -> None:
+    desk.pay()
+    reference = desk.payment.reference
+    with transaction() as session:
+        row = returns.order_refund(
+            organisation_id=desk.organisation_id, reference=reference, amount_minor=1_00, reason="Twice.",
+            actor=FACTORY, now=WHEN,
+        )  # fmt: skip
+        row.next_check_at = None
+        session.get_one(RentPayment, row.payment_id).merchant_order_id = None
+        session.execute(update(OutboxMessage).values(done_at=WHEN))
+        assert left.why_left(row, WHEN) == left.UNASKED
+    assert collecting.recover(clock=lambda: WHEN + timedelta(days=90)) == 0

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from webapp import queue
 from webapp.database import db, lock_row, transaction
@@ -19,7 +19,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Unavailable
 from webapp.outbox import service as outbox
 from webapp.programs.rentals import payments, sharing
-from webapp.programs.rentals.models import PaymentState, RentPayment, RentReturn
+from webapp.programs.rentals.models import PaymentState, RentPayment, RentReturn, ReturnKind
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionOrder, CollectionState
 
@@ -136,18 +136,36 @@ def share(*, payment_id: int, clock: Callable[[], datetime] = utc_now) -> None:
 
 
 def recover(*, clock: Callable[[], datetime] = utc_now, limit: int = 500) -> int:
-    """Put back what should be in the outbox and is not: open payments and refunds that nobody asks about."""
+    """Put back what should be in the outbox and is not: open payments and refunds that nobody asks about.
+
+    A refund that was left to people before it was kept what the gateway says is asked about once more.
+    """
     now = clock()
+    late = now - timedelta(minutes=2)
+    # As it was once left to people. What they can choose from depends on what the gateway says of it.
+    is_untold = and_(
+        RentReturn.next_check_at.is_(None),
+        RentReturn.said_minor.is_(None),
+        RentReturn.kind == ReturnKind.REFUND.value,
+        exists().where(RentPayment.id == RentReturn.payment_id, RentPayment.merchant_order_id.is_not(None)),
+    )
+    is_forgotten = or_(RentReturn.next_check_at < late, is_untold)
     with transaction():
-        return _recover("rent.check", RentPayment, now, limit) + _recover(
-            "rent.return", RentReturn, now, limit
+        return _recover("rent.check", RentPayment, RentPayment.next_check_at < late, now, limit) + _recover(
+            "rent.return", RentReturn, is_forgotten, now, limit
         )
 
 
-def _recover(kind: str, table: type[RentPayment] | type[RentReturn], now: datetime, limit: int) -> int:
+def _recover(
+    kind: str,
+    table: type[RentPayment] | type[RentReturn],
+    is_forgotten: ColumnElement[bool],
+    now: datetime,
+    limit: int,
+) -> int:
     forgotten = db.session.execute(
         select(table.id, table.organisation_id)
-        .where(table.state == PaymentState.PENDING.value, table.next_check_at < now - timedelta(minutes=2))
+        .where(table.state == PaymentState.PENDING.value, is_forgotten)
         .order_by(table.next_check_at)
         .limit(limit)
     ).all()
