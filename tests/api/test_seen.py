@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests import factories
 from tests.api.conftest import World
-from tests.factories import bankfiles, installations, rentals
+from tests.factories import bankfiles, clinic, installations, rentals
 from tests.factories.payouts import payout_ready
 from webapp.api import openapi
 from webapp.database import db, transaction
@@ -184,6 +184,31 @@ def _unit(house: Property) -> str:
         return service.create_unit(property_reference=house.reference, name="Flat 9", **common).reference
 
 
+CLINIC = ("appointments", "invoices", "invoice_money", "invoice_payouts", "payout_runs", "withdrawals")
+
+
+def _of_a_clinic(world: World, name: str, rule: str) -> tuple[Any, str]:
+    """A body and the address for what is made of a clinic's records."""
+    home, currency = world.organisation, world.organisation.currency
+    ana = clinic.practitioner(home, name="Dr Ana Souza")
+    paid, due = clinic.paid(home, [ana]), clinic.invoice(home, [ana])
+    if name == "withdrawals.create":
+        clinic.pay_out(paid)
+    alex, some = clinic.customer(home), {"currency": currency, "amount": "10"}
+    bodies: dict[str, Any] = {
+        "appointments.create": {"customer": alex.reference, "starts_at": "2026-01-05T09:00:00Z"},
+        "invoices.create": {
+            "customer": alex.reference, "about": "other", "lines": [{"description": "Towel", "unit_price": some}],
+        },
+        "invoice_money.pay": {"amount": some, "method": "cash"},
+        "invoice_money.refund": {"amount": some, "reason": "Too much"},
+        "payout_runs.create": {"invoices": [paid.number]},
+        "withdrawals.create": {"practitioner": ana.reference, "amount": some},
+    }  # fmt: skip
+    invoice = due if name == "invoice_money.pay" else paid
+    return bodies.get(name), rule.replace("<number>", invoice.number)
+
+
 MAKING = {f"{o.group}.{o.name}": o for o in openapi.operations() if o.status == 201}
 
 
@@ -211,25 +236,34 @@ def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
         "rates.create": {"name": "Solar", "rate_type": "flat", "rate": "50", "installation_type": "solar"},
         "payees.create": {"kind": "technician", "name": "Ana Souza"},
         "statements.create": {"payout": world.payout()},
+        "customers.create": {"name": "Alex Morgan"},
+        "commission_rules.create": {"name": "Standard", "percent": "12"},
+        "invoice_payouts.create": None,
     }
     api, operation = world.api("admin"), MAKING[name]
+    address = operation.rule
+    if operation.group in CLINIC:
+        bodies[name], address = _of_a_clinic(world, name, address)
     if name == "bank_files.create":
         bankfiles.switch_on(world.organisation)
         bankfiles.setup(world.organisation)
         bankfiles.waiting(world.organisation)
         bodies[name] = {"format": "nacha", "seen": api.get("/bank-files/draft?format=nacha").json["seen"]}
-    address = operation.rule
     made = api.send(operation.method, address, bodies[name], key="k-1")
     assert made.status_code == 201, made.text
     place = made.headers["Location"]
-    assert place.startswith(f"/api/v1{address}/")
+    # What is made of an invoice is read elsewhere: a movement, or the payout.
+    elsewhere = {"pay": "/transactions", "refund": "/transactions", "create": "/payouts"}
+    inside = elsewhere[operation.name] if "<number>" in operation.rule else address
+    assert place.startswith(f"/api/v1{inside}/")
     found = api.get(place.removeprefix("/api/v1"))
     assert found.status_code == 200
     identity = next(k for k in ("reference", "number", "id") if k in found.json)
-    assert found.json[identity] == made.json[identity]
+    record = made.json.get("transaction") or next(iter(made.json.get("payouts") or []), made.json)
+    assert found.json[identity] == record[identity]
     again = api.send(operation.method, address, bodies[name], key="k-1")
     assert (again.headers["Idempotency-Replayed"], again.headers["Location"]) == ("true", place)
-    if name != "statements.create":
+    if operation.body is not None and name != "statements.create":
         refused = api.send(operation.method, address, {"nothing": 1})
         assert refused.status_code == 422
         assert "Location" not in refused.headers
