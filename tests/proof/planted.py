@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from webapp.database import db, transaction
 from webapp.kernel.ids import new_transfer_id
@@ -74,14 +76,11 @@ def new_id_on_time_out() -> Iterator[None]:
 def no_inbox_key() -> Iterator[None]:
     """Every message that arrives is a new one, also when it came before."""
     from webapp.inbox import service
-    from webapp.inbox.models import WebhookMessage
 
-    def add(values: dict[str, Any], now: datetime) -> Any:
+    def sha256(body: bytes) -> Any:
         # The key of the table is made unlike every other, as if there were none.
-        values = {**values, "body_sha256": values["uid"] * 2}
-        statement = insert(WebhookMessage).values(**values)
-        return statement.returning(WebhookMessage.id, WebhookMessage.times_received)
+        return hashlib.sha256(body + new_transfer_id().encode())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service, "_upsert", add)
+        patch.setattr(service, "hashlib", SimpleNamespace(sha256=sha256))
         yield
