@@ -80,7 +80,7 @@ def seed(now: datetime) -> None:
         _this_month(cast, rng, this_month, now)
     stories.with_slip(cast, rng, stories.newest_day(now, 2, this_month), now)
     with transaction():
-        stories.too_low(cast, rng, stories.newest_day(now, 3, this_month), now)
+        stories.too_low(cast, now)
     stories.withdrawals(cast, now)
     _statements(cast, this_month, now)
 
@@ -248,6 +248,7 @@ def _of_last_month(cast: Cast, rng: random.Random, month: date) -> None:
 
 def _this_month(cast: Cast, rng: random.Random, first: date, now: datetime) -> None:
     """What came in since: paid and not paid out yet, partly paid, not due yet."""
+    stories.the_large_one(cast, rng, stories.newest_day(now, 9, first), now)
     for n in range(NEW_VISITS):
         day = stories.newest_day(now, rng.randrange(1, 9), first)
         invoice = visit(cast, rng, n % len(PRACTITIONERS), day, now=now)

@@ -54,7 +54,7 @@ PRACTITIONERS = (
     DemoPractitioner("Maya Tremblay", "physio", "700012345101"),
     DemoPractitioner("Noah Singh", "massage", "700012345102"),
     DemoPractitioner("Chloé Bouchard", "chiro", "700012345103"),
-    DemoPractitioner("陈美玲", "acupuncture", "700012345104", "Meiling Chen"),
+    DemoPractitioner("Meiling Chen", "acupuncture", "700012345104"),
     DemoPractitioner("Liam O’Connor", "psychology", "700012345105"),
     DemoPractitioner("Aisha Rahman", "naturopathy", "700012345106"),
     DemoPractitioner("Étienne Gagnon", "physio", "700012345107"),
