@@ -315,6 +315,22 @@ def try_again(*, organisation_id: int, now: datetime, message_id: int | None = N
     return [row.kind for row in rows]
 
 
+def next_look(*, kind: str, reference_id: int) -> Later | None:
+    """When a message of a kind about a row is looked at next, and why not before; None when none is open.
+
+    The reason is the handler's own, such as a halt; what went wrong with us is not told.
+    """
+    row = db.session.execute(
+        select(OutboxMessage.not_before, OutboxMessage.last_error, OutboxMessage.attempts)
+        .where(OutboxMessage.kind == kind, OutboxMessage.reference_id == reference_id, is_open())
+        .order_by(OutboxMessage.not_before)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    return Later(row.not_before, "" if row.attempts else row.last_error)
+
+
 def has_open(*, kind: str, reference_id: int) -> bool:
     """Whether a message of a kind about a row still waits or is being worked on."""
     return _is_there(kind, reference_id, is_open())

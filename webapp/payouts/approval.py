@@ -14,7 +14,7 @@ from webapp.kernel.errors import Invalid, NotAllowed
 from webapp.outbox import service as outbox
 from webapp.payouts import entries, policies, queries, records
 from webapp.payouts.models import Approval, Payout, SourceClaim
-from webapp.payouts.policy import stoppable_until, why_not_approve
+from webapp.payouts.policy import Policy, stoppable_until, why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
 from webapp.people.models import Organisation
@@ -64,7 +64,7 @@ def approve(
     needed = 1 if policy.single_operator.is_on else max(1, payout.approvals_needed)
     if len(given) + 1 >= needed:
         finish(payout, version, actor=actor, now=now, note=note, is_single=policy.single_operator.is_on)
-        following = "It is paid." if payout.state == PayoutState.PAID else "It can be paid now."
+        following = "It is paid." if payout.state == PayoutState.PAID else _who_sends(payout, policy)
         return Result(payout, False, f"{reference} is approved. {following}")
     add_approval(payout, version, actor=actor, now=now, note=note)
     records.change(
@@ -86,6 +86,10 @@ def _void_outdated(payout: Payout, given: list[Approval], present: str) -> list[
         return given
     payout.round += 1
     return []
+
+
+def _who_sends(payout: Payout, policy: Policy) -> str:
+    return "It leaves by itself." if queries.leaves_by_itself(payout, policy) else "It can be paid now."
 
 
 def _missing(payout: Payout, given: int) -> str:
@@ -305,5 +309,9 @@ def release(
         note=note,
         changes={"held": [True, False], "hold reason": [before, ""]},
     )
-    following = "What is under way goes on." if state is PayoutState.PROCESSING else "It can be paid now."
+    following = "It can be paid now."
+    if state is PayoutState.PROCESSING:
+        following = "What is under way goes on."
+    elif state is PayoutState.APPROVED:
+        following = _who_sends(payout, policies.current_policy(organisation_id)[0])
     return Result(payout, False, f"{reference} is released. {following}")

@@ -203,6 +203,16 @@ def default_rail(policy: Policy, method_kind: str) -> str:
     return "manual" if method_kind == "manual" or not others else others[0]
 
 
+def leaves_by_itself(payout: Payout, policy: Policy) -> bool:
+    """Whether an approved payout needs nobody to send it: its program's rules say so, and it is not paid by hand."""
+    method = payout.payee.current_method
+    return (
+        payout.program in policy.paid_by_itself
+        and not policy.single_operator.is_on
+        and default_rail(policy, method.kind if method else "") != "manual"
+    )
+
+
 def newest_transfer(payout_id: int) -> Transfer | None:
     """The newest transfer of a payout."""
     return db.session.scalar(

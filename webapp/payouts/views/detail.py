@@ -15,6 +15,7 @@ from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.models import JournalEntry, Posting
+from webapp.outbox import service as outbox
 from webapp.payouts import approval_queue, explain, lists, panels, policies, policy, queries
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
@@ -198,14 +199,17 @@ def cut_off_sentence(rules: policy.Policy, program: str, now: datetime, timezone
 
 def status_context(payout: Payout, now: datetime, rules: policy.Policy | None = None) -> dict[str, Any]:
     """What the status block shows; it is asked again while the bank is at work."""
-    cut_off = None
+    cut_off, status = None, words.page_status(payout)
     if payout.state == PayoutState.APPROVED.value:
         rules = rules or policies.current_policy(payout.organisation_id)[0]
+        if status.tone == PayoutState.APPROVED.tone and queries.leaves_by_itself(payout, rules):
+            look = outbox.next_look(kind="payout.pay", reference_id=payout.id)
+            status = words.leaving_status(status, look, now) if look is not None else status
         cut_off = cut_off_sentence(rules, payout.program, now, g.organisation.timezone)
     return {
         "payout": payout,
         "net": Money(payout.amount_minor, payout.currency),
-        "status": words.page_status(payout),
+        "status": status,
         "cut_off": cut_off,
         "is_moving": payout.state in MOVING and review.transfer_of(payout) is None,
         "poll_href": url_for("admin.payouts.status", reference=payout.reference),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from flask import g
 
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
+from webapp.outbox.service import Later
 from webapp.payouts.models import Payout, PayoutLine, Transfer
 from webapp.payouts.page_rows import ListedChange, ListedPayout
 from webapp.payouts.queue_rows import WaitingPayout
@@ -116,6 +118,17 @@ def page_status(payout: Payout) -> Status:
     return Status(
         state.tone, f"{PayoutState(payout.state).label}, under review", state.icon, sentence, "Two admins"
     )
+
+
+def leaving_status(approved: Status, look: Later, now: datetime) -> Status:
+    """The status of an approved payout that nobody has to send: when it leaves by itself, or what stops it."""
+    if look.reason:
+        words = f"It leaves by itself once nothing stops it any more: {look.reason}"
+        return replace(approved, sentence=words, who="An admin")
+    if look.at > now:
+        words = f"It leaves by itself on {filters.instant_words(look.at)}; until then it can be stopped."
+        return replace(approved, sentence=words, who="Nobody")
+    return replace(approved, sentence="It leaves by itself within a minute.", who="Nobody")
 
 
 def file_sentence(transfer: Transfer) -> str:
