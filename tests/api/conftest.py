@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from tests import factories
-from tests.factories import installations
+from tests.factories import clinic, installations
 from tests.factories.payouts import payout
 from tests.factories.tokens import Api, token
 from webapp.database import db
@@ -64,3 +64,40 @@ def world(database: Flask) -> World:
     for payee in (maya, noor):
         factories.method(payee)
     return World(database, home, users, maya, noor)
+
+
+@dataclass
+class Care:
+    """A clinic. `admin` and `approver` are admins; `ana` and `ben` are practitioners."""
+
+    app: Flask
+    organisation: Organisation
+    users: dict[str, User]
+    ana: Payee
+    ben: Payee
+
+    def api(self, name: str = "admin", *scopes: str) -> Api:
+        """A program with a token of somebody."""
+        return Api(self.app, token(self.users[name], self.organisation, *scopes))
+
+    def stranger(self) -> Api:
+        """A program of another clinic's admin."""
+        other = clinic.carepoint(slug="other")
+        admin = factories.user("admin@other.example", organisation=other, role="admin")
+        return Api(self.app, token(admin, other))
+
+
+@pytest.fixture
+def care(database: Flask) -> Care:
+    """A clinic in Toronto, whose practitioners sign in; nobody has a bank account."""
+    here = clinic.carepoint(slug="care")
+    users = {
+        "admin": factories.user("admin@care.example", organisation=here, role="admin"),
+        "approver": factories.user("approver@care.example", organisation=here, role="admin"),
+        "accountant": factories.user("accountant@care.example", organisation=here, role="accountant"),
+        "ana": factories.user("ana@care.example"),
+        "ben": factories.user("ben@care.example"),
+    }
+    ana = clinic.practitioner(here, user=users["ana"], name="Dr Ana Souza")
+    ben = clinic.practitioner(here, user=users["ben"], name="Ben Okafor")
+    return Care(database, here, users, ana, ben)
