@@ -96,11 +96,12 @@ def import_file(
 ) -> None:  # fmt: skip
     """Bring a list in from a CSV file or an Excel workbook ("-" reads standard input).
 
-    KIND is payees; technicians, rates, installations; owners, properties, shares, tenants, leases, open_rents: those of
-    the programs that the organisation uses, in the order in which they refer to one another. Rows are known by their
-    reference, so a file can be brought in again. A bad row is named and left out, the others are stored. A list of jobs
-    serves twice: first as technicians (its distinct names), then as installations. Exit code 1 when a row was left out,
-    2 when the file or an option cannot be used.
+    KIND is payees; technicians, rates, installations; owners, properties, shares, tenants, leases, open_rents;
+    practitioners, customers, appointments, invoices, payments: those of the programs that the organisation
+    uses, in the order in which they refer to one another. Rows are known by their reference, so a file can be
+    brought in again. A bad row is named and left out, the others are stored. A list of jobs serves twice: first
+    as technicians (its distinct names), then as installations. Exit code 1 when a row was left out, 2 when the
+    file or an option cannot be used.
     """
     organisation = _organisation(slug, is_json=is_json)
     found = _kind(kind, organisation, is_json=is_json)

@@ -30,6 +30,7 @@ from webapp.portals import (
     technician,
 )
 from webapp.portals.views import payee_home
+from webapp.programs.clinic import importing as clinic_lists
 from webapp.programs.clinic import statement_section as clinic_statement
 from webapp.programs.clinic import work as clinic
 from webapp.programs.clinic.views import practitioner as practitioner_pages
@@ -64,6 +65,7 @@ REGISTERED = (
     bank_file_rail,
     statement_section,
     clinic_statement,
+    clinic_lists,
 )
 
 
