@@ -1,0 +1,155 @@
+"""The payout of a receipt, and its way back when it is not made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import select
+
+from webapp.database import db
+from webapp.kernel.actor import WORKER, Actor
+from webapp.notices import wanted
+from webapp.payouts import service as payouts
+from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
+from webapp.payouts.models import Payout
+from webapp.programs.repairs import crediting, entries, trail
+from webapp.programs.repairs.books import Adjustment, Charge, Receipt, ReceiptLine
+from webapp.programs.repairs.drafts import PROGRAM, SOURCE
+from webapp.programs.repairs.rules import Week
+from webapp.programs.repairs.states import AdjustmentKind
+
+_KINDS = {"earning": "earning", "charge": "deduction", "adjustment": "adjustment"}
+
+
+def make_payout(row: Receipt, actor: Actor, now: datetime) -> Payout:
+    """Pay out what a receipt says; its lines are those of the receipt. Raises what `payouts.create` raises."""
+    week = Week(row.week_start)
+    excluded = _exclusions(row)
+    payout = payouts.create(
+        organisation_id=row.organisation_id,
+        program=PROGRAM,
+        payee_id=row.payee_id,
+        currency=row.currency,
+        lines=_lines(row, week),
+        sources=[SourceDraft(SOURCE, row.id)],
+        period_start=week.start,
+        period_end=week.end,
+        cost_account=entries.held(row.payee).code,
+        exclusions=excluded,
+        # What somebody gave by hand is looked at by another person.
+        is_automatic=not excluded,
+        idempotency_key=f"repairs:receipt:{row.id}",
+        before_approval=partial(_link, row),
+        actor=actor,
+        now=now,
+    )
+    wanted.ask(row.payee, now)
+    return payout
+
+
+def _link(row: Receipt, payout: Payout) -> None:
+    row.payout_id = payout.id
+    db.session.flush()
+
+
+def _exclusions(row: Receipt) -> list[ExclusionDraft]:
+    """Who gave the driver a credit on this receipt, or charged them by hand, does not approve its payout."""
+    people: dict[int, str] = {}
+    for model in (Adjustment, Charge):
+        for user_id in db.session.scalars(
+            select(model.created_by_id)
+            .where(model.receipt_id == row.id, model.created_by_id.is_not(None))
+            .distinct()
+        ):
+            if user_id is not None:
+                people[user_id] = "charged or credited this driver"
+    return [ExclusionDraft(user_id, reason) for user_id, reason in sorted(people.items())]
+
+
+def _lines(row: Receipt, week: Week) -> list[LineDraft]:
+    """The receipt's lines, what it began with and what it leaves; they add up to what is paid."""
+    lines = [
+        LineDraft(
+            _KINDS[line.kind],
+            line.description,
+            line.amount_minor,
+            line.day,
+            source_type=SOURCE,
+            source_id=row.id,
+            source_label=row.number,
+        )
+        for line in db.session.scalars(
+            select(ReceiptLine)
+            .where(ReceiptLine.receipt_id == row.id, ReceiptLine.kind != "carried")
+            .order_by(ReceiptLine.position)
+        )
+    ]
+    if row.opening_minor:
+        lines.insert(0, LineDraft("adjustment", "Opening balance", row.opening_minor, week.start))
+    if row.closing_minor:
+        lines.append(LineDraft("adjustment", "Carried to the next week", -row.closing_minor, week.end))
+    return lines
+
+
+class RepairsSubscriber:
+    """Hears of the payouts of receipts. A receipt is never changed: what comes back is a line of a later one."""
+
+    def on_paid(self, payout: Payout, now: datetime) -> None:
+        """The driver has the money."""
+
+    def on_failed(self, payout: Payout, now: datetime) -> None:
+        """It may be tried again until the week's run takes it back."""
+
+    def on_reversed(self, payout: Payout, now: datetime) -> None:
+        """It may be sent again until the week's run takes it back."""
+
+    def on_rejected(self, payout: Payout, now: datetime) -> None:
+        """The amount is in the driver's balance again."""
+        self._give_back(payout, "rejected", now)
+
+    def on_cancelled(self, payout: Payout, now: datetime) -> None:
+        """The amount is in the driver's balance again."""
+        self._give_back(payout, "cancelled", now)
+
+    def _give_back(self, payout: Payout, word: str, now: datetime) -> None:
+        row = db.session.scalar(select(Receipt).where(Receipt.payout_id == payout.id))
+        if row is None:
+            return
+        today = trail.today(payout.organisation_id, now)
+        made = crediting.adjustment(
+            payout.payee,
+            AdjustmentKind.PAYOUT_BACK,
+            payout.amount_minor,
+            payout.currency,
+            f"{payout.reference} of {row.number} was {word}",
+            crediting.open_day(payout.organisation_id, payout.payee_id, today),
+            WORKER,
+            now,
+            payout_id=payout.id,
+            key=f"payout:{payout.id}",
+        )
+        entries.post(payout.organisation_id, [entries.adjusted(made, payout.payee)], WORKER, now)
+
+
+def take_back(*, organisation_id: int, reference: str, actor: Actor, now: datetime) -> None:
+    """A payout that failed or came back is given up: its amount is on the driver's next receipt. Raises Conflict."""
+    payouts.cancel(
+        organisation_id=organisation_id,
+        reference=reference,
+        reason="It was not paid; the amount is on the driver's next weekly receipt.",
+        actor=actor,
+        now=now,
+    )
+
+
+def to_take_back(organisation_id: int) -> list[str]:
+    """Payouts of receipts that failed or were returned, and that no retry is planned for."""
+    return list(
+        db.session.scalars(
+            select(Payout.reference)
+            .join(Receipt, Receipt.payout_id == Payout.id)
+            .where(Payout.organisation_id == organisation_id, Payout.state.in_(["failed", "reversed"]))
+            .order_by(Payout.id)
+        )
+    )
