@@ -207,6 +207,10 @@ def test_the_drill(
         assert check.run().findings == []
         assert all(audit.verify(chain).is_intact for chain in audit.chains())
         assert db.session.query(AuditEvent).filter_by(tag="operations:backup:restored").count() == 1
+        # What was still to be told may have been told since: people send it, or leave it. New mails leave.
+        mails = db.session.query(OutboxMessage).filter_by(queue="mail").all()
+        assert {m.kind for m in mails if m.gave_up_at is None} == {alerts.STOPPED}
+        assert {"notice.payout.paid"} <= {m.kind for m in mails if m.last_error.startswith(HALTED)}
         # Nothing leaves until a person has asked the bank.
         assert policies.halt_reasons(town.organisation_id, "sandbox")[0].startswith(HALTED)
         db.session.rollback()

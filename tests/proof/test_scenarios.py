@@ -37,12 +37,12 @@ EXPECTED: dict[str, tuple[list[str], list[str]]] = {
         ["Failed, retry planned", PAID, f"Paid, {REVIEWED}", PAID], ["Approved", "Paid"],
     ),
     "messages twice and in the wrong order": ([PAID, PAID], ["Approved", "Paid"]),
-    # Mails of the copy that had not left yet leave again; money does not.
+    # Mails that the copy had still to send wait for a person; what the bank says again is told again.
     "the database is put back to a copy of ten minutes ago": (
-        [WAITS, PAID, HELD, PAID, PAID], ["Approved", "Paid", "Approved", "Paid"],
+        [WAITS, PAID, HELD, PAID, PAID], ["Approved", "Paid", "Paid"],
     ),
     "the same, from before the payout was sent": (
-        ["Approved It can be paid now.", PAID, HELD, HELD, HELD], ["Approved", "Paid", "Approved"],
+        ["Approved It leaves by itself within a minute.", PAID, HELD, HELD, HELD], ["Approved", "Paid"],
     ),
 }  # fmt: skip
 

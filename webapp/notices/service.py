@@ -243,6 +243,21 @@ def send_again(*, email: Email, actor: Actor, now: datetime) -> Email:
     return again
 
 
+def leave_to_people(*, reason: str, now: datetime) -> int:
+    """Nothing that is still to be told leaves by itself: an older database does not know whether it was told since.
+
+    Mails that are written stand in the log with the reason; those that are not, among the jobs that gave up. An admin
+    sends them, one or all, or leaves them. Returns how many. What is asked for after this leaves as ever.
+    """
+    db.session.execute(
+        update(Email)
+        .where(Email.state == "queued")
+        .values(error=reason[:500], lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    return outbox.leave_to_people(queue_name=queue.MAIL, reason=reason, now=now)
+
+
 def why_not_again(email: Email, now: datetime) -> str:
     """Why a mail with a personal link is worth nothing any more, and what to do instead; empty when it may go."""
     if email.link_id is None:

@@ -24,6 +24,7 @@ from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, PaydeskError
 from webapp.ledger import check
+from webapp.notices import service as notices
 from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite_copy
 from webapp.operations.facts import OPEN_TRANSFERS
 from webapp.operations.manifest import Facts, Manifest
@@ -181,10 +182,15 @@ def _upgrade(described: Manifest, say: Say) -> None:
 
 
 def _make_safe(described: Manifest, actor: Actor, now: datetime) -> int:
-    """Halt every payment and end every session; in one transaction. Returns the organisations."""
+    """Halt every payment, leave old mails to people, end every session: all in one. Returns the organisations."""
     reason = f"Restored from a back-up of {described.made_at}; ask the bank about every open transfer first."
     settings: Settings = current_app.config["SETTINGS"]
     with transaction():
+        # First, so that what is told of the restore itself leaves at once.
+        notices.leave_to_people(
+            reason=f"Restored from a back-up of {described.made_at}: it may have been sent since. An admin decides.",
+            now=now,
+        )
         organisations = list(db.session.scalars(select(Organisation.id).order_by(Organisation.id)))
         for organisation_id in organisations:
             policies.halt(

@@ -295,6 +295,17 @@ def hasten(*, kind: str, organisation_id: int, now: datetime) -> None:
     )
 
 
+def leave_to_people(*, queue_name: str, reason: str, now: datetime) -> int:
+    """What waits in a queue does not happen by itself any more: people let it go, or leave it. Returns how many."""
+    result: Any = db.session.execute(
+        update(OutboxMessage)
+        .where(is_open(), OutboxMessage.queue == queue_name)
+        .values(gave_up_at=now, last_error=reason[:500], lease_until=None, leased_by="")
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)
+
+
 def try_again(*, organisation_id: int, now: datetime, message_id: int | None = None) -> list[str]:
     """Let messages that gave up begin anew: one, or all of an organisation. Returns the kind of each.
 

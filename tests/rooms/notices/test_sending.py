@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from jobs import base
 from jobs import mail as jobs
 from tests.factories import payouts as factory
 from tests.factories import people
@@ -23,8 +24,10 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.notices import preferences, sending, service
 from webapp.notices.models import Email
+from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
+from webapp.payouts import records
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.access import links
@@ -369,3 +372,44 @@ def test_mails_about_one_payees_details_form_a_thread(world: World, settings: Se
     threads = {sending.mail_of(email, settings).thread_id for email in mails}
     assert len(threads) == 1
     assert threads != {""}
+
+
+# ------------------------------------------------------------------ an older database
+
+
+def _send_all() -> int:
+    """Let a worker send what is due; answers how many messages it looked at."""
+    looked_at = base.drain_here("mail")
+    db.session.rollback()
+    return looked_at
+
+
+def test_what_an_older_database_had_still_to_tell_waits_for_a_person(
+    organisation: Organisation, payout: Payout, now: datetime
+) -> None:
+    organisation_id, payout_id = organisation.id, payout.id
+    email = made(payout, now)
+    email_id, reason = email.id, "Restored from a back-up of noon: it may have been sent since."
+    # One that is written, and one that is not.
+    kinds = {m.kind for m in db.session.query(OutboxMessage).filter_by(queue="mail")}
+    assert kinds == {"notice.payout.approved", "email.send"}
+    db.session.rollback()
+    with transaction():
+        assert service.leave_to_people(reason=reason, now=now) == 2
+    assert _send_all() == 0
+    kept = db.session.get_one(Email, email_id)
+    assert (kept.state, kept.error) == ("queued", reason)
+    assert {m.last_error for m in db.session.query(OutboxMessage).filter_by(queue="mail")} == {reason}
+    db.session.rollback()
+    # What happens from now on is told.
+    with transaction():
+        records.notify("paid", db.session.get_one(Payout, payout_id), now)
+    assert _send_all() == 2
+    assert db.session.get_one(Email, email_id).state == "queued"
+    db.session.rollback()
+    with transaction():
+        assert len(outbox.try_again(organisation_id=organisation_id, now=now)) == 2
+    assert _send_all() >= 2
+    assert db.session.get_one(Email, email_id).state == "kept"
+    told = db.session.query(Email).filter_by(payout_id=payout_id, notice="payout_approved").count()
+    assert told == 1
