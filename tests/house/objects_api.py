@@ -1,4 +1,4 @@
-"""Example records for the addresses of the API; all of them are the technician's."""
+"""Example records for the addresses of the API: the technician's, and for a clinic the practitioner's."""
 
 from __future__ import annotations
 
