@@ -15,7 +15,7 @@ from webapp.payouts.views.program_pages import act_page, form_of, money, today
 from webapp.payouts.views.words import wording
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.clinic import lists, wallets
+from webapp.programs.clinic import figures, lists, wallets
 from webapp.programs.clinic.drafts import SettingsDraft
 from webapp.programs.clinic.forms import SettingsForm
 from webapp.programs.clinic.settings import change_settings, settings_of
@@ -69,9 +69,39 @@ def _figure(rows: list[lists.Month], currency: str) -> charts.BarFigure | None:
     )
 
 
+def _waterfall(found: figures.Flow | None, currency: str) -> charts.RowFigure | None:
+    """From what customers paid to what practitioners got; what is nothing has no row."""
+    if found is None:
+        return None
+    say = wording(currency)
+    rest = found.not_paid_out_minor
+    changes = [
+        ("Refunded", -found.refunded_minor),
+        ("Tax", -found.tax_minor),
+        ("Not paid out" if rest > 0 else "Paid out of what came before", -rest),
+        ("Commission", -found.commission_minor),
+        ("Rent and fees", -found.charged_minor),
+    ]
+    finding = (
+        f"Of {say(found.received_minor)} that customers paid, {say(found.to_practitioners_minor)} went to "
+        f"practitioners and {say(found.commission_minor)} is commission"
+    )
+    finding += f"; the gateway kept {say(found.gateway_minor)} of it." if found.gateway_minor else "."
+    return charts.waterfall(
+        key="gross-to-net",
+        title=f"From gross to net in {MONTHS} months, {currency}",
+        finding=finding,
+        start=("Received", found.received_minor),
+        changes=[(label, amount) for label, amount in changes if amount],
+        end_label="To practitioners",
+        say=say,
+    )
+
+
 def index() -> ResponseReturnValue:
-    """What needs somebody, and the months."""
+    """What needs somebody, and where the money of the last months went."""
     here = g.organisation
+    since = _since(today())
     needs = lists.needs(here.id, today())
     tasks = [
         (needs["ready"], "invoice is ready to be paid out", "invoices are ready to be paid out",
@@ -91,7 +121,8 @@ def index() -> ResponseReturnValue:
             for n, one, many, text, href in tasks
             if n
         ],
-        figure=_figure(lists.months(here.id, here.currency, _since(today())), here.currency),
+        figure=_figure(lists.months(here.id, here.currency, since), here.currency),
+        flow=_waterfall(figures.flow(here.id, here.currency, since), here.currency),
         balance=money(wallets.balance(here.id, wallets.CLINIC, here.currency), here.currency),
         may_change=may_change(),
         now=utc_now(),
