@@ -252,6 +252,7 @@ def _add_rooms() -> None:
     from webapp.programs.clinic import commands as clinic
     from webapp.programs.installations import commands as installations
     from webapp.programs.rentals import commands as rentals
+    from webapp.programs.repairs import commands as repairs
     from webapp.reconciliation import commands as reconciliation
     from webapp.web import catalogues
 
@@ -261,6 +262,8 @@ def _add_rooms() -> None:
     installations.quote.add_command(rentals.quote_rent)
     installations.quote.add_command(clinic.quote_clinic)
     installations.quote.add_command(clinic.quote_split)
+    installations.quote.add_command(repairs.quote_repair)
+    installations.quote.add_command(repairs.quote_loan)
     main.add_command(reconciliation.reconcile)
     user.add_command(people.invite)
     user.add_command(people.remove_second_factor)

@@ -1,0 +1,535 @@
+"""The weekly run and its receipts: to the cent, both signs, once, whatever happens to whoever makes them."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from tests import factories
+from tests.factories import repairs
+from tests.factories.people import FACTORY, actor_of
+from tests.factories.repairs import at, sunday
+from tests.programs.repairs.test_plans import clean
+from webapp.database import db, transaction
+from webapp.kernel.errors import Conflict
+from webapp.ledger import check
+from webapp.payouts import policies
+from webapp.payouts import service as payouts
+from webapp.payouts.models import Payout
+from webapp.people.models import Organisation, Payee
+from webapp.programs.repairs import fleet, queries, receipts, weekly
+from webapp.programs.repairs.books import Adjustment, Allocation, Charge, Receipt, ReceiptLine
+from webapp.programs.repairs.models import MatrixVersion
+from webapp.programs.repairs.rules import Week
+
+#: The whole proof takes hundreds: PAYDESK_SEQUENCES=500.
+SEQUENCES = int(os.environ.get("PAYDESK_SEQUENCES", "6"))
+#: The week that the first receipts are of, and two days in it.
+FIRST, FRIDAY = Week(sunday(0)), date(2025, 10, 10)
+
+
+@pytest.fixture
+def metrocab(database: Flask) -> Organisation:
+    """A taxi fleet."""
+    return repairs.metrocab()
+
+
+@pytest.fixture
+def ann(metrocab: Organisation) -> Payee:
+    """A driver whose lease began on 28 September."""
+    found = repairs.driver(metrocab, name="Ann Lee")
+    repairs.lease(found)
+    return found
+
+
+def last_receipt(payee: Payee) -> Receipt:
+    """The newest receipt of a driver."""
+    return db.session.scalars(
+        select(Receipt).where(Receipt.payee_id == payee.id).order_by(Receipt.id.desc()).limit(1)
+    ).one()
+
+
+def example(payee: Payee, earnings: int) -> None:
+    """The charges that receipts are explained by, and what was earned."""
+    for category, amount in (("taxes", 60_00), ("tolls", 40_00), ("lease", 500_00), ("tickets", 25_00),
+                             ("agency_fees", 100_00), ("advances", 105_50), ("miscellaneous", 10_00)):  # fmt: skip
+        repairs.charge(payee, category, amount, FRIDAY)
+    repairs.earn(payee, earnings, FRIDAY)
+
+
+def test_a_driver_with_money_to_come_gets_a_payout(metrocab: Organisation, ann: Payee) -> None:
+    example(ann, 1_000_00)
+    run = repairs.run(metrocab, sunday(1))
+    assert (run.receipts, run.payouts, run.problems) == (1, 1, 0)
+    row = last_receipt(ann)
+    assert row.number == "DTR-2025-000001"
+    assert (row.opening_minor, row.earnings_minor, row.charges_minor) == (0, 1_000_00, 840_50)
+    assert (row.net_minor, row.paid_minor, row.closing_minor) == (159_50, 159_50, 0)
+    payout = db.session.get_one(Payout, row.payout_id)
+    assert (payout.amount_minor, payout.state, payout.program) == (159_50, "pending_approval", "repairs")
+    assert sum(line.amount_minor for line in payout.lines) == 159_50
+    assert [line.category for line in row.lines if line.kind == "charge"][:3] == ["taxes", "tolls", "lease"]
+    assert clean(metrocab)
+
+
+def test_a_driver_who_owes_begins_the_next_week_with_it(metrocab: Organisation, ann: Payee) -> None:
+    example(ann, 600_00)
+    repairs.run(metrocab, sunday(1))
+    row = last_receipt(ann)
+    assert (row.net_minor, row.paid_minor, row.closing_minor, row.payout_id) == (-240_50, 0, -240_50, None)
+    owed = queries.balance_of(metrocab.id, ann, "USD")
+    assert owed.net.amount == -240_50
+    assert {name: money.amount for name, money in owed.by_category.items()} == {
+        "tickets": 25_00, "agency_fees": 100_00, "advances": 105_50, "miscellaneous": 10_00,
+    }  # fmt: skip
+    repairs.earn(ann, 300_00, date(2025, 10, 13))
+    repairs.run(metrocab, sunday(2))
+    row = last_receipt(ann)
+    assert (row.opening_minor, row.charges_minor, row.net_minor, row.paid_minor) == (-240_50, 0, 59_50, 59_50)
+    assert sorted(line.amount_minor for line in row.lines if line.kind == "carried") == [
+        -105_50, -100_00, -25_00, -10_00,
+    ]  # fmt: skip
+    assert clean(metrocab)
+
+
+def test_posted_is_not_paid_before_earnings_cover_it(metrocab: Organisation, ann: Payee) -> None:
+    lease = fleet.lease_on(ann.id, repairs.DAY)
+    assert lease is not None
+    row = repairs.repair(lease)
+    repairs.run(metrocab, sunday(0))
+    repairs.earn(ann, 150_00, FRIDAY)
+    repairs.run(metrocab, sunday(1))
+    db.session.refresh(row)
+    assert [each.state for each in row.instalments] == ["posted", "posted", "scheduled"]
+    assert (row.paid_minor, row.outstanding_minor, row.state) == (150_00, 350_50, "open")
+    repairs.earn(ann, 1_000_00, date(2025, 10, 14))
+    for n in (2, 3):
+        repairs.run(metrocab, sunday(n))
+    repairs.earn(ann, 1_000_00, date(2025, 10, 27))
+    repairs.run(metrocab, sunday(4))
+    db.session.refresh(row)
+    assert [each.state for each in row.instalments] == ["paid"] * 3
+    assert (row.paid_minor, row.outstanding_minor, row.state) == (500_50, 0, "closed")
+    assert clean(metrocab)
+
+
+def test_a_loan_is_charged_with_its_interest(metrocab: Organisation, ann: Payee) -> None:
+    row = repairs.loan(ann)
+    assert row.reference == "LN-2025-001"
+    assert [each.amount_minor for each in row.instalments] == [251_97, 251_82, 251_34, 250_86, 200_38]
+    assert repairs.loan(ann, idempotency_key="a").id == repairs.loan(ann, idempotency_key="a").id
+    assert repairs.run(metrocab, sunday(1)).posted == 2
+    charge = queries.open_charges(metrocab.id, ann.id)[0]
+    assert (charge.category, charge.amount_minor) == ("loans", 251_97)
+    assert clean(metrocab)
+
+
+@pytest.mark.parametrize(
+    ("weekly", "starts", "ends", "amount"),
+    [
+        (700_00, date(2025, 10, 8), None, 400_00),
+        (500_00, date(2025, 10, 1), date(2025, 10, 8), 285_71),
+        (500_00, date(2025, 10, 1), None, 500_00),
+    ],
+)
+def test_a_lease_is_charged_by_its_days(
+    metrocab: Organisation, weekly: int, starts: date, ends: date | None, amount: int
+) -> None:
+    ben = repairs.driver(metrocab)
+    repairs.lease(ben, weekly, starts, ends_on=ends)
+    repairs.run(metrocab, sunday(1))
+    row = last_receipt(ben)
+    assert (row.week_start, row.charges_minor, row.is_final) == (sunday(0), amount, ends is not None)
+    repairs.run(metrocab, sunday(2))
+    assert last_receipt(ben).id == row.id if ends else last_receipt(ben).week_start == sunday(1)
+    assert clean(metrocab)
+
+
+def test_two_leases_in_a_week_are_two_receipts_one_after_the_other(metrocab: Organisation) -> None:
+    ben = repairs.driver(metrocab)
+    repairs.lease(ben, 700_00, ends_on=date(2025, 10, 7))
+    second = repairs.lease(ben, 350_00, date(2025, 10, 8))
+    repairs.earn(ben, 100_00, date(2025, 10, 6))
+    repairs.earn(ben, 900_00, date(2025, 10, 9))
+    repairs.run(metrocab, sunday(1))
+    one, two = db.session.scalars(
+        select(Receipt).where(Receipt.payee_id == ben.id).order_by(Receipt.id)
+    ).all()
+    assert (one.earnings_minor, one.charges_minor, one.closing_minor, one.is_final) == (
+        100_00,
+        300_00,
+        -200_00,
+        True,
+    )
+    assert (two.opening_minor, two.charges_minor, two.paid_minor, two.lease_id) == (
+        -200_00,
+        200_00,
+        500_00,
+        second.id,
+    )
+    assert clean(metrocab)
+
+
+def test_what_comes_after_the_last_lease_has_a_receipt_of_its_own(metrocab: Organisation) -> None:
+    ben = repairs.driver(metrocab)
+    repairs.lease(ben, 700_00, ends_on=date(2025, 10, 4))
+    repairs.run(metrocab, sunday(0))
+    repairs.run(metrocab, sunday(1))
+    assert last_receipt(ben).week_start == date(2025, 9, 28)
+    repairs.earn(ben, 50_00, date(2025, 10, 15))
+    repairs.run(metrocab, sunday(2))
+    row = last_receipt(ben)
+    assert (row.week_start, row.opening_minor, row.closing_minor, row.is_final) == (
+        sunday(1),
+        -700_00,
+        -650_00,
+        True,
+    )
+    assert clean(metrocab)
+
+
+def test_protected_money_and_caps_leave_the_debt(metrocab: Organisation, ann: Payee) -> None:
+    repairs.set_up(metrocab, protected_minor=100_00, weekly_caps={"lease": 300_00})
+    example(ann, 1_000_00)
+    repairs.run(metrocab, sunday(1))
+    row = last_receipt(ann)
+    assert (row.net_minor, row.paid_minor, row.closing_minor) == (159_50, 359_50, -200_00)
+    assert clean(metrocab)
+
+
+def test_too_little_to_pay_out_is_carried(metrocab: Organisation, ann: Payee) -> None:
+    admin = actor_of(factories.user(organisation=metrocab, role="admin"))
+    with transaction():
+        policy, _ = policies.current_policy(metrocab.id)
+        least = policy.model_copy(update={"minimum_minor": 20_00})
+        policies.change_policy(organisation_id=metrocab.id, rules=least.rules, actor=admin, now=at(FRIDAY))
+    repairs.earn(ann, 15_00, FRIDAY)
+    repairs.run(metrocab, sunday(1))
+    row = last_receipt(ann)
+    assert (row.paid_minor, row.closing_minor) == (0, 15_00)
+
+
+def test_who_is_switched_off_is_not_paid(metrocab: Organisation, ann: Payee) -> None:
+    repairs.earn(ann, 15_00, FRIDAY)
+    with transaction():
+        db.session.execute(update(Payee).where(Payee.id == ann.id).values(is_active=False))
+    repairs.run(metrocab, sunday(1))
+    row = last_receipt(ann)
+    assert (row.paid_minor, row.closing_minor, row.closing_credit_minor) == (0, 15_00, 15_00)
+    assert clean(metrocab)
+
+
+def _payout(payee: Payee) -> Payout:
+    return db.session.get_one(Payout, last_receipt(payee).payout_id, populate_existing=True)
+
+
+@pytest.mark.parametrize("word", ["reject", "cancel"])
+def test_a_payout_that_is_not_made_is_in_the_next_receipt(
+    metrocab: Organisation, ann: Payee, word: str
+) -> None:
+    repairs.earn(ann, 159_50, FRIDAY)
+    repairs.run(metrocab, sunday(1))
+    admin = actor_of(factories.user(organisation=metrocab, role="admin"))
+    with transaction():
+        getattr(payouts, word)(
+            organisation_id=metrocab.id, reference=_payout(ann).reference, reason="Wrong.", actor=admin,
+            now=at(date(2025, 10, 14)),
+        )  # fmt: skip
+    assert clean(metrocab)
+    repairs.run(metrocab, sunday(2))
+    row = last_receipt(ann)
+    assert (row.week_start, row.adjustments_minor, row.paid_minor) == (sunday(1), 159_50, 159_50)
+    assert clean(metrocab)
+
+
+def _paid(metrocab: Organisation, ann: Payee, now: datetime) -> Payout:
+    factories.method(ann)
+    repairs.earn(ann, 159_50, FRIDAY)
+    repairs.run(metrocab, sunday(1))
+    payout = _payout(ann)
+    n = 0
+    while payout.state == "pending_approval":
+        n += 1
+        approver = actor_of(factories.user(organisation=metrocab, role="admin"))
+        with transaction():
+            payouts.approve(organisation_id=metrocab.id, reference=payout.reference, actor=approver, now=now)
+        payout = _payout(ann)
+    assert clean(metrocab)
+    payer = actor_of(factories.user(organisation=metrocab, role="admin"))
+    with transaction():
+        payouts.mark_paid(
+            organisation_id=metrocab.id, reference=payout.reference, payment_reference="Check 1042",
+            paid_on=sunday(1), actor=payer, now=now,
+        )  # fmt: skip
+    return _payout(ann)
+
+
+def test_a_payout_that_comes_back_is_in_the_next_receipt_once(metrocab: Organisation, ann: Payee) -> None:
+    now = at(sunday(1), 20)
+    payout = _paid(metrocab, ann, now)
+    assert payout.state == "paid"
+    admin = actor_of(factories.user(organisation=metrocab, role="admin"))
+    with transaction():
+        payouts.reverse(
+            organisation_id=metrocab.id, reference=payout.reference, reason="Account closed.",
+            on=date(2025, 10, 15), actor=admin,
+            now=at(date(2025, 10, 15)),
+        )  # fmt: skip
+    assert clean(metrocab)
+    repairs.run(metrocab, sunday(2))
+    repairs.run(metrocab, sunday(2))
+    row = last_receipt(ann)
+    assert (row.week_start, row.adjustments_minor, row.net_minor, row.paid_minor) == (
+        sunday(1),
+        159_50,
+        159_50,
+        159_50,
+    )
+    assert db.session.get_one(Payout, payout.id, populate_existing=True).state == "cancelled"
+    assert db.session.query(Adjustment).count() == 1
+    assert clean(metrocab)
+
+
+def test_running_twice_changes_nothing(metrocab: Organisation, ann: Payee) -> None:
+    lease = fleet.lease_on(ann.id, repairs.DAY)
+    assert lease is not None
+    repairs.repair(lease, 3_000_00)
+    example(ann, 1_000_00)
+
+    def seen() -> list[int]:
+        tables = (Receipt, ReceiptLine, Charge, Allocation, Payout)
+        return [db.session.query(table).count() for table in tables]
+
+    first = repairs.run(metrocab, sunday(1))
+    figures, rows = (first.posted, first.receipts, first.payouts), seen()
+    assert figures == (1, 1, 1)
+    again = repairs.run(metrocab, sunday(1))
+    assert ((again.posted, again.receipts, again.payouts), seen()) == (figures, rows)
+
+
+def test_a_late_run_catches_up_week_by_week(metrocab: Organisation, ann: Payee) -> None:
+    lease = fleet.lease_on(ann.id, repairs.DAY)
+    assert lease is not None
+    row = repairs.repair(lease)
+    late = at(sunday(3))
+    for n in range(4):
+        for hour in (9, 10):
+            weekly.run_due(metrocab.id, at(sunday(n), hour), late)
+        weekly.run_due(metrocab.id, at(date(2025, 10, 6 + 7 * n), 9), late)
+    db.session.refresh(row)
+    assert [each.posted_for for each in row.instalments] == [sunday(0), sunday(1), sunday(2)]
+    weeks = db.session.scalars(select(Receipt.week_start).order_by(Receipt.id)).all()
+    assert weeks == [date(2025, 9, 28), sunday(0), sunday(1), sunday(2)]
+    assert clean(metrocab)
+
+
+def test_a_repair_confirmed_late_is_caught_up_one_a_week_or_at_once(
+    metrocab: Organisation, ann: Payee
+) -> None:
+    lease = fleet.lease_on(ann.id, repairs.DAY)
+    assert lease is not None
+    repairs.repair(lease)
+    assert [repairs.run(metrocab, sunday(n)).posted for n in (2, 3, 4, 5)] == [1, 1, 1, 0]
+    repairs.repair(lease)
+    repairs.set_up(metrocab, is_one_a_week=False)
+    assert repairs.run(metrocab, sunday(6)).posted == 3
+    assert clean(metrocab)
+
+
+def test_a_driver_who_is_refused_does_not_stop_the_others(
+    metrocab: Organisation, ann: Payee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = repairs.driver(metrocab, name="Ben")
+    repairs.lease(ben)
+    repairs.earn(ann, 10_00, FRIDAY)
+    repairs.earn(ben, 10_00, FRIDAY)
+    real = receipts.paying.make_payout
+
+    def refuse(row: Receipt, *rest: Any) -> Payout:
+        if row.payee_id == ben.id:
+            raise Conflict("Ben is being paid for this already.")
+        return real(row, *rest)
+
+    monkeypatch.setattr(receipts.paying, "make_payout", refuse)
+    run = repairs.run(metrocab, sunday(1))
+    assert (run.receipts, run.problems) == (1, 1)
+    assert [(p.payee_id, p.step, p.message) for p in queries.problems_of(run.id)] == [
+        (ben.id, "receipt", "Ben is being paid for this already.")
+    ]
+    assert clean(metrocab)
+    monkeypatch.undo()
+    run = repairs.run(metrocab, sunday(1))
+    assert (run.receipts, run.problems) == (2, 0)
+    assert clean(metrocab)
+
+
+@pytest.mark.parametrize("broken", ["make_payout", "settled", "insert_many", "_remember"])
+def test_a_run_that_dies_goes_on_where_it_is(
+    metrocab: Organisation, ann: Payee, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    lease = fleet.lease_on(ann.id, repairs.DAY)
+    assert lease is not None
+    repairs.repair(lease)
+    example(ann, 1_000_00)
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise SystemExit(137)
+
+    where = {"make_payout": receipts.paying, "settled": receipts.entries}.get(broken, receipts)
+    monkeypatch.setattr(where, broken, die)
+    with pytest.raises(SystemExit):
+        repairs.run(metrocab, sunday(1))
+    assert db.session.query(Receipt).count() == db.session.query(Payout).count() == 0
+    assert clean(metrocab)
+    monkeypatch.undo()
+    run = repairs.run(metrocab, sunday(1))
+    assert (run.posted, run.receipts, run.payouts) == (1, 1, 1)
+    assert clean(metrocab)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE repairs_receipts SET paid_minor = paid_minor + 1, closing_debt_minor = closing_debt_minor + 1",
+        "UPDATE repairs_receipts SET payout_id = NULL",
+        "DELETE FROM repairs_receipts",
+        "UPDATE repairs_receipt_lines SET amount_minor = 1",
+        "DELETE FROM repairs_allocations",
+        "UPDATE repairs_matrix_versions SET fold_below_minor = 1",
+    ],
+)
+def test_what_was_issued_is_never_changed(metrocab: Organisation, ann: Payee, statement: str) -> None:
+    example(ann, 1_000_00)
+    repairs.run(metrocab, sunday(1))
+    with transaction():
+        db.session.add(
+            MatrixVersion(
+                organisation_id=metrocab.id, version=1, currency="USD", bands=[[0, None]], created_by_label="x",
+                created_at=at(FRIDAY),
+            )
+        )  # fmt: skip
+    with pytest.raises(DatabaseError, match="never changed"), transaction():
+        db.session.execute(text(statement))
+
+
+def found_by(metrocab: Organisation) -> set[str]:
+    """The rules that find something."""
+    return {finding.rule for finding in check.run(metrocab.id).findings}
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        (
+            "UPDATE repairs_charges SET paid_minor = paid_minor + 1 WHERE category = 'tickets'",
+            "drivers' debts",
+        ),
+        ("UPDATE repairs_earnings SET receipt_id = NULL", "drivers' earnings"),
+        ("UPDATE payouts SET amount_minor = amount_minor + 1", "drivers' payouts held"),
+        ("UPDATE repairs_instalments SET state = 'cancelled' WHERE state = 'scheduled'", "drivers' loans"),
+    ],
+)
+def test_the_ledgers_check_finds_what_differs(
+    metrocab: Organisation, ann: Payee, statement: str, rule: str
+) -> None:
+    repairs.loan(ann)
+    repairs.set_up(metrocab, weekly_caps={"tickets": 5_00})
+    repairs.charge(ann, "tickets", 25_00, FRIDAY)
+    repairs.earn(ann, 400_00, FRIDAY)
+    repairs.run(metrocab, sunday(1))
+    assert clean(metrocab)
+    with transaction():
+        db.session.execute(text(statement))
+    assert found_by(metrocab) == {rule}
+
+
+WEEKS = st.lists(
+    st.tuples(
+        st.integers(0, 900_00),
+        st.sampled_from(["taxes", "tolls", "lease", "tickets", "miscellaneous", "deposit"]),
+        st.integers(1, 700_00),
+        st.integers(0, 200_00),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=5,
+)
+
+
+@settings(max_examples=SEQUENCES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(WEEKS, min_size=1, max_size=3),
+    st.sampled_from([0, 100_00]),
+    st.sampled_from([{}, {"lease": 50_00}]),
+)
+def test_weeks_of_drivers_add_up_to_the_ledger(
+    database: Flask, drivers: list[list[tuple[Any, ...]]], protected: int, caps: dict[str, int]
+) -> None:
+    metrocab = repairs.metrocab()
+    repairs.set_up(metrocab, protected_minor=protected, weekly_caps=caps)
+    payees = [repairs.driver(metrocab) for _ in drivers]
+    for payee in payees:
+        repairs.repair(repairs.lease(payee, 350_00), 900_00)
+    for n in range(max(map(len, drivers))):
+        day = date(2025, 10, 6).fromordinal(sunday(n).toordinal() + 2)
+        for payee, weeks in zip(payees, drivers, strict=True):
+            if n < len(weeks):
+                earned, category, amount, paid, is_cancelled = weeks[n]
+                if earned:
+                    repairs.earn(payee, earned, day)
+                repairs.charge(payee, category, amount, day)
+                if paid:
+                    repairs.pay(payee, paid, day)
+                _maybe_cancel(payee, is_cancelled, day)
+        repairs.run(metrocab, sunday(n + 1))
+        assert clean(metrocab)
+    for payee in payees:
+        _adds_up(metrocab, payee)
+
+
+def _maybe_cancel(payee: Payee, is_cancelled: bool, day: date) -> None:
+    waiting = db.session.scalar(
+        select(Payout).where(Payout.payee_id == payee.id, Payout.state == "pending_approval").limit(1)
+    )
+    if is_cancelled and waiting is not None:
+        with transaction():
+            payouts.cancel(
+                organisation_id=payee.organisation_id, reference=waiting.reference, reason="x", actor=FACTORY,
+                now=at(day),
+            )  # fmt: skip
+
+
+def _adds_up(metrocab: Organisation, payee: Payee) -> None:
+    rows = db.session.scalars(select(Receipt).where(Receipt.payee_id == payee.id).order_by(Receipt.id)).all()
+    opening = 0
+    for row in rows:
+        assert row.opening_minor == opening
+        opening = (
+            row.opening_minor
+            + row.earnings_minor
+            - row.charges_minor
+            + row.adjustments_minor
+            - row.paid_minor
+        )
+        assert row.closing_minor == opening
+        by_kind = {
+            kind: sum(line.amount_minor for line in row.lines if line.kind == kind)
+            for kind in ("earning", "charge", "adjustment")
+        }
+        assert by_kind == {
+            "earning": row.earnings_minor, "charge": -row.charges_minor, "adjustment": row.adjustments_minor,
+        }  # fmt: skip
+    uncounted = db.session.scalar(
+        select(func.coalesce(func.sum(Charge.amount_minor), 0)).where(
+            Charge.payee_id == payee.id, Charge.receipt_id.is_(None)
+        )
+    )
+    assert queries.balance_of(metrocab.id, payee, "USD").net.amount == opening - int(uncounted or 0)
