@@ -14,6 +14,7 @@ from tests.factories.people import FACTORY
 from tests.factories.rentals import WHEN
 from tests.programs.rentals.gateway import ScriptedGateway
 from tests.programs.rentals.test_flow import Scene
+from tests.rooms.payouts.rails import ScriptedRail
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.inbox.handling import Outcome as Handled
@@ -286,6 +287,47 @@ def test_a_transfer_that_no_worker_has_begun_to_send_is_taken_back(scene: Scene)
     query = select(func.count()).where(OutboxMessage.kind == "notice.payout.failed")
     assert db.session.scalar(query) == 0
     assert scene.books_agree()
+
+
+def test_what_was_never_taken_in_by_the_bank_is_taken_back(scene: Scene) -> None:
+    _send(scene, is_begun=False)
+    with registry.using("sandbox", ScriptedRail([_O.NOT_SENT])):
+        for transfer_id in db.session.scalars(select(Transfer.id)).all():
+            db.session.rollback()
+            execution.send(transfer_row_id=transfer_id, clock=lambda: WHEN)
+    assert [t.sends for t in db.session.scalars(select(Transfer))] == [1, 1]
+    _chargeback(scene, amount=1_000_00)
+    assert [p.state for p in scene.payouts] == ["cancelled", "cancelled"]
+    assert scene.books_agree()
+
+
+def test_payouts_are_taken_back_in_their_order_and_not_in_that_of_the_shares(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches lock payouts in the order of their ids; whoever locks them in another one may wait in a circle."""
+    first = scene.payouts[0]
+    common: dict[str, Any] = {"organisation_id": scene.organisation_id, "actor": FACTORY, "now": WHEN}
+    reference, share_id = (
+        first.reference, db.session.scalar(select(DistributionShare.id).where(DistributionShare.payout_id == first.id))
+    )  # fmt: skip
+    db.session.rollback()
+    with transaction():
+        payouts.cancel(reference=reference, reason="Made again.", **common)
+    with transaction():
+        sharing.decide_blocked(share_id=share_id, is_paid_again=True, reason="Pay it.", **common)
+    _share(scene)
+    third = scene.payouts[2].reference
+    taken, real = [], payouts.cancel
+
+    def cancel(**values: Any) -> Any:
+        taken.append(values["reference"])
+        return real(**values)
+
+    monkeypatch.setattr(payouts, "cancel", cancel)
+    second_reference = scene.payouts[1].reference
+    _chargeback(scene)
+    assert taken == [second_reference, third]
+    _nobody_owes(scene)
 
 
 def test_what_is_under_review_is_held(scene: Scene) -> None:
