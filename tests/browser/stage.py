@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tests.factories import factors, installations, payouts, people
+from tests.factories import clinic, factors, installations, payouts, people
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, transaction
@@ -43,6 +43,8 @@ DESKS = (
     "stopping",
     "looking",
 )
+#: Clinics, named after how the workflow is done there, each with invoices that are paid and not paid out.
+CLINICS = ("clinic-keys", "clinic-plain")
 BULK = 50
 AGO = timedelta(days=40)
 
@@ -116,6 +118,18 @@ def _desk(slug: str, now: datetime) -> None:
     payouts.payout_ready(organisation, worker, 20_000, approver=first, now=now)
 
 
+def _clinic(slug: str) -> dict[str, Any]:
+    """One practitioner, an invoice that is paid, one that is paid in part, and one of the shop."""
+    organisation = clinic.carepoint(slug=slug, contact_email=f"payouts@{slug}.example", locale="en_CA")
+    organisation.is_demo = True
+    _team(organisation)
+    theo = clinic.practitioner(organisation, name="Theo Tremblay", user=_user(organisation, "theo"))
+    paid = [clinic.paid(organisation, [theo], minor).number for minor in (100_00, 99_99, 5)]
+    part = clinic.invoice(organisation, [theo], 80_00)
+    clinic.pay(part, 20_00)
+    return {"paid": paid, "part": part.number, "order": clinic.paid(organisation, None, 50_00).number}
+
+
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
     """Addresses as the mails carry them: invitation, reset, one that is spent, unsubscribing."""
     known, other = _user(organisation, "forgetful", "admin"), _user(organisation, "late", "admin")
@@ -146,6 +160,7 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
         made: dict[str, Any] = {slug: _workplace(slug, now) for slug in WORKPLACES}
         for slug in DESKS:
             _desk(slug, now)
+        made |= {slug: _clinic(slug) for slug in CLINICS}
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]
