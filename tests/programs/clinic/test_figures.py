@@ -16,7 +16,7 @@ from tests.programs.clinic.test_flow import click
 from tests.programs.clinic.test_going_back import refund
 from webapp.database import transaction
 from webapp.people.models import Organisation, Payee
-from webapp.programs.clinic import deductions, figures
+from webapp.programs.clinic import deductions, figures, lists
 from webapp.programs.clinic.drafts import DeductionDraft
 
 NOW = datetime.fromisoformat("2026-11-20T15:00:00+00:00")
@@ -76,6 +76,14 @@ def test_the_amounts_add_up(busy: Organisation, ada: Payee) -> None:
     assert clinic.holds(busy, ada) == 106_00
 
 
+def test_a_month_counts_what_stayed(busy: Organisation) -> None:
+    with transaction():
+        found = lists.months(busy.id, "CAD", SINCE)
+    assert found == [
+        lists.Month("2026-11", collected_minor=177_50, outstanding_minor=0, paid_out_minor=126_00)
+    ]
+
+
 def test_nothing_and_others_money(busy: Organisation) -> None:
     assert figures.flow(busy.id, "USD", SINCE) is None
     assert figures.flow(busy.id, "CAD", date(2027, 1, 1)) is None
@@ -102,6 +110,7 @@ def test_the_page_draws_it_with_its_table_in_few_queries(busy: Organisation, dat
     ):
         assert row in html, row
     assert "From gross to net in 6 months, CAD" in html
+    assert "$177.50 came in, $126.00 of it went into practitioners" in html
 
 
 def test_a_clinic_without_payments_has_no_plot(care: Organisation, database: Flask) -> None:

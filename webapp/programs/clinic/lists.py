@@ -17,6 +17,7 @@ from webapp.people.models import Payee
 from webapp.programs.clinic.models import (
     Appointment,
     AppointmentPractitioner,
+    Clawback,
     ClinicPayout,
     ClinicTransaction,
     Customer,
@@ -180,7 +181,10 @@ def needs(organisation_id: int, today: date) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Month:
-    """What came in, what is still asked for and what was paid out, of one month and currency."""
+    """What came in, what is still asked for and what was paid out, of one month and currency.
+
+    Collected is less what went back to customers, paid out less what refunds took back.
+    """
 
     month: str
     collected_minor: int
@@ -225,6 +229,17 @@ def months(organisation_id: int, currency: str, since: date) -> list[Month]:
         .group_by(happened, is_out)
     ):
         moved[month, bool(out)] = int(amount or 0)
+    taken = func.substr(cast(Clawback.happened_on, String), 1, 7)
+    for month, amount in db.session.execute(
+        select(taken, func.sum(Clawback.amount_minor))
+        .where(
+            Clawback.organisation_id == organisation_id,
+            Clawback.currency == currency,
+            Clawback.happened_on >= since,
+        )
+        .group_by(taken)
+    ):
+        moved[month, True] = moved.get((month, True), 0) - int(amount or 0)
     names = sorted({*outstanding, *(month for month, _ in moved)})
     return [
         Month(name, moved.get((name, False), 0), outstanding.get(name, 0), moved.get((name, True), 0))

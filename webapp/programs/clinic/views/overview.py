@@ -61,7 +61,8 @@ def _figure(rows: list[lists.Month], currency: str) -> charts.BarFigure | None:
         series=[
             charts.Series("Collected", tuple(row.collected_minor for row in rows)),
             charts.Series("Outstanding", tuple(row.outstanding_minor for row in rows)),
-            charts.Series("Paid out", tuple(row.paid_out_minor for row in rows)),
+            # Below the line: it is a part of what came in, and on top of it would be counted twice.
+            charts.Series("Paid out", tuple(-row.paid_out_minor for row in rows)),
         ],
         say=say,
         say_tick=_tick(currency),
