@@ -19,6 +19,7 @@ from tests.rooms.payouts.test_brakes import CLOSED, _more
 from tests.rooms.payouts.test_execution import Scene, scene
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
+from webapp.ledger import service as ledger
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.payouts import execution, policies, recovery, settlement
@@ -331,6 +332,27 @@ def test_changed_details_stop_that_one_only(database: Flask, now: datetime) -> N
         factories.method(payees[1])
         _send(found, rows)
         assert _states(rows) == ["accepted", "failed", "accepted", "accepted"]
+
+
+def test_all_whose_details_changed_are_booked_at_once(
+    database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, written = ledger._write, []
+
+    def write(organisation_id: int, entries: Any, *rest: Any) -> Any:
+        written.append(len(entries))
+        return real(organisation_id, entries, *rest)
+
+    with scene(now, [_O.ACCEPTED]) as found:
+        rows = _more(found, 3)
+        for payout in db.session.query(Payout).order_by(Payout.id).limit(3).all():
+            factories.method(payout.payee)
+        monkeypatch.setattr(ledger, "_write", write)
+        _send(found, rows)
+        assert _states(rows) == ["failed"] * 3 + ["accepted"]
+        assert written == [3]
+        last = db.session.query(TransferEvent).filter_by(transfer_id=rows[0]).all()
+        assert [(e.source, e.from_state, e.to_state) for e in last] == [("worker", "queued", "failed")]
 
 
 def test_a_payee_who_is_switched_off_waits_alone(database: Flask, now: datetime) -> None:

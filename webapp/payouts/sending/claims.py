@@ -93,6 +93,8 @@ class _Look:
     # Payouts of which a try is under review.
     reviewed: set[int]
     lanes: dict[Lane, _Standing] = field(default_factory=dict)
+    # Those whose payment details are others by now; ended together.
+    changed: list[tuple[Payout, Transfer]] = field(default_factory=list)
 
     def standing(self, transfer: Transfer) -> _Standing:
         """Of the transfer's rail."""
@@ -123,6 +125,7 @@ def claim(row_ids: Sequence[int], worker: str, clock: Callable[[], datetime]) ->
                 found.later[transfer.id] = why
             elif why:
                 wanted.append((payout, transfer))
+        _end_changed(look)
         # One that should not be sent has halted its rail: those before it wait for people, too.
         for _, transfer in [pair for pair in wanted if look.standing(pair[1]).is_closed]:
             found.later[transfer.id] = Later(now, "Payments have just been halted.")
@@ -207,15 +210,26 @@ def _may_leave(payout: Payout, transfer: Transfer, look: _Look) -> Later | bool:
     if (later := _details_wait(payout, look.now)) is not None:
         return later
     if payout.method is not None and not payout.method.is_current:
-        refused = Answer(Outcome.FAILED, code="METHOD_CHANGED", message=_CHANGED)
-        settlement.apply(payout, transfer, refused, look.now)
-    elif not _is_as_approved(payout, transfer):
+        look.changed.append((payout, transfer))
+        return False
+    if not _is_as_approved(payout, transfer):
         settlement.review(payout, transfer, "What is to be sent is not what was approved.", look.now)
-    else:
-        return _breaker_says(payout, transfer, standing, look.now)
-    settlement.keep_event(transfer, "worker", TransferState.QUEUED, look.now)
-    _close(transfer, standing)
-    return False
+        settlement.keep_event(transfer, "worker", TransferState.QUEUED, look.now)
+        _close(transfer, standing)
+        return False
+    return _breaker_says(payout, transfer, standing, look.now)
+
+
+def _end_changed(look: _Look) -> None:
+    """Nothing is sent to details that are no longer the payee's: the transfers fail, and are booked together."""
+    refused = Answer(Outcome.FAILED, code="METHOD_CHANGED", message=_CHANGED)
+    settlement.apply_many([(payout, transfer, refused) for payout, transfer in look.changed], look.now)
+    before = TransferState.QUEUED.value
+    settlement.keep_events(
+        [EventDraft(transfer.id, "worker", before, transfer.state) for _, transfer in look.changed], look.now
+    )
+    for _, transfer in look.changed:
+        _close(transfer, look.standing(transfer))
 
 
 def _close(transfer: Transfer, standing: _Standing) -> None:
