@@ -29,6 +29,7 @@ from webapp.programs.repairs import fleet, queries, receipts, weekly
 from webapp.programs.repairs.books import Adjustment, Allocation, Charge, Receipt, ReceiptLine
 from webapp.programs.repairs.models import MatrixVersion
 from webapp.programs.repairs.rules import Week
+from webapp.runs import tasks
 
 #: The whole proof takes hundreds: PAYDESK_SEQUENCES=500.
 SEQUENCES = int(os.environ.get("PAYDESK_SEQUENCES", "6"))
@@ -329,6 +330,22 @@ def test_a_late_run_catches_up_week_by_week(metrocab: Organisation, ann: Payee) 
     weeks = db.session.scalars(select(Receipt.week_start).order_by(Receipt.id)).all()
     assert weeks == [date(2025, 9, 28), sunday(0), sunday(1), sunday(2)]
     assert clean(metrocab)
+
+
+@pytest.mark.parametrize(
+    ("after", "due"),
+    [
+        ("2025-11-01T12:00:00+00:00", "2025-11-02T10:00:00+00:00"),
+        ("2025-10-25T12:00:00+00:00", "2025-10-26T09:00:00+00:00"),
+        ("2026-03-07T12:00:00+00:00", "2026-03-08T09:00:00+00:00"),
+    ],
+)
+def test_it_is_five_in_the_morning_also_when_the_clocks_change(after: str, due: str) -> None:
+    task = next(each for each in tasks.registered() if each.name == "repairs.week")
+    found = tasks.next_due(task, datetime.fromisoformat(after), "America/New_York")
+    assert found == datetime.fromisoformat(due)
+    assert task.per_organisation
+    assert task.program == "repairs"
 
 
 def test_a_repair_confirmed_late_is_caught_up_one_a_week_or_at_once(

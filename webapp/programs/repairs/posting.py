@@ -21,6 +21,8 @@ from webapp.programs.repairs.rules import Week, week_of
 from webapp.programs.repairs.states import Category, InstalmentState, RepairState
 
 SCHEDULED = InstalmentState.SCHEDULED.value
+#: Ids of one statement: SQLite takes 32,766 values.
+CHUNK = 10_000
 _COLUMNS = (
     Instalment.id,
     Instalment.reference,
@@ -145,12 +147,14 @@ def _post(
         for row in rows
     ]
     insert_many(session, Charge, charges)
-    session.execute(
-        update(Instalment)
-        .where(among(Instalment.id, [row.id for row in rows]), Instalment.state == SCHEDULED)
-        .values(state=InstalmentState.POSTED.value, posted_for=week.start, posted_at=now)
-        .execution_options(synchronize_session="fetch")
-    )
+    ids = [row.id for row in rows]
+    for start in range(0, len(ids), CHUNK):
+        session.execute(
+            update(Instalment)
+            .where(among(Instalment.id, ids[start : start + CHUNK]), Instalment.state == SCHEDULED)
+            .values(state=InstalmentState.POSTED.value, posted_for=week.start, posted_at=now)
+            .execution_options(synchronize_session="fetch")
+        )
     drafts = [
         entries.instalment_charged(
             row.id, _category(row), payees[row.payee_id], row.currency, row.amount_minor, row.interest_minor, on,
