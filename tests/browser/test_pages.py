@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 # Pages of one kind look alike; one of each kind is opened. A crawl that reaches the limit missed some.
 LIMIT = 120
 SKIP = re.compile(
-    r"/(export|download|file)\b|/(documents|statements)/\d|\.(csv|xlsx|pdf|zip|json)|format=|/html$"
+    r"/(export|download|file|proof)\b|/(documents|statements)/\d|\.(csv|xlsx|pdf|zip|json)|format=|/html$"
 )
 #: Who looks, where they begin, which addresses they follow, and how many kinds of pages there are at least. An e-mail
 #: that is shown points to its reader's own portal, which is not theirs.
@@ -36,6 +36,8 @@ WALKS = {
         25,
     ),
     "owner@griha.example": (("/me",), r"^(?!/admin/)", 12),
+    "admin@carepoint.example": (("/admin/clinic",), r"^/admin/clinic", 24),
+    "practitioner@carepoint.example": (("/practitioner",), r"^/practitioner", 8),
 }
 
 
