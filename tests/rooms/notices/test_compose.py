@@ -146,4 +146,5 @@ def test_what_is_paid_into_a_wallet_speaks_of_no_bank() -> None:
     for words in (mail.text, words_of(mail.html)):
         assert "to your wallet on 3 Nov 2026" in words
         assert "You can have it sent to your bank from your wallet." in words
+        assert "How it was calculated" in words
         assert "working days" not in words
