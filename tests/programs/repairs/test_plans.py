@@ -16,7 +16,7 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Forbidden, IllegalTransition, Invalid, NotFound, StaleVersion
 from webapp.ledger import check
 from webapp.people.models import Organisation, Payee
-from webapp.programs.repairs import changing, crediting, drafting, fleet, posting, queries, settings
+from webapp.programs.repairs import changing, drafting, fleet, instalments, queries, settings
 from webapp.programs.repairs.drafts import SettingsDraft
 from webapp.programs.repairs.models import DriverLease, Repair
 from webapp.programs.repairs.rules import Band, Matrix
@@ -353,7 +353,7 @@ def test_an_instalment_is_charged_by_hand_once(fleet_of: Organisation, lease: Dr
         f"{row.reference}-01",
     ]
     with transaction():
-        said = posting.post_chosen(
+        said = instalments.post_chosen(
             organisation_id=fleet_of.id, references=wanted, actor=FACTORY, now=at(date(2025, 10, 6))
         )
     assert [one.reference for one in said] == wanted[:4]
@@ -361,11 +361,11 @@ def test_an_instalment_is_charged_by_hand_once(fleet_of: Organisation, lease: Dr
     assert "begins on 2025-10-12" in said[1].message
     assert "on hold" in said[2].message
     with pytest.raises(Conflict, match="already"), transaction():
-        posting.post_instalment(
+        instalments.post_instalment(
             organisation_id=fleet_of.id, reference=wanted[0], actor=FACTORY, now=at(date(2025, 10, 6))
         )
     with pytest.raises(NotFound), transaction():
-        posting.post_instalment(
+        instalments.post_instalment(
             organisation_id=repairs.metrocab().id,
             reference=wanted[0],
             actor=FACTORY,
@@ -413,53 +413,3 @@ def test_settings_are_checked(fleet_of: Organisation) -> None:
                   SettingsDraft(protected_minor=-1), SettingsDraft(excess_to="x")):  # fmt: skip
         with pytest.raises(Invalid), transaction():
             settings.change_settings(organisation_id=fleet_of.id, draft=wrong, actor=FACTORY, now=at(DAY))
-
-
-def test_payments_are_for_chosen_debts_but_never_for_taxes(
-    fleet_of: Organisation, ann: Payee, lease: DriverLease
-) -> None:
-    tax = repairs.charge(ann, "taxes", 60_00, DAY)
-    toll = repairs.charge(ann, "tolls", 40_00, DAY)
-    rent = repairs.charge(ann, "lease", 100_00, DAY)
-    with pytest.raises(Invalid, match="Taxes"):
-        repairs.pay(ann, 10_00, DAY, [(tax.id, 10_00)])
-    with pytest.raises(Invalid, match=r"\$40\.00 is open"):
-        repairs.pay(ann, 50_00, DAY, [(toll.id, 50_00)])
-    with pytest.raises(Invalid, match="more than the payment"):
-        repairs.pay(ann, 10_00, DAY, [(toll.id, 20_00)])
-    with pytest.raises(NotFound):
-        repairs.pay(repairs.driver(fleet_of), 10_00, DAY, [(toll.id, 10_00)])
-    made = repairs.pay(ann, 200_00, DAY, [(toll.id, 40_00)], idempotency_key="a")
-    assert repairs.pay(ann, 200_00, DAY, [(toll.id, 40_00)], idempotency_key="a").id == made.id
-    for row in (tax, toll, rent):
-        db.session.refresh(row)
-    assert (tax.open_minor, toll.open_minor, rent.open_minor, made.applied_minor) == (60_00, 0, 0, 140_00)
-    assert queries.balance_of(fleet_of.id, ann, "USD").net.amount == 0
-    assert clean(fleet_of)
-
-
-def test_what_is_too_much_is_kept_where_the_settings_say_so(
-    fleet_of: Organisation, ann: Payee, lease: DriverLease
-) -> None:
-    repairs.set_up(fleet_of, excess_to="credit")
-    repairs.charge(ann, "lease", 100_00, DAY)
-    assert repairs.pay(ann, 70_00, DAY).applied_minor == 0
-    assert queries.balance_of(fleet_of.id, ann, "USD").kept.amount == 70_00
-    assert clean(fleet_of)
-
-
-def test_a_deposit_is_given_back_at_most_as_it_was_paid(
-    fleet_of: Organisation, ann: Payee, lease: DriverLease
-) -> None:
-    row = repairs.charge(ann, "deposit", 300_00, DAY)
-    with pytest.raises(Invalid, match=r"\$0\.00"), transaction():
-        crediting.return_deposit(
-            organisation_id=fleet_of.id, payee_id=ann.id, amount_minor=1, actor=FACTORY, now=at(DAY)
-        )
-    repairs.pay(ann, 300_00, DAY, [(row.id, 300_00)])
-    with transaction():
-        crediting.return_deposit(
-            organisation_id=fleet_of.id, payee_id=ann.id, amount_minor=300_00, actor=FACTORY, now=at(DAY)
-        )
-    assert queries.balance_of(fleet_of.id, ann, "USD").kept.amount == 300_00
-    assert clean(fleet_of)

@@ -18,7 +18,7 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
-from webapp.programs.repairs import drafting, posting, weekly
+from webapp.programs.repairs import drafting, instalments, weekly
 from webapp.programs.repairs.books import Charge, Receipt, WeeklyRun
 from webapp.programs.repairs.models import Instalment, Repair
 
@@ -46,7 +46,7 @@ def _schedule(organisation_id: int) -> Callable[[], str]:
 def _by_hand(organisation_id: int, references: list[str]) -> Callable[[], int]:
     def call() -> int:
         with transaction():
-            said = posting.post_chosen(
+            said = instalments.post_chosen(
                 organisation_id=organisation_id, references=references, actor=FACTORY, now=at(sunday(0), 9)
             )
             return sum(one.is_posted for one in said)

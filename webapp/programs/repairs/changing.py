@@ -11,7 +11,7 @@ from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from webapp.kernel.money import Money
-from webapp.programs.repairs import crediting, plans, posting, trail
+from webapp.programs.repairs import crediting, instalments, plans, trail
 from webapp.programs.repairs.books import Charge
 from webapp.programs.repairs.drafting import begin, change
 from webapp.programs.repairs.drafts import check_amount, check_known
@@ -183,7 +183,7 @@ def settle_repair(
             each.state = InstalmentState.CANCELLED.value
         week = trail.this_week(organisation_id, now)
         new = plans.add(repair, [total], week)[0]
-        posting.post_instalment(
+        instalments.post_instalment(
             organisation_id=organisation_id, reference=new.reference, actor=actor, now=now
         )
         received_on = today

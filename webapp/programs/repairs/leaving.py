@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, update
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict
-from webapp.programs.repairs import crediting, fleet, posting, trail
+from webapp.programs.repairs import crediting, fleet, instalments, trail
 from webapp.programs.repairs.models import DriverLease, Instalment, Repair
 from webapp.programs.repairs.states import InstalmentState, RepairState
 
@@ -56,7 +56,7 @@ def driver_leaves(
             .values(week_start=week.start, due_on=week.end)
             .execution_options(synchronize_session="fetch")
         )
-    posting.post_chosen(
+    instalments.post_chosen(
         organisation_id=organisation_id, references=[row.reference for row in rows], actor=actor, now=now
     )
     deposit = crediting.deposit_of(payee)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy import select
 
-from webapp.database import db
+from webapp.database import among, db
 from webapp.kernel.actor import WORKER, Actor
 from webapp.notices import wanted
 from webapp.payouts import service as payouts
@@ -22,21 +24,42 @@ from webapp.programs.repairs.states import AdjustmentKind
 _KINDS = {"earning": "earning", "charge": "deduction", "adjustment": "adjustment"}
 
 
-def make_payout(row: Receipt, actor: Actor, now: datetime) -> Payout:
-    """Pay out what a receipt says; its lines are those of the receipt. Raises what `payouts.create` raises."""
+def make_payouts(rows: Sequence[Receipt], actor: Actor, now: datetime) -> None:
+    """Make the payouts of receipts that pay something out. Raises what `payouts.create` raises."""
+    paid = [row for row in rows if row.paid_minor]
+    if not paid:
+        return
+    ids = [row.id for row in paid]
+    excluded = _exclusions(ids)
+    lines: dict[int, list[ReceiptLine]] = defaultdict(list)
+    for line in db.session.scalars(
+        select(ReceiptLine)
+        .where(among(ReceiptLine.receipt_id, ids), ReceiptLine.kind != "carried")
+        .order_by(ReceiptLine.receipt_id, ReceiptLine.position)
+    ):
+        lines[line.receipt_id].append(line)
+    for row in paid:
+        make_payout(row, _lines(row, lines[row.id]), excluded[row.id], actor, now)
+
+
+def make_payout(
+    row: Receipt, lines: Sequence[LineDraft], excluded: set[int], actor: Actor, now: datetime
+) -> Payout:
+    """Pay out what one receipt says; its lines are those of the receipt. Raises what `payouts.create` raises."""
     week = Week(row.week_start)
-    excluded = _exclusions(row)
     payout = payouts.create(
         organisation_id=row.organisation_id,
         program=PROGRAM,
         payee_id=row.payee_id,
         currency=row.currency,
-        lines=_lines(row, week),
+        lines=lines,
         sources=[SourceDraft(SOURCE, row.id)],
         period_start=week.start,
         period_end=week.end,
         cost_account=entries.held(row.payee).code,
-        exclusions=excluded,
+        exclusions=[
+            ExclusionDraft(user_id, "charged or credited this driver") for user_id in sorted(excluded)
+        ],
         # What somebody gave by hand is looked at by another person.
         is_automatic=not excluded,
         idempotency_key=f"repairs:receipt:{row.id}",
@@ -53,22 +76,24 @@ def _link(row: Receipt, payout: Payout) -> None:
     db.session.flush()
 
 
-def _exclusions(row: Receipt) -> list[ExclusionDraft]:
-    """Who gave the driver a credit on this receipt, or charged them by hand, does not approve its payout."""
-    people: dict[int, str] = {}
+def _exclusions(receipt_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Who gave a driver a credit on a receipt, or charged them by hand, does not approve its payout."""
+    people: dict[int, set[int]] = defaultdict(set)
     for model in (Adjustment, Charge):
-        for user_id in db.session.scalars(
-            select(model.created_by_id)
-            .where(model.receipt_id == row.id, model.created_by_id.is_not(None))
+        rows = db.session.execute(
+            select(model.receipt_id, model.created_by_id)
+            .where(among(model.receipt_id, receipt_ids), model.created_by_id.is_not(None))
             .distinct()
-        ):
-            if user_id is not None:
-                people[user_id] = "charged or credited this driver"
-    return [ExclusionDraft(user_id, reason) for user_id, reason in sorted(people.items())]
+        )
+        for receipt_id, user_id in rows:
+            if receipt_id is not None and user_id is not None:
+                people[receipt_id].add(user_id)
+    return people
 
 
-def _lines(row: Receipt, week: Week) -> list[LineDraft]:
+def _lines(row: Receipt, stored: Sequence[ReceiptLine]) -> list[LineDraft]:
     """The receipt's lines, what it began with and what it leaves; they add up to what is paid."""
+    week = Week(row.week_start)
     lines = [
         LineDraft(
             _KINDS[line.kind],
@@ -79,11 +104,7 @@ def _lines(row: Receipt, week: Week) -> list[LineDraft]:
             source_id=row.id,
             source_label=row.number,
         )
-        for line in db.session.scalars(
-            select(ReceiptLine)
-            .where(ReceiptLine.receipt_id == row.id, ReceiptLine.kind != "carried")
-            .order_by(ReceiptLine.position)
-        )
+        for line in stored
     ]
     if row.opening_minor:
         lines.insert(0, LineDraft("adjustment", "Opening balance", row.opening_minor, week.start))

@@ -109,9 +109,7 @@ def make_receipts(
         if (entry := entries.settled(row, part.payee, part.worked_out.allocated, on))
     ]
     entries.post(organisation_id, [*leased, *settled], actor, now)
-    for row in made:
-        if row.paid_minor:
-            paying.make_payout(row, actor, now)
+    paying.make_payouts(made, actor, now)
     _remember(organisation_id, made, week, actor, now)
     return made
 

@@ -16,7 +16,7 @@ from webapp.database import db, insert_ignoring_conflict, lock_row, transaction
 from webapp.kernel.actor import SCHEDULER, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import PaydeskError
-from webapp.programs.repairs import paying, posting, receipts, trail
+from webapp.programs.repairs import instalments, paying, receipts, trail
 from webapp.programs.repairs.books import Receipt, WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.models import Instalment
 from webapp.programs.repairs.rules import Week
@@ -50,8 +50,8 @@ def run_week(*, organisation_id: int, day: date, actor: Actor, now: datetime) ->
     _by_batches(
         run_id,
         "charge",
-        lambda after: posting.drivers_due(organisation_id, day, after, POST_BATCH),
-        lambda ids: posting.post_due(
+        lambda after: instalments.drivers_due(organisation_id, day, after, POST_BATCH),
+        lambda ids: instalments.post_due(
             organisation_id=organisation_id, payee_ids=ids, day=day, actor=actor, now=now
         ),
         now,
