@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, exists, extract, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, extract, func, select
 from sqlalchemy.orm import joinedload
 
 from webapp.database import db
@@ -16,6 +16,7 @@ from webapp.kernel.money import Money
 from webapp.payouts.list_paths import OPEN, read_by
 from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
+from webapp.payouts.policy import WALLET
 from webapp.payouts.states import OPEN_STATES, PayoutState
 from webapp.people.changes.models import MethodChange
 from webapp.people.changes.rules import ChangeState
@@ -111,11 +112,16 @@ def approval_ages(organisation_id: int, now: datetime) -> list[tuple[str, int]]:
     return [(label, int(count)) for (label, _, _), count in zip(AGES, counts, strict=True)]
 
 
+def _has_left() -> ColumnElement[bool]:
+    """Not what went into a wallet: it is paid once more when it is taken to the bank, and counts then."""
+    return Payout.rail != WALLET
+
+
 def _month_sums(group: Any, *conditions: Any) -> list[MonthSum]:
     year, month = extract("year", Payout.paid_on), extract("month", Payout.paid_on)
     query = (
         select(year, month, group, Payout.currency, func.sum(Payout.amount_minor))
-        .where(Payout.state == _S.PAID.value, *conditions)
+        .where(Payout.state == _S.PAID.value, _has_left(), *conditions)
         .group_by(year, month, group, Payout.currency)
         .order_by(year, month, group)
     )
@@ -153,6 +159,7 @@ def year_to_date(*, organisation_id: int, payee_id: int, today: date) -> list[Mo
             Payout.organisation_id == organisation_id,
             Payout.payee_id == payee_id,
             Payout.state == _S.PAID.value,
+            _has_left(),
             Payout.paid_on >= date(today.year, 1, 1),
         )
         .group_by(Payout.currency)
