@@ -54,7 +54,7 @@ ACCOUNTS = {
     "tax_withheld": Template("liability", "Tax withheld"),
     # What drivers left as a security, and what was lent to them.
     "deposit": Template("liability", "Deposit of", minimum_minor=0, takes_suffix=True),
-    "loan": Template("asset", "Loan to", minimum_minor=0, takes_suffix=True),
+    "loan": Template("asset", "Loan to", takes_suffix=True),
     # Rent that came in and is not shared out yet; what is kept back for a property; what its bills are paid from.
     "rent_received": Template("liability", "Rent received, to be shared out", minimum_minor=0),
     "reserve": Template("liability", "Reserve of", minimum_minor=0, takes_suffix=True),

@@ -94,7 +94,7 @@ def test_every_account_of_the_chart_has_a_side(prefix: str) -> None:
     assert found.normal_side == NORMAL_SIDES[found.type]
     assert found.name.endswith("some thing") == template.takes_suffix
     # What belongs to others cannot go below zero.
-    of_others = ("payable", "wallet", "held", "rent_received", "reserve", "tenant_credit")
+    of_others = ("payable", "wallet", "held", "rent_received", "reserve", "tenant_credit", "deposit")
     assert (found.minimum_minor == 0) == (prefix in of_others)
 
 
