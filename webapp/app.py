@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask
 from flask_compress import Compress
 from flask_wtf import CSRFProtect
-from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import config, database, logs, queue
@@ -25,6 +24,7 @@ from webapp.web import (
     read_only_requests,
     request_log,
     script_words,
+    templates,
 )
 from webapp.web.htmx import htmx
 
@@ -43,8 +43,7 @@ def create_app(settings: config.Settings | None = None, *, for_web: bool = False
     app.config.update(REDIS_URL=settings.redis_url, SETTINGS=settings)
     if for_web:
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] |= database.short_statements(settings.sqlalchemy_url)
-    app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    templates.init_app(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

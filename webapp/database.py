@@ -20,10 +20,12 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Executable,
     Integer,
     MetaData,
     String,
     any_,
+    bindparam,
     event,
     literal,
     select,
@@ -219,6 +221,17 @@ def savepoint() -> Iterator[None]:
         raise
 
 
+def ask(statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+    """The rows of a question for plain columns, never for whole records: for what every page asks.
+
+    The connection answers it, past all that the session does for records: that is two thirds of the price. What the
+    session has not written yet is written first, as it does itself.
+    """
+    session = db.session()
+    session.flush()
+    return session.connection().execute(statement, values).all()
+
+
 def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> Row:
     """The one row that meets the conditions, read afresh and locked until the transaction ends. Raises NotFound.
 
@@ -290,6 +303,14 @@ def among(column: Any, values: Collection[int]) -> ColumnElement[bool]:
         found: ColumnElement[bool] = column == any_(literal(list(values), postgresql.ARRAY(BigInteger)))
         return found
     return column.in_(list(values))  # type: ignore[no-any-return]
+
+
+def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
+    """`among` for a statement that is put together once on an engine: the list of numbers is given as `name`."""
+    if dialect == "postgresql":
+        found: ColumnElement[bool] = column == any_(bindparam(name, type_=postgresql.ARRAY(BigInteger)))
+        return found
+    return column.in_(bindparam(name, expanding=True))  # type: ignore[no-any-return]
 
 
 def short_statements(url: str) -> dict[str, Any]:

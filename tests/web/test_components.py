@@ -33,6 +33,7 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import DataRequired, Optional
 
+from webapp.portals.context import Link
 from webapp.web import assets, charts, i18n, pieces
 
 TEMPLATES = Path(assets.__file__).resolve().parent.parent / "templates"
@@ -211,10 +212,7 @@ def test_portal_renders_with_everything_set(app: Flask) -> None:
         current_user=user,
         organisation=Thing(name="Solaria", slug="solaria", currency="USD"),
         portal="admin",
-        navigation=[
-            Thing(label="Home", href="/admin", is_current=False, count=None),
-            Thing(label="Approvals", href="/admin/approvals", is_current=True, count=44),
-        ],
+        navigation=(Link("Home", "/admin"), Link("Approvals", "/admin/approvals", is_current=True, count=44)),
         banners=[Thing(tone="warn", text="Alone here.", href="/admin/people", link="Invite someone")],
         demo_mode=True,
         demo_accounts=[

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import chain
+from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from tests.factories import organisation, payee, stored
 from webapp.people.models import Payee
@@ -69,3 +71,33 @@ def test_a_count_is_capped(database: Flask, many: list[int], monkeypatch: pytest
     assert capped_count(select(Payee), Payee.id) == "60"
     monkeypatch.setattr(pagination, "COUNT_LIMIT", 59)
     assert capped_count(select(Payee), Payee.id) == "59+"
+
+
+def test_what_is_made_of_a_query_is_kept_with_it_and_goes_with_it() -> None:
+    made = []
+
+    def make(query: Select[Any]) -> Select[Any]:
+        made.append(query)
+        return query.limit(3)
+
+    before = len(pagination._derived)
+    query = select(Payee)
+    assert pagination.derived(query, "cut", make) is pagination.derived(query, "cut", make)
+    assert len(made) == 1
+    assert pagination.derived(query, "other", make) is not pagination.derived(query, "cut", make)
+    other = select(Payee)
+    assert pagination.derived(other, "cut", make) is not pagination.derived(query, "cut", make)
+    made.clear()
+    del query, other
+    gc.collect()
+    assert len(pagination._derived) <= before
+
+
+def test_a_plain_page_shows_what_the_page_of_records_shows(database: Flask, many: list[int]) -> None:
+    plain = select(Payee.id, Payee.name)
+    for address in ("/?size=25", f"/?size=25&after={many[30]}", f"/?size=25&before={many[30]}"):
+        with database.test_request_context(address):
+            records = keyset(select(Payee), Payee.id)
+            rows = keyset(plain, Payee.id, is_plain=True)
+        assert [row.id for row in rows.items] == [row.id for row in records.items]
+        assert (rows.previous_href, rows.next_href) == (records.previous_href, records.next_href)

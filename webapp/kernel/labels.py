@@ -32,6 +32,9 @@ class Label(StrEnum):
         member.sentence = sentence
         return member
 
+    # Equal to its value, so it hashes like it; an enumeration's own way is a function in Python for every look-up.
+    __hash__ = str.__hash__
+
     @classmethod
     def choices(cls) -> list[tuple[str, str]]:
         """(value, label) pairs for a select field."""

@@ -7,13 +7,14 @@ Ready and Blocked can be counted and paged. A test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, exists, func, or_, select
 
-from webapp.database import db
+from webapp.database import UtcDateTime, db
 from webapp.payouts import lists, policies, policy, queries
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout
 from webapp.payouts.queue_rows import WaitingPayout
@@ -23,7 +24,6 @@ from webapp.people.models import Organisation, Payee, PayoutMethod
 DAY = timedelta(hours=24)
 #: So many waiting payouts are looked at to count the views; each costs some microseconds for each rule and flag.
 LOOKED_AT = 5_000
-NO_SWITCH = {"single_operator": policy.SingleOperator()}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Approver:
     now: datetime
     # Minor units approved within 24 hours, per currency; read only where a daily cap asks for it.
     approved_today: Mapping[str, int]
+    # Since when whoever entered payment details may not approve; set where a query is given it when it is asked.
+    entered_since: Any = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ def blocked_clause(who: Approver) -> ColumnElement[bool]:
     return or_(*reasons)
 
 
+def _entered_since(who: Approver) -> datetime:
+    return who.now - timedelta(days=who.policy.method_editor_days)
+
+
 def barred_clause(who: Approver) -> ColumnElement[bool]:
     """Whether the payout is not this person's to approve, or not any more, because of who they are."""
     reasons: list[ColumnElement[bool]] = [approved_by(who.user_id)]
@@ -125,7 +131,7 @@ def barred_clause(who: Approver) -> ColumnElement[bool]:
     entered_lately = exists().where(
         _CURRENT,
         PayoutMethod.created_by_id == who.user_id,
-        PayoutMethod.created_at > who.now - timedelta(days=who.policy.method_editor_days),
+        PayoutMethod.created_at > (_entered_since(who) if who.entered_since is None else who.entered_since),
     )
     excluded = exists().where(
         ApprovalExclusion.payout_id == Payout.id, ApprovalExclusion.user_id == who.user_id
@@ -179,10 +185,11 @@ def reasons(who: Approver, payout: Payout | WaitingPayout) -> list[str]:
 
     Reads what `lists.with_approval_facts` or `queue_rows.load` has loaded: a page of rows needs no query per row.
     """
-    # The sum of the last day was read once for the page; without its switch the facts do not ask for it again.
-    facts = queries.approval_facts(payout, who.user_id, who.policy.model_copy(update=NO_SWITCH), who.now)
+    # The sum of the last day was read once for the page.
     used = who.approved_today.get(payout.currency, 0)
-    return policy.why_not_approve(who.policy, replace(facts, approved_today_minor=used))
+    return policy.why_not_approve(
+        who.policy, queries.approval_facts(payout, who.user_id, who.policy, who.now, used)
+    )
 
 
 def ready_count(who: Approver) -> int:
@@ -210,6 +217,29 @@ def split(who: Approver, payouts: Sequence[Payout]) -> tuple[list[Payout], list[
         else:
             eligible.append(payout)
     return eligible, left_out
+
+
+_SINCE: BindParameter[datetime] = bindparam("entered_since", type_=UtcDateTime())
+
+
+def keys_in_view(who: Approver, filters: lists.PayoutFilter, view: str) -> tuple[Select[Any], dict[str, Any]]:
+    """The ids of the payouts of a view, and the values to ask that with: for the page, which is asked for again.
+
+    The query is kept where the clock is in none of its conditions but as a value.
+    """
+    if who.policy.single_operator.is_on or not lists.is_lasting(filters):
+        return in_view(who, filters, view).with_only_columns(Payout.id), {}
+    query = _kept_view(who.organisation_id, who.user_id, who.currency, filters, view)
+    return query, {_SINCE.key: _entered_since(who)} if view in ("ready", "blocked") else {}
+
+
+@lru_cache(maxsize=lists.KEPT)
+def _kept_view(
+    organisation_id: int, user_id: int, currency: str, filters: lists.PayoutFilter, view: str
+) -> Select[Any]:
+    rules = policy.from_rules(policy.default_rules(currency))
+    who = Approver(organisation_id, user_id, rules, "", currency, datetime.min, {}, entered_since=_SINCE)
+    return in_view(who, filters, view).with_only_columns(Payout.id)
 
 
 def in_view(who: Approver, filters: lists.PayoutFilter, view: str) -> Select[Any]:

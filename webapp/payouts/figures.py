@@ -80,20 +80,26 @@ def stopped_counts(organisation_id: int) -> tuple[int, int, int]:
         )
         .scalar_subquery()
     )
-    is_current = and_(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
-    open_states = [_S.PENDING_APPROVAL.value, _S.APPROVED.value]
-    lacks_method = and_(Payout.state.in_(open_states), PayoutMethod.id.is_(None))
-    query = (
+    may_lack = Payout.state.in_([_S.PENDING_APPROVAL.value, _S.APPROVED.value])
+    # By payee first: whether one has a method is then looked up once, however many payouts of theirs are open.
+    by_payee: Any = (
         select(
-            func.coalesce(func.sum(case((lacks_method, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((Payout.is_held, 1), else_=0)), 0),
-            changes,
+            Payout.payee_id,
+            func.sum(case((may_lack, 1), else_=0)).label("waiting"),
+            func.sum(case((Payout.is_held, 1), else_=0)).label("held"),
         )
-        .select_from(Payout)
-        .outerjoin(PayoutMethod, is_current)
         .where(Payout.organisation_id == organisation_id, is_open())
+        .group_by(Payout.payee_id)
     )
-    row = db.session.execute(read_by(query, OPEN)).one()
+    found = read_by(by_payee, OPEN).subquery()
+    is_current = and_(PayoutMethod.payee_id == found.c.payee_id, PayoutMethod.is_current.is_(True))
+    lacking = case((PayoutMethod.id.is_(None), found.c.waiting), else_=0)
+    query = (
+        select(func.coalesce(func.sum(lacking), 0), func.coalesce(func.sum(found.c.held), 0), changes)
+        .select_from(found)
+        .outerjoin(PayoutMethod, is_current)
+    )
+    row = db.session.execute(query).one()
     return int(row[0]), int(row[1]), int(row[2])
 
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Executable,
     Exists,
     Select,
     and_,
@@ -23,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from webapp.database import db
+from webapp.database import among_given, ask, db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
@@ -192,6 +194,15 @@ class Listing:
     by_value: Select[Any] | None
 
 
+#: So many queries of lists are kept, of those that were asked last.
+KEPT = 256
+
+
+def is_lasting(filters: PayoutFilter) -> bool:
+    """Whether a filter's conditions are the same whenever they are made: they depend on no clock and ask nothing."""
+    return not (filters.waiting_days or filters.payee or filters.period_to or filters.approver)
+
+
 def listing(
     *,
     organisation_id: int,
@@ -200,7 +211,25 @@ def listing(
     filters: PayoutFilter,
     payee_id: int | None = None,
 ) -> Listing:
-    """The payouts of an organisation (of one payee, where given) that match, without order or limit."""
+    """The payouts of an organisation (of one payee, where given) that match, without order or limit.
+
+    Kept for those who look at the same list again, where nothing in it changes with time.
+    """
+    if is_lasting(filters):
+        return _kept_listing(organisation_id, currency, filters, payee_id)
+    return _listing(organisation_id, currency, now, filters, payee_id)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_listing(
+    organisation_id: int, currency: str, filters: PayoutFilter, payee_id: int | None
+) -> Listing:
+    return _listing(organisation_id, currency, datetime.min, filters, payee_id)
+
+
+def _listing(
+    organisation_id: int, currency: str, now: datetime, filters: PayoutFilter, payee_id: int | None
+) -> Listing:
     query = select(Payout).where(Payout.organisation_id == organisation_id)
     index, value_index = _index(filters), _value_index(filters)
     if payee_id is not None:
@@ -364,10 +393,17 @@ def flags_of(payout_ids: Sequence[int]) -> dict[int, list[Flag]]:
     """The flags of the payouts of one page, in one query."""
     if not payout_ids:
         return {}
+    rows = ask(_flags(db.engine.dialect.name), {"payout_ids": list(payout_ids)})
+    return {row[0]: [flag for flag, is_set in zip(Flag, row[1:], strict=True) if is_set] for row in rows}
+
+
+@cache
+def _flags(dialect: str) -> Executable:
+    """Put together once: that takes longer than asking it."""
     clauses = flag_clauses()
-    query = select(Payout.id, *(clause.label(flag.value) for flag, clause in clauses.items()))
-    rows = db.session.execute(query.where(Payout.id.in_(payout_ids)))
-    return {row[0]: [flag for flag, is_set in zip(clauses, row[1:], strict=True) if is_set] for row in rows}
+    query: Any = select(Payout.id, *(clauses[flag].label(flag.value) for flag in Flag))
+    found: Executable = query.where(among_given(Payout.id, "payout_ids", dialect))
+    return found
 
 
 def totals(query: Select[Any]) -> list[Total]:
@@ -411,13 +447,15 @@ def export_rows(query: Select[Any]) -> Iterator[Any]:
         last = batch[-1].id
 
 
-# Built once, as every question that each page asks in the same words.
-_APPROVERS = (
-    select(Approval.payout_id, func.coalesce(User.name, Approval.approver_label))
-    .join(User, User.id == Approval.approver_id, isouter=True)
-    .where(Approval.payout_id.in_(bindparam("payout_ids", expanding=True)), Approval.decision == "approved")
-    .order_by(Approval.id)
-)
+@cache
+def _approvers(dialect: str) -> Executable:
+    """Put together once, as every question that each page asks in the same words."""
+    return (
+        select(Approval.payout_id, func.coalesce(User.name, Approval.approver_label))
+        .join(User, User.id == Approval.approver_id, isouter=True)
+        .where(among_given(Approval.payout_id, "payout_ids", dialect), Approval.decision == "approved")
+        .order_by(Approval.id)
+    )
 
 
 def approvers_of(payout_ids: Sequence[int]) -> dict[int, str]:
@@ -425,7 +463,7 @@ def approvers_of(payout_ids: Sequence[int]) -> dict[int, str]:
     if not payout_ids:
         return {}
     names: dict[int, list[str]] = {}
-    for payout_id, name in db.session.execute(_APPROVERS, {"payout_ids": list(payout_ids)}):
+    for payout_id, name in ask(_approvers(db.engine.dialect.name), {"payout_ids": list(payout_ids)}):
         names.setdefault(payout_id, []).append(name)
     return {payout_id: ", ".join(dict.fromkeys(found)) for payout_id, found in names.items()}
 
@@ -464,7 +502,7 @@ def programs_of(organisation_id: int) -> list[str]:
 
     Steps from one program to the next along the index; DISTINCT would read every payout.
     """
-    return list(db.session.scalars(_PROGRAMS, {"organisation_id": organisation_id}))
+    return [row[0] for row in ask(_PROGRAMS, {"organisation_id": organisation_id})]
 
 
 def chosen(*, organisation_id: int, payout_ids: Sequence[int]) -> Select[Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from webapp.payouts.models import Payout
 from webapp.people.changes.models import MethodChange
 from webapp.people.models import Payee, PayoutMethod
+from webapp.web.pagination import derived
 
 
 class ListedMethod(NamedTuple):
@@ -77,6 +78,10 @@ _COLUMNS: tuple[Any, ...] = (
 
 def columns(query: Select[Any]) -> Select[Any]:
     """The query of a list of payouts, for the columns of its lines alone."""
+    return derived(query, "lines", _columns)
+
+
+def _columns(query: Select[Any]) -> Select[Any]:
     return (
         query.with_only_columns(*_COLUMNS)
         .join(_payee, _payee.id == Payout.payee_id)

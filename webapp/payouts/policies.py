@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
-from webapp.database import db, insert_ignoring_conflict
+from webapp.database import ask, db, insert_ignoring_conflict
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.outbox import service as outbox
@@ -33,11 +33,20 @@ def stored_policy(organisation_id: int) -> ApprovalPolicy | None:
     )
 
 
+# Built once: every page of approvals asks this.
+_NEWEST = (
+    select(ApprovalPolicy.rules, ApprovalPolicy.version)
+    .where(ApprovalPolicy.organisation_id == bindparam("organisation_id"))
+    .order_by(ApprovalPolicy.version.desc())
+    .limit(1)
+)
+
+
 def current_policy(organisation_id: int) -> tuple[Policy, int]:
     """The policy in force and its version (0: the default template, never changed)."""
-    stored = stored_policy(organisation_id)
-    if stored is not None:
-        return from_rules(stored.rules), stored.version
+    stored = ask(_NEWEST, {"organisation_id": organisation_id})
+    if stored:
+        return from_rules(stored[0].rules), stored[0].version
     organisation = db.session.get_one(Organisation, organisation_id)
     return from_rules(default_rules(organisation.currency)), 0
 
@@ -113,7 +122,7 @@ _STANDING = _standing()
 
 def standing(organisation_id: int) -> tuple[bool, list[tuple[str, str]]]:
     """What every page of an organisation says: is one person alone, and which rails are halted and why. One query."""
-    rows = db.session.execute(_STANDING, {"organisation_id": organisation_id}).all()
+    rows = ask(_STANDING, {"organisation_id": organisation_id})
     rules = rows[0].rules if rows else None
     is_alone = bool(rules and from_rules(rules).single_operator.is_on)
     return is_alone, [(row.rail, row.reason) for row in rows if row.rail is not None]

@@ -117,14 +117,24 @@ def _person(
 
 
 def approval_facts(
-    payout: Payout | WaitingPayout, user_id: int | None, policy: Policy, now: datetime
+    payout: Payout | WaitingPayout,
+    user_id: int | None,
+    policy: Policy,
+    now: datetime,
+    approved_today_minor: int | None = None,
 ) -> ApprovalFacts:
-    """What decides whether a user can approve the payout now."""
+    """What decides whether a user can approve the payout now.
+
+    `approved_today_minor` saves asking what the organisation approved within a day, where that was asked before.
+    """
     is_wallet = payout.rail == WALLET
     method = None if is_wallet else payout.payee.current_method
-    present = fingerprint_of(payout, method)
     approvals = [a for a in payout.approvals if a.round == payout.round and a.decision == "approved"]
-    approvals = [a for a in approvals if a.fingerprint == present]
+    if approvals:
+        present = fingerprint_of(payout, method)
+        approvals = [a for a in approvals if a.fingerprint == present]
+    if approved_today_minor is None:
+        approved_today_minor = _approved_today(payout, now) if policy.single_operator.is_on else 0
     given = next((a.at for a in approvals if user_id is not None and a.approver_id == user_id), None)
     return ApprovalFacts(
         person=_person(payout, user_id, method),
@@ -137,7 +147,7 @@ def approval_facts(
         timezone=payout.organisation.timezone,
         created_at=payout.created_at,
         approved_at=given,
-        approved_today_minor=_approved_today(payout, now) if policy.single_operator.is_on else 0,
+        approved_today_minor=approved_today_minor,
     )
 
 

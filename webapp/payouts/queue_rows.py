@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, and_, bindparam, select
+from sqlalchemy import Executable, and_, bindparam, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import db
+from webapp.database import among_given, ask, db
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout
 from webapp.people.models import Organisation, Payee, PayoutMethod
 
@@ -100,43 +101,62 @@ _COLUMNS: tuple[Any, ...] = (
     *_OWN, Payee.name, Payee.user_id, Payee.is_active, _current.id, _current.masked, _current.created_by_id,
     _current.created_at, _bound.masked,
 )  # fmt: skip
-_IDS: BindParameter[Any] = bindparam("payout_ids", expanding=True)
-# Built once, as every question that each page asks in the same words.
-_ROWS = (
-    select(*_COLUMNS)
-    .join(Payee, Payee.id == Payout.payee_id)
-    .outerjoin(_current, and_(_current.payee_id == Payout.payee_id, _current.is_current.is_(True)))
-    .outerjoin(_bound, _bound.id == Payout.method_id)
-    .where(Payout.organisation_id == bindparam("organisation_id"), Payout.id.in_(_IDS))
-    # By its number, which SQLite could take for one condition on an index among others.
-    .with_hint(Payout, "NOT INDEXED", "sqlite")
-)
-_GIVEN = (
-    select(
-        Approval.payout_id, Approval.round, Approval.decision, Approval.approver_id, Approval.fingerprint, Approval.at
+
+
+class _Questions(NamedTuple):
+    """What the queue asks about the payouts of a page."""
+
+    rows: Executable
+    given: Executable
+    kept_out: Executable
+
+
+@cache
+def _questions(dialect: str) -> _Questions:
+    """Put together once, as every question that each page asks in the same words."""
+    rows = (
+        select(*_COLUMNS)
+        .join(Payee, Payee.id == Payout.payee_id)
+        .outerjoin(_current, and_(_current.payee_id == Payout.payee_id, _current.is_current.is_(True)))
+        .outerjoin(_bound, _bound.id == Payout.method_id)
+        .where(
+            Payout.organisation_id == bindparam("organisation_id"),
+            among_given(Payout.id, "payout_ids", dialect),
+        )
+        # By its number, which SQLite could take for one condition on an index among others.
+        .with_hint(Payout, "NOT INDEXED", "sqlite")
     )
-    .where(Approval.payout_id.in_(_IDS), Approval.approver_id == bindparam("user_id"))
-    .order_by(Approval.id)
-)  # fmt: skip
-_KEPT_OUT = (
-    select(ApprovalExclusion.payout_id, ApprovalExclusion.user_id, ApprovalExclusion.reason)
-    .where(ApprovalExclusion.payout_id.in_(_IDS), ApprovalExclusion.user_id == bindparam("user_id"))
-    .order_by(ApprovalExclusion.id)
-)
+    given = (
+        select(
+            Approval.payout_id, Approval.round, Approval.decision, Approval.approver_id, Approval.fingerprint,
+            Approval.at,
+        )
+        .where(among_given(Approval.payout_id, "payout_ids", dialect), Approval.approver_id == bindparam("user_id"))
+        .order_by(Approval.id)
+    )  # fmt: skip
+    kept_out = (
+        select(ApprovalExclusion.payout_id, ApprovalExclusion.user_id, ApprovalExclusion.reason)
+        .where(
+            among_given(ApprovalExclusion.payout_id, "payout_ids", dialect),
+            ApprovalExclusion.user_id == bindparam("user_id"),
+        )
+        .order_by(ApprovalExclusion.id)
+    )
+    return _Questions(rows, given, kept_out)
 
 
 def load(*, organisation: Organisation, user_id: int, ids: Sequence[int]) -> list[WaitingPayout]:
     """The lines of these payouts as one person sees them, in any order. Three queries, however many they are."""
     if not ids:
         return []
-    wanted = {"payout_ids": list(ids)}
+    questions, wanted = _questions(db.engine.dialect.name), {"payout_ids": list(ids)}
     given: dict[int, list[GivenApproval]] = {}
-    for approval in db.session.execute(_GIVEN, {**wanted, "user_id": user_id}):
+    for approval in ask(questions.given, {**wanted, "user_id": user_id}):
         given.setdefault(approval[0], []).append(GivenApproval._make(approval[1:]))
     kept: dict[int, list[KeptOut]] = {}
-    for exclusion in db.session.execute(_KEPT_OUT, {**wanted, "user_id": user_id}):
+    for exclusion in ask(questions.kept_out, {**wanted, "user_id": user_id}):
         kept.setdefault(exclusion[0], []).append(KeptOut._make(exclusion[1:]))
-    rows = db.session.execute(_ROWS, {**wanted, "organisation_id": organisation.id})
+    rows = ask(questions.rows, {**wanted, "organisation_id": organisation.id})
     return [_line(row, organisation, given.get(row.id, ()), kept.get(row.id, ())) for row in rows]
 
 

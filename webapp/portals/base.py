@@ -11,7 +11,7 @@ from flask import Blueprint, abort, g, request
 from flask_login import current_user
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, or_, select
 
-from webapp.database import db
+from webapp.database import ask
 from webapp.people.models import Organisation, Role
 from webapp.web.guards import SAFE_METHODS
 from webapp.web.i18n import gettext, translated
@@ -52,7 +52,7 @@ def programs_without(organisation: Organisation, programs: Iterable[str]) -> fro
     asked = tuple(sorted(set(programs) - own))
     if not asked:
         return frozenset()
-    found = db.session.execute(_has_records(asked), {"organisation_id": organisation.id}).one()
+    found = ask(_has_records(asked), {"organisation_id": organisation.id})[0]
     return frozenset(name for name, has in zip(asked, found, strict=True) if not has)
 
 

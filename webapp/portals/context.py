@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, g, request
@@ -67,32 +69,39 @@ def _portal_name() -> str | None:
     return name if name not in ("", "public", "demo", "assets") else None
 
 
-def _is_here(item: NavigationItem, endpoint: str) -> bool:
-    return endpoint.rpartition(".")[0] == item.endpoint.rpartition(".")[0]
+def _is_here(item: NavigationItem, room: str) -> bool:
+    return room == item.endpoint.rpartition(".")[0]
 
 
-def _navigation(portal: str | None) -> list[Link]:
+def _navigation(portal: str | None) -> Sequence[Link]:
     """The entries of a portal, without those of programs that the organisation does not have. One query at most."""
     if portal is None:
         return []
-    here = request.endpoint or ""
     items: tuple[NavigationItem, ...] = current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
     organisation, programs = g.get("organisation"), {item.program for item in items if item.program}
     hidden = (
         programs_without(organisation, programs) if organisation is not None and programs else frozenset()
     )
-    return [
+    return _links(items, hidden, (request.endpoint or "").rpartition(".")[0], request.script_root)
+
+
+@lru_cache(maxsize=512)
+def _links(
+    items: tuple[NavigationItem, ...], hidden: frozenset[str], room: str, script_root: str
+) -> tuple[Link, ...]:
+    """The entries as they look in one room: kept, because they depend on nothing else."""
+    return tuple(
         Link(
             item.label,
             addresses.fixed(item.endpoint),
-            _is_here(item, here),
+            _is_here(item, room),
             key=f"g {item.key}" if item.key else "",
             group=item.group,
         )
         for item in items
         # Who followed a link into a part sees its entry, whatever is there.
-        if item.program not in hidden or _is_here(item, here)
-    ]
+        if item.program not in hidden or _is_here(item, room)
+    )
 
 
 def standing() -> tuple[bool, list[tuple[str, str]]]:

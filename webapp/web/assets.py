@@ -16,6 +16,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -118,6 +119,12 @@ def _asset(name: str) -> Asset:
 
 def asset_url(name: str) -> str:
     """Address of a file, with its content hash; raises KeyError for a name that is not served."""
+    return _address(current_app._get_current_object(), request.script_root, name)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=256)
+def _address(app: object, script_root: str, name: str) -> str:
+    """Kept for each application and for each path that it is mounted at: every page asks for five of them."""
     return url_for("assets.serve", digest=_asset(name).digest, name=name)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.factories import people
+from tests.factories.ledger import NOW
 from tests.factories.pages import Place, counted_queries
 from tests.rooms.payouts_views.conftest import HOUR
 from webapp.database import db, transaction
@@ -62,6 +63,56 @@ def _blocked_by_policy(who: approval_queue.Approver) -> set[str]:
     payouts = db.session.scalars(query).unique().all()
     assert len(payouts) >= 8
     return {payout.reference for payout in payouts if approval_queue.reasons(who, payout)}
+
+
+def _keys(who: approval_queue.Approver, view: str) -> set[int]:
+    query, values = approval_queue.keys_in_view(who, lists.PayoutFilter(), view)
+    return set(db.session.scalars(query, values))
+
+
+def test_the_kept_query_of_a_view_goes_by_the_clock_of_its_page(place: Place) -> None:
+    """Who entered the payment details lately is blocked, and some days later is not: by the same kept query."""
+    waiting = place.payout(actor=SCHEDULER)
+    method = db.session.scalars(
+        select(PayoutMethod).where(
+            PayoutMethod.payee_id == waiting.payee_id, PayoutMethod.is_current.is_(True)
+        )
+    ).one()
+    with transaction():
+        db.session.execute(
+            update(PayoutMethod)
+            .where(PayoutMethod.id == method.id)
+            .values(created_by_id=place.approver.id, created_at=NOW)
+        )
+    here = place.organisation
+    now, later = NOW + timedelta(hours=1), NOW + timedelta(days=400)
+    before, after = (
+        approval_queue.approver(organisation=here, user_id=place.approver.id, now=at) for at in (now, later)
+    )
+    assert _keys(before, "blocked") == {waiting.id}
+    assert _keys(before, "ready") == set()
+    assert _keys(after, "blocked") == set()
+    assert _keys(after, "ready") == {waiting.id}
+    assert (
+        approval_queue.keys_in_view(before, lists.PayoutFilter(), "ready")[0]
+        is (approval_queue.keys_in_view(after, lists.PayoutFilter(), "ready")[0])
+    )
+
+
+def test_what_depends_on_the_clock_or_asks_first_is_put_together_each_time(place: Place) -> None:
+    def query(filters: lists.PayoutFilter, days: int = 0) -> object:
+        at = NOW + timedelta(days=days)
+        found = lists.listing(organisation_id=place.organisation.id, currency="USD", now=at, filters=filters)
+        return found.query
+
+    kept, by_age = lists.PayoutFilter(status="paid"), lists.PayoutFilter(waiting_days=3)
+    assert query(kept) is query(kept, days=1)
+    assert query(by_age) is not query(by_age, days=1)
+    for asking in (lists.PayoutFilter(payee="Ana"), lists.PayoutFilter(approver="a")):
+        assert query(asking) is not query(asking)
+    assert query(lists.PayoutFilter(period_to=NOW.date())) is not query(
+        lists.PayoutFilter(period_to=NOW.date())
+    )
 
 
 def _every_case(place: Place) -> None:

@@ -83,13 +83,14 @@ def _approver() -> Approver:
 
 def _page(form: QueueFilterForm, view: str, who: Approver, sort: Sort) -> Page[Any]:
     """The page of the queue that the address names, in its order: which payouts, and then what is said of them."""
-    query = approval_queue.in_view(who, form.chosen(), view)
     load = partial(queue_rows.load, organisation=g.organisation, user_id=who.user_id)
     if sort.key != ordering.REFERENCE:
         # What waits is not much, however long the history is.
+        query = approval_queue.in_view(who, form.chosen(), view)
         return listing.sorted_page(query, sort, lambda ids: load(ids=ids), limit=None)
-    query, is_newest_first = query.with_only_columns(Payout.id), sort.is_descending
-    found = keyset(query, Payout.id, newest_first=is_newest_first, key_of=lambda row: row.id)
+    query, values = approval_queue.keys_in_view(who, form.chosen(), view)
+    is_newest_first = sort.is_descending
+    found = keyset(query, Payout.id, newest_first=is_newest_first, is_plain=True, values=values)
     rows = load(ids=[row.id for row in found.items])
     return replace(found, items=sorted(rows, key=lambda row: row.id, reverse=is_newest_first))
 

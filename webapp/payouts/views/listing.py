@@ -11,7 +11,6 @@ from typing import Any
 
 from flask import g, request, url_for
 from sqlalchemy import Select, select
-from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
 from webapp.database import db
@@ -78,9 +77,7 @@ def page_of(
         apart = apart if is_apart else None
     query = found.query if apart is None else everything
     among = None if apart is None else apart.with_only_columns(Payout.id)
-    page = keyset(
-        columns(query), Payout.id, newest_first=sort.is_descending, key_of=lambda row: row.id, among=among
-    )
+    page = keyset(columns(query), Payout.id, newest_first=sort.is_descending, among=among, is_plain=True)
     return Page(page.items, page.previous_href, page.next_href, count)
 
 
@@ -146,15 +143,13 @@ def filter_values(form: Form) -> dict[str, str]:
 
 def address(endpoint: str, **changes: Any) -> str:
     """The present list at another endpoint or with other values; the position is dropped."""
-    values = MultiDict(request.args)
-    for name in POSITION:
-        values.poplist(name)
+    values: dict[str, Any] = {n: value for n, value in request.args.items() if n not in POSITION}
     for name, value in changes.items():
         if value is None:
-            values.poplist(name)
+            values.pop(name, None)
         else:
             values[name] = value
-    return url_for(endpoint, **dict[str, Any](values.to_dict()))
+    return url_for(endpoint, **values)
 
 
 def chips(form: Form, endpoint: str) -> list[Chip]:

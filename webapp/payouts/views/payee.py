@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
     page: Page[Any] = Page([], None, None)
     if is_valid and payee_id is not None:
         query = _query(form, payee_id)
-        page = keyset(page_rows.columns(query), Payout.id, key_of=lambda row: row.id)
+        page = keyset(page_rows.columns(query), Payout.id, is_plain=True)
         count = capped_count(query, Payout.id)
         label = counted(count, N_("1 payout"), N_("%(count)s payouts"))
         page = Page(page.items, page.previous_href, page.next_href, label)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from webapp.database import db
+from webapp.database import ask, db
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.access.models import SavedView
 
@@ -16,15 +17,27 @@ LONGEST_NAME = 60
 
 
 # Built once: every list asks this.
-_OF_A_LIST = (
-    select(SavedView)
-    .where(
-        SavedView.user_id == bindparam("user_id"),
-        SavedView.organisation_id == bindparam("organisation_id"),
-        SavedView.endpoint == bindparam("endpoint"),
-    )
-    .order_by(SavedView.name)
+_MINE = (
+    SavedView.user_id == bindparam("user_id"),
+    SavedView.organisation_id == bindparam("organisation_id"),
+    SavedView.endpoint == bindparam("endpoint"),
 )
+_OF_A_LIST = select(SavedView).where(*_MINE).order_by(SavedView.name)
+_SHOWN = select(SavedView.id, SavedView.name, SavedView.query).where(*_MINE).order_by(SavedView.name)
+
+
+class ShownView(NamedTuple):
+    """What a list shows of a saved view."""
+
+    id: int
+    name: str
+    query: str
+
+
+def shown(*, user_id: int, organisation_id: int, endpoint: str) -> list[ShownView]:
+    """The person's views of one list, by name, to be shown above it."""
+    values = {"user_id": user_id, "organisation_id": organisation_id, "endpoint": endpoint}
+    return [ShownView._make(row) for row in ask(_SHOWN, values)]
 
 
 def saved_views(*, user_id: int, organisation_id: int, endpoint: str) -> list[SavedView]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import structlog
 from flask import Flask, abort, g, request, session
 from flask_login import LoginManager, UserMixin
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import OperationalError
 
-from webapp.database import db, transaction
+from webapp.database import ask, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.people import sessions
@@ -48,17 +48,21 @@ def actor() -> Actor:
     )
 
 
+# Built once: every page of a payee asks this.
+_PAYEE_ID = select(Payee.id).where(
+    Payee.organisation_id == bindparam("organisation_id"),
+    Payee.user_id == bindparam("user_id"),
+    Payee.kind == bindparam("kind"),
+)
+
+
 def payee_id_for(kind: str) -> int | None:
     """Id of the payee of `kind` that the signed-in person is, in the current organisation."""
     from flask_login import current_user
 
-    return db.session.scalar(
-        select(Payee.id).where(
-            Payee.organisation_id == g.organisation.id,
-            Payee.user_id == current_user.id,
-            Payee.kind == kind,
-        )
-    )
+    values = {"organisation_id": g.organisation.id, "user_id": current_user.id, "kind": kind}
+    found = ask(_PAYEE_ID, values)
+    return found[0][0] if found else None
 
 
 def origin() -> Actor:

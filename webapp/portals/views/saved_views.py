@@ -100,9 +100,7 @@ def filters_of(values: MultiDict[str, str]) -> str:
 
 def links(endpoint: str, here: str, with_counts: bool = False) -> list[ViewLink]:
     """The signed-in person's views of a list; `here` are the filters in use."""
-    found = saved_views.saved_views(
-        user_id=current_user.id, organisation_id=g.organisation.id, endpoint=endpoint
-    )
+    found = saved_views.shown(user_id=current_user.id, organisation_id=g.organisation.id, endpoint=endpoint)
     return [
         ViewLink(
             view.id,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from flask import g, request, url_for
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Executable, func, select
 
-from webapp.database import db
+from webapp.database import among_given, ask, db
 from webapp.payouts import panels
 from webapp.payouts.models import Payout
 from webapp.people.models import Role
@@ -99,18 +100,20 @@ def panel(payout: Payout, now: datetime) -> Mapping[str, Any] | None:
     }
 
 
-_NEWEST = (
-    select(Document.payout_id, func.max(Document.id))
-    .where(Document.payout_id.in_(bindparam("payout_ids", expanding=True)), Document.state == "ready")
-    .group_by(Document.payout_id)
-)
+@cache
+def _newest(dialect: str) -> Executable:
+    return (
+        select(Document.payout_id, func.max(Document.id))
+        .where(among_given(Document.payout_id, "payout_ids", dialect), Document.state == "ready")
+        .group_by(Document.payout_id)
+    )
 
 
 def document_links(where: str, payout_ids: Sequence[int]) -> dict[int, str]:
     """Addresses of the newest ready document of each payout of a page, in one query."""
     if not payout_ids:
         return {}
-    found = db.session.execute(_NEWEST, {"payout_ids": list(payout_ids)}).all()
+    found = ask(_newest(db.engine.dialect.name), {"payout_ids": list(payout_ids)})
     if not found:
         return {}
     download = addresses.each(f"{where}.statements.download", "document_id")

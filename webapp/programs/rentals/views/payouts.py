@@ -44,7 +44,7 @@ def index() -> ResponseReturnValue:
     page, rows = common.NO_PAGE, []
     if is_valid := form.validate():
         query = _query(form)
-        found = keyset(page_rows.columns(query), Payout.id, key_of=lambda row: row.id)
+        found = keyset(page_rows.columns(query), Payout.id, is_plain=True)
         count = capped_count(query, Payout.id)
         page = Page(found.items, found.previous_href, found.next_href,
                     f"{count} payout" if count == "1" else f"{count} payouts")  # fmt: skip
