@@ -228,7 +228,8 @@ def ask(statement: Executable, values: Mapping[str, Any] | None = None) -> Seque
     session has not written yet is written first, as it does itself.
     """
     session = db.session()
-    session.flush()
+    if session.autoflush:
+        session.flush()
     return session.connection().execute(statement, values).all()
 
 
