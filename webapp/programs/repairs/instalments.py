@@ -23,21 +23,6 @@ from webapp.programs.repairs.states import Category, InstalmentState, RepairStat
 SCHEDULED = InstalmentState.SCHEDULED.value
 #: Ids of one statement: SQLite takes 32,766 values.
 CHUNK = 10_000
-_COLUMNS = (
-    Instalment.id,
-    Instalment.reference,
-    Instalment.payee_id,
-    Instalment.repair_id,
-    Instalment.loan_id,
-    Instalment.number,
-    Instalment.week_start,
-    Instalment.currency,
-    Instalment.amount_minor,
-    Instalment.interest_minor,
-    Instalment.state,
-    Repair.state.label("repair_state"),
-    Repair.lease_id,
-)
 
 
 @dataclass(frozen=True)
@@ -50,7 +35,22 @@ class PostResult:
 
 
 def _rows() -> Any:
-    return select(*_COLUMNS).outerjoin(Repair, Repair.id == Instalment.repair_id)
+    columns = (
+        Instalment.id,
+        Instalment.reference,
+        Instalment.payee_id,
+        Instalment.repair_id,
+        Instalment.loan_id,
+        Instalment.number,
+        Instalment.week_start,
+        Instalment.currency,
+        Instalment.amount_minor,
+        Instalment.interest_minor,
+        Instalment.state,
+        Repair.state.label("repair_state"),
+        Repair.lease_id,
+    )
+    return select(*columns).outerjoin(Repair, Repair.id == Instalment.repair_id)
 
 
 def _due(organisation_id: int, day: date) -> tuple[Any, ...]:
