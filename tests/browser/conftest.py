@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 CHROMIUM = "/usr/bin/chromium"
 # Waiting ends as soon as there is what is waited for; a busy machine takes its time.
-START_SECONDS, STOP_SECONDS = 240, 90
+START_SECONDS, STOP_SECONDS = 480, 90
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 DEMO_PASSWORD = "paydesk-demo"
