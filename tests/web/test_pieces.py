@@ -81,7 +81,7 @@ class Filter(Form):
 def test_a_kept_part_follows_what_was_typed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     from werkzeug.datastructures import MultiDict
 
-    source = '{% call kept("part", facts_of(form)) %}{{ form.q }}{{ form.status }}{% endcall %}'
+    source = '{% call kept_part("part", facts_of(form)) %}{{ form.q }}{{ form.status }}{% endcall %}'
 
     def page(**typed: str) -> str:
         return render_template_string(source, form=Filter(MultiDict(typed)))

@@ -48,10 +48,10 @@ def remembered(macro: Callable[..., Any]) -> Callable[..., Any]:
     return piece
 
 
-def kept(name: str, *facts: Hashable, caller: Callable[[], Markup]) -> Markup:
+def kept_part(name: str, *facts: Hashable, caller: Callable[[], Markup]) -> Markup:
     """A part of a page, written by the template once for equal facts.
 
-    In a template: `{% call kept("payouts.filter", facts_of(form)) %}…{% endcall %}`. Everything that the part reads
+    In a template: `{% call kept_part("payouts.filter", facts_of(form)) %}…{% endcall %}`. Everything that the part reads
     stands among the facts; a part with a token or with a person's data is never kept.
     """
     key = (name, situation(), *facts)
@@ -84,5 +84,5 @@ def _choice(choice: Any) -> Hashable:
 
 
 def init_app(app: Flask) -> None:
-    """Give templates `remembered`, `kept` and `facts_of`."""
-    app.jinja_env.globals.update(remembered=remembered, kept=kept, facts_of=facts_of)
+    """Give templates `remembered`, `kept_part` and `facts_of`."""
+    app.jinja_env.globals.update(remembered=remembered, kept_part=kept_part, facts_of=facts_of)
