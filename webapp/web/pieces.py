@@ -51,8 +51,8 @@ def remembered(macro: Callable[..., Any]) -> Callable[..., Any]:
 def kept_part(name: str, *facts: Hashable, caller: Callable[[], Markup]) -> Markup:
     """A part of a page, written by the template once for equal facts.
 
-    In a template: `{% call kept_part("payouts.filter", facts_of(form)) %}…{% endcall %}`. Everything that the part reads
-    stands among the facts; a part with a token or with a person's data is never kept.
+    In a template: `{% call kept_part("payouts.filter", facts_of(form)) %}…{% endcall %}`. Everything that the part
+    reads stands among the facts; a part with a token or with a person's data is never kept.
     """
     key = (name, situation(), *facts)
     found = _parts.get(key)

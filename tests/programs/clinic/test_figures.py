@@ -16,7 +16,7 @@ from tests.programs.clinic.test_flow import click
 from tests.programs.clinic.test_going_back import refund
 from webapp.database import transaction
 from webapp.people.models import Organisation, Payee
-from webapp.programs.clinic import deductions, figures, lists
+from webapp.programs.clinic import deductions, figures, lists, own_lists
 from webapp.programs.clinic.drafts import DeductionDraft
 
 NOW = datetime.fromisoformat("2026-11-20T15:00:00+00:00")
@@ -117,3 +117,20 @@ def test_a_clinic_without_payments_has_no_plot(care: Organisation, database: Fla
     client = database.test_client()
     people.sign_in(client, people.user(organisation=care, role="accountant"), care)
     assert "From gross to net" not in client.get("/admin/clinic").text
+
+
+def test_a_practitioner_s_own_months_are_what_came_in_and_what_was_paid_of_it(
+    busy: Organisation, ada: Payee
+) -> None:
+    other = clinic.practitioner(busy, name="Dr Theo Lim")
+    click(clinic.paid(busy, [other], 500_00), NOW)
+    organisation_id, own, theirs = busy.id, ada.id, other.id
+    with counted_queries() as statements:
+        months = own_lists.months(organisation_id, own, "CAD", SINCE)
+    assert len(statements) == 1
+    (month,) = months
+    # 113.00 with tax and 80.00, of which 40.00 went back; 90.00 and 72.00 were paid, and 36.00 taken back.
+    assert month == own_lists.OwnMonth("2026-11", 153_00, 126_00)
+    assert own_lists.months(organisation_id, theirs, "CAD", SINCE) == [
+        own_lists.OwnMonth("2026-11", 500_00, 450_00)
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from babel.numbers import format_compact_currency
 from flask import g
 
 from webapp.kernel.clock import utc_now
@@ -199,6 +200,18 @@ def wording(currency: str) -> Callable[[int], str]:
 
     def say(value: int) -> str:
         return Money(value, currency).format(locale) + suffix
+
+    return say
+
+
+def short_wording(currency: str, locale: str) -> charts.Wording:
+    """How an axis writes an amount of a currency, given in minor units: "$12K"."""
+
+    def say(value: int) -> str:
+        text = format_compact_currency(
+            Money(value, currency).decimal, currency, locale=locale, fraction_digits=1
+        )
+        return str(text).replace("-", "\N{MINUS SIGN}")
 
     return say
 

@@ -15,6 +15,7 @@ from webapp.inbox import queries as inbox
 from webapp.kernel.clock import local_date, utc_now
 from webapp.payouts import approval_queue, approvers, figures, policy_changes
 from webapp.payouts.states import PayoutState
+from webapp.payouts.views.words import short_wording
 from webapp.portals import figures as sending
 from webapp.portals import set_up
 from webapp.portals.context import standing
@@ -172,7 +173,7 @@ def figures_of_sending() -> ResponseReturnValue:
     found = (pictures.success(outcomes), pictures.reasons(outcomes), pictures.times(times, here.locale))
     context = {
         "bars": [
-            pictures.forecast(forecast, pictures.short(here.currency, here.locale)),
+            pictures.forecast(forecast, short_wording(here.currency, here.locale)),
             pictures.paid(here.id, here.currency, here.locale, today),
         ],
         "rankings": [pictures.ages(here.id, now), *found],

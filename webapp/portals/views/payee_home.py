@@ -19,7 +19,6 @@ from webapp.payouts.views import words
 from webapp.people.views.session import payee_id_for
 from webapp.portals import expected
 from webapp.portals.tasks import Task
-from webapp.portals.views.pictures import short
 from webapp.web import charts, filters
 from webapp.web.i18n import N_, gettext, locale_name
 
@@ -114,7 +113,7 @@ def _earnings(sums: Sequence[figures.MonthSum], currency: str, today: date) -> c
         categories=[filters.month(month) for month in months],
         series=[charts.Series(gettext("Paid"), tuple(amounts[month] for month in months))],
         say=say,
-        say_tick=short(currency, locale_name()),
+        say_tick=words.short_wording(currency, locale_name()),
         category_header=gettext("Month"),
     )
 

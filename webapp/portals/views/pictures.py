@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 
-from babel.numbers import format_compact_currency
-
 from webapp.kernel.clock import add_months
-from webapp.kernel.money import Money
 from webapp.kernel.words import day_range
 from webapp.payouts import figures as payouts
-from webapp.payouts.views.words import wording
+from webapp.payouts.views.words import short_wording, wording
 from webapp.portals import figures
 from webapp.web import charts, charts_shapes, filters
 
@@ -164,7 +161,7 @@ def paid(organisation_id: int, currency: str, locale: str, today: date) -> chart
             for p in programs
         ],
         say=say,
-        say_tick=short(currency, locale),
+        say_tick=short_wording(currency, locale),
         category_header="Month",
     )
 
@@ -190,15 +187,3 @@ def ages(organisation_id: int, now: datetime) -> charts.RowFigure | None:
         item_header="Waiting",
         value_header="Payouts",
     )
-
-
-def short(currency: str, locale: str) -> charts.Wording:
-    """How an axis writes an amount: "$12K"."""
-
-    def say(value: int) -> str:
-        text = format_compact_currency(
-            Money(value, currency).decimal, currency, locale=locale, fraction_digits=1
-        )
-        return str(text).replace("-", "\N{MINUS SIGN}")
-
-    return say

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Date, Select, bindparam, select, text
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db
+from webapp.database import ask, db
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.programs.clinic.models import Appointment, AppointmentPractitioner, ClinicPayout, Invoice
@@ -53,6 +53,47 @@ def list_own(organisation_id: int, payee_id: int, since: date | None = None) -> 
         .options(joinedload(Invoice.customer, innerjoin=True), joinedload(Invoice.appointment))
     )
     return query if since is None else query.where(Invoice.issued_on >= since)
+
+
+@dataclass(frozen=True)
+class OwnMonth:
+    """What came in on own invoices and what of it was paid into the own wallet, of one month ("2026-11").
+
+    Both less what refunds took back.
+    """
+
+    month: str
+    collected_minor: int
+    paid_minor: int
+
+
+_MONTHS = text("""
+    SELECT month, sum(collected) AS collected, sum(paid) AS paid FROM (
+        SELECT substr(CAST(t.happened_on AS VARCHAR(10)), 1, 7) AS month,
+            CASE t.kind WHEN 'refund' THEN -t.amount_minor ELSE t.amount_minor END AS collected, 0 AS paid
+        FROM clinic_transactions t JOIN clinic_invoices i ON i.id = t.invoice_id
+        WHERE t.organisation_id = :organisation AND t.currency = :currency AND t.state = 'completed'
+            AND t.kind IN ('payment', 'refund') AND t.happened_on >= :since
+            AND i.appointment_id IN (
+                SELECT appointment_id FROM clinic_appointment_practitioners WHERE payee_id = :payee
+            )
+        UNION ALL
+        SELECT substr(CAST(p.paid_on AS VARCHAR(10)), 1, 7), 0, c.base_minor - c.commission_minor
+        FROM clinic_payouts c JOIN payouts p ON p.id = c.payout_id
+        WHERE c.organisation_id = :organisation AND c.currency = :currency AND c.payee_id = :payee
+            AND p.state = 'paid' AND p.paid_on >= :since
+        UNION ALL
+        SELECT substr(CAST(happened_on AS VARCHAR(10)), 1, 7), 0, -amount_minor
+        FROM clinic_clawbacks
+        WHERE organisation_id = :organisation AND currency = :currency AND payee_id = :payee AND happened_on >= :since
+    ) AS moved GROUP BY month ORDER BY month
+""").bindparams(bindparam("since", type_=Date))
+
+
+def months(organisation_id: int, payee_id: int, currency: str, since: date) -> list[OwnMonth]:
+    """A practitioner's months in which anything moved, the oldest first, by one statement. Amounts in minor units."""
+    values = {"organisation": organisation_id, "payee": payee_id, "currency": currency, "since": since}
+    return [OwnMonth(row.month, int(row.collected), int(row.paid)) for row in ask(_MONTHS, values)]
 
 
 def with_payouts(invoices: Sequence[Invoice], payee_id: int) -> list[OwnInvoice]:

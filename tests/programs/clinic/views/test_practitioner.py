@@ -52,6 +52,15 @@ def test_own_invoices_name_customers_by_initials_only(carepoint: Carepoint, mina
     assert "INV-002" not in page
 
 
+def test_the_picture_over_the_invoices_says_what_came_in_and_what_was_paid(
+    carepoint: Carepoint, mina: FlaskClient
+) -> None:
+    clinic.paid(carepoint.organisation, [carepoint.theo], 777_00)
+    page = mina.get(f"{ROOT}/invoices").text
+    assert "Collected and paid to you, CAD" in page
+    assert "100.00 for your invoices in six months; $90.00 of it was paid into your wallet" in page
+
+
 def test_a_withdrawal_leaves_the_wallet_and_waits_for_approval(
     carepoint: Carepoint, mina: FlaskClient
 ) -> None:

@@ -6,13 +6,12 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from babel.numbers import format_compact_currency
 from flask import g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.kernel.clock import utc_now
 from webapp.payouts.views.program_pages import act_page, form_of, money, today
-from webapp.payouts.views.words import wording
+from webapp.payouts.views.words import short_wording, wording
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.clinic import figures, lists, wallets
@@ -29,19 +28,6 @@ def _since(day: date) -> date:
     """The first day of the month five months ago."""
     months = day.year * 12 + day.month - MONTHS
     return date(months // 12, months % 12 + 1, 1)
-
-
-def _tick(currency: str) -> charts.Wording:
-    """How an axis writes an amount: "CA$12K"."""
-    locale = g.organisation.locale
-
-    def say(value: int) -> str:
-        text = format_compact_currency(
-            money(value, currency).decimal, currency, locale=locale, fraction_digits=1
-        )
-        return str(text).replace("-", "\N{MINUS SIGN}")
-
-    return say
 
 
 def _figure(rows: list[lists.Month], currency: str) -> charts.BarFigure | None:
@@ -65,7 +51,7 @@ def _figure(rows: list[lists.Month], currency: str) -> charts.BarFigure | None:
             charts.Series("Paid out", tuple(-row.paid_out_minor for row in rows)),
         ],
         say=say,
-        say_tick=_tick(currency),
+        say_tick=short_wording(currency, g.organisation.locale),
         category_header="Month",
     )
 

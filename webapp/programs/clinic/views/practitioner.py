@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from webapp.database import transaction
-from webapp.kernel.clock import utc_now
+from webapp.kernel.clock import add_months, local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.ids import new_uid
 from webapp.kernel.money import Money
@@ -27,11 +27,13 @@ from webapp.programs.clinic import own_lists, queries, withdrawing
 from webapp.programs.clinic.models import Invoice
 from webapp.programs.clinic.settings import settings_of
 from webapp.programs.clinic.states import InvoiceState
+from webapp.web import charts, filters
 from webapp.web.form_fields import ActForm, AmountField
 from webapp.web.htmx import see_other
-from webapp.web.i18n import N_, counted, gettext
+from webapp.web.i18n import N_, counted, gettext, locale_name
 from webapp.web.pagination import Page, capped_count, keyset
 
+MONTHS = 6
 wallet = Blueprint("wallet", __name__, url_prefix="/wallet")
 invoices = Blueprint("invoices", __name__, url_prefix="/invoices")
 
@@ -154,7 +156,36 @@ def invoices_index() -> ResponseReturnValue:
         count = counted(capped_count(query, Invoice.id), N_("1 invoice"), N_("%(count)s invoices"))
         page = Page(found.items, found.previous_href, found.next_href, count)
         rows = [_row(own) for own in own_lists.with_payouts(found.items, payee_id)]
-    return render_template("clinic/practitioner/invoices.html", page=page, rows=rows)
+    figure = _figure(payee_id) if rows and payee_id is not None else None
+    return render_template("clinic/practitioner/invoices.html", page=page, rows=rows, figure=figure)
+
+
+def _figure(payee_id: int) -> charts.BarFigure:
+    """What customers paid, and what of it was paid into the wallet, month by month."""
+    here = g.organisation
+    months = [add_months(local_date(utc_now(), here.timezone), n) for n in range(1 - MONTHS, 1)]
+    found = {m.month: m for m in own_lists.months(here.id, payee_id, here.currency, months[0])}
+    none = own_lists.OwnMonth("", 0, 0)
+    rows = [found.get(f"{month:%Y-%m}", none) for month in months]
+    say = payout_words.wording(here.currency)
+    return charts.bars(
+        key="collected",
+        title=gettext("Collected and paid to you, %(currency)s", currency=here.currency),
+        finding=gettext(
+            "Customers paid %(collected)s for your invoices in six months; %(paid)s of it was paid into your wallet.",
+            collected=say(sum(row.collected_minor for row in rows)),
+            paid=say(sum(row.paid_minor for row in rows)),
+        ),
+        categories=[filters.month(month) for month in months],
+        series=[
+            charts.Series(gettext("Collected"), tuple(row.collected_minor for row in rows)),
+            # Below the line: it is a part of what came in, and on top of it would be counted twice.
+            charts.Series(gettext("Paid to you"), tuple(-row.paid_minor for row in rows)),
+        ],
+        say=say,
+        say_tick=payout_words.short_wording(here.currency, locale_name()),
+        category_header=gettext("Month"),
+    )
 
 
 def _row(own: own_lists.OwnInvoice) -> dict[str, Any]:

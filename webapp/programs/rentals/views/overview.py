@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from babel.numbers import format_compact_currency
 from flask import g, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.kernel.money import Money
+from webapp.payouts.views.words import short_wording
 from webapp.people.views.session import may_change
 from webapp.programs.rentals import figures, lists, owner_lists, queries
 from webapp.programs.rentals.views import common, payments, payouts, pictures
-from webapp.web import charts
 
 
 @dataclass(frozen=True)
@@ -105,19 +103,7 @@ def plots() -> ResponseReturnValue:
         "rentals/figures.html",
         area=common.AREA,
         rankings=[figure for figure in found if figure is not None],
-        forecast=pictures.forecast(forecast, _short(here.currency, here.locale)),
+        forecast=pictures.forecast(forecast, short_wording(here.currency, here.locale)),
         tab="figures",
         now=now,
     )
-
-
-def _short(currency: str, locale: str) -> charts.Wording:
-    """How an axis writes an amount: "₹12K"."""
-
-    def say(value: int) -> str:
-        text = format_compact_currency(
-            Money(value, currency).decimal, currency, locale=locale, fraction_digits=1
-        )
-        return str(text).replace("-", "\N{MINUS SIGN}")
-
-    return say
