@@ -19,7 +19,7 @@ from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.demo.people import PASSWORD
-from webapp.kernel.clock import utc_now
+from webapp.kernel.clock import local_date, utc_now
 from webapp.notices import marks
 from webapp.payouts import service as payouts_service
 from webapp.people import users
@@ -87,7 +87,7 @@ def _paid_last_month(organisation: Organisation, payee: Payee, admin: User, now:
         organisation_id=organisation.id,
         reference=made.reference,
         payment_reference="ACH-700001",
-        paid_on=then.date(),
+        paid_on=local_date(then, organisation.timezone),
         actor=people.FACTORY,
         now=then,
     )
@@ -106,7 +106,11 @@ def _workplace(slug: str, now: datetime) -> dict[str, Any]:
         payouts.payout_ready(organisation, worker, 20_000 + n, approver=first, now=now).reference
         for n in range(4)
     ]
-    return {"waiting": waiting, "approved": approved, "month": monthly.month_name((now - AGO).date())}
+    return {
+        "waiting": waiting,
+        "approved": approved,
+        "month": monthly.month_name(local_date(now - AGO, organisation.timezone)),
+    }
 
 
 def _desk(slug: str, now: datetime) -> None:
