@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from webapp.kernel.checks import (
+    check_amount,
+    check_email,
+    check_length,
+    check_not_negative,
+    check_percent,
+    need,
+)
 from webapp.kernel.errors import Invalid
-from webapp.kernel.money import MAXIMUM_MINOR, Money
+from webapp.kernel.money import Money
 from webapp.programs.clinic.rules import LineFigures, line_figures
 from webapp.programs.clinic.states import About
 
@@ -18,40 +26,6 @@ MAXIMUM_PRACTITIONERS = 20
 MAXIMUM_LINES = 200
 MAXIMUM_TIERS = 10
 HIGHEST_PRIORITY = 1_000_000
-
-
-def need(field: str, text: str, most: int, what: str, example: str) -> str:
-    """A text that must be there, with its spaces tidied. Raises Invalid."""
-    said = " ".join(text.split())
-    if not said:
-        raise Invalid(field, f"Enter {what}.", example)
-    if len(said) > most:
-        raise Invalid(field, f"Write at most {most:,} characters.", example)
-    return said
-
-
-def check_length(field: str, text: str, most: int) -> None:
-    """Raises Invalid for a longer text."""
-    if len(text) > most:
-        raise Invalid(field, f"Write at most {most:,} characters.")
-
-
-def check_amount(field: str, minor: int, example: str = "100.00") -> None:
-    """More than nothing, and not beyond what Paydesk accepts. Raises Invalid."""
-    if not 0 < minor <= MAXIMUM_MINOR:
-        raise Invalid(field, "Enter an amount of more than zero.", example)
-
-
-def check_not_negative(field: str, minor: int, example: str = "0.00") -> None:
-    """Raises Invalid."""
-    if not 0 <= minor <= MAXIMUM_MINOR:
-        raise Invalid(field, "Enter an amount of zero or more.", example)
-
-
-def check_percent(field: str, value: Decimal, example: str = "10") -> None:
-    """0 to 100 with at most four decimals. Raises Invalid."""
-    if not Decimal(0) <= value <= Decimal(100) or value != round(value, 4):
-        raise Invalid(field, "Enter per cent from 0 to 100, with at most four decimals.", example)
 
 
 @dataclass(frozen=True)
@@ -66,8 +40,7 @@ class CustomerDraft:
     def check(self) -> None:
         """Raises Invalid."""
         need("name", self.name, 200, "the customer's name", "Alex Morgan")
-        if self.email and ("@" not in self.email or len(self.email) > 254 or len(self.email.split()) != 1):
-            raise Invalid("email", "Enter an e-mail address.", "alex@example.com")
+        check_email("email", self.email, "alex@example.com")
         check_length("phone", self.phone, 40)
         check_length("external_ref", self.external_ref or "", 120)
 

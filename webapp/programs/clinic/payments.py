@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount, check_length
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.programs.clinic import entries, trail, wallets
-from webapp.programs.clinic.drafts import check_amount, check_length
 from webapp.programs.clinic.files import Kept
 from webapp.programs.clinic.invoicing import lock_invoice, settle_state
 from webapp.programs.clinic.models import ClinicTransaction, Invoice

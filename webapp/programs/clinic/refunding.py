@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_length
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import records
@@ -21,7 +22,6 @@ from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
 from webapp.programs.clinic import entries, payments, planning, trail, wallets
-from webapp.programs.clinic.drafts import check_length
 from webapp.programs.clinic.invoicing import lock_invoice, settle_state
 from webapp.programs.clinic.models import (
     Clawback,

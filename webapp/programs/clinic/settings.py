@@ -7,9 +7,10 @@ from datetime import datetime
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_not_negative
 from webapp.kernel.errors import Invalid
 from webapp.programs.clinic import trail
-from webapp.programs.clinic.drafts import SettingsDraft, check_not_negative
+from webapp.programs.clinic.drafts import SettingsDraft
 from webapp.programs.clinic.models import BaseMode, ClinicSettings, Every, FeeBearer, PartMode, SplitMode
 
 _CHOICES = {

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
@@ -19,7 +20,7 @@ from webapp.payouts.drafts import ExclusionDraft, LineDraft
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.clinic import entries, trail, wallets
-from webapp.programs.clinic.drafts import PROGRAM, check_amount
+from webapp.programs.clinic.drafts import PROGRAM
 from webapp.programs.clinic.models import ClinicTransaction
 from webapp.programs.clinic.settings import settings_of
 from webapp.programs.clinic.states import Method, TransactionKind, TransactionState

@@ -6,32 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from webapp.kernel.checks import (
+    check_amount,
+    check_email,
+    check_length,
+    check_not_negative,
+    check_percent,
+    need,
+)
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import MAXIMUM_MINOR, exponent
 
 PROGRAM = "rentals"
 SOURCE_TYPE = "rent_payment"
 MAXIMUM_OWNERS = 50
-
-
-def _need(field: str, text: str, most: int, what: str, example: str) -> str:
-    said = " ".join(text.split())
-    if not said:
-        raise Invalid(field, f"Enter {what}.", example)
-    if len(said) > most:
-        raise Invalid(field, f"Write at most {most} characters.", example)
-    return said
-
-
-def _not_negative(field: str, minor: int, example: str) -> None:
-    if not 0 <= minor <= MAXIMUM_MINOR:
-        raise Invalid(field, "Enter an amount of zero or more.", example)
-
-
-def check_percent(field: str, value: Decimal) -> None:
-    """0 to 100 with at most four decimals. Raises Invalid."""
-    if not Decimal(0) <= value <= Decimal(100) or value != round(value, 4):
-        raise Invalid(field, "Enter per cent from 0 to 100, with at most four decimals.", "8.5")
 
 
 @dataclass(frozen=True)
@@ -55,11 +43,10 @@ class PropertyDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        _need("name", self.name, 200, "the name of the property", "Lake View Residency")
-        if len(self.address) > 2000:
-            raise Invalid("address", "Write at most 2,000 characters.", "14 Lake Road, Pune 411001")
+        need("name", self.name, 200, "the name of the property", "Lake View Residency")
+        check_length("address", self.address, 2000, "14 Lake Road, Pune 411001")
         exponent(self.currency)
-        _not_negative("reserve_target", self.reserve_target_minor, "5,000.00")
+        check_not_negative("reserve_target", self.reserve_target_minor, "5,000.00")
         check_owners(self.owners)
 
 
@@ -84,11 +71,9 @@ class TenantDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        _need("name", self.name, 200, "the tenant's name", "Meera Iyer")
-        if self.email and ("@" not in self.email or len(self.email) > 254 or len(self.email.split()) != 1):
-            raise Invalid("email", "Enter an e-mail address.", "meera@example.com")
-        if len(self.phone) > 40:
-            raise Invalid("phone", "Write at most 40 characters.", "+91 98200 12345")
+        need("name", self.name, 200, "the tenant's name", "Meera Iyer")
+        check_email("email", self.email, "meera@example.com")
+        check_length("phone", self.phone, 40, "+91 98200 12345")
 
 
 @dataclass(frozen=True)
@@ -109,7 +94,7 @@ class LeaseDraft:
         """Raises Invalid."""
         if not 0 < self.rent_minor <= MAXIMUM_MINOR:
             raise Invalid("rent", "Enter the monthly rent, more than zero.", "25,000.00")
-        _not_negative("deposit", self.deposit_minor, "50,000.00")
+        check_not_negative("deposit", self.deposit_minor, "50,000.00")
         if not 1 <= self.due_day <= 28:
             raise Invalid("due_day", "Enter a day of the month from 1 to 28.", "5")
         if self.end_on is not None and self.end_on < self.start_on:
@@ -132,7 +117,7 @@ class TermsDraft:
         """Raises Invalid."""
         check_percent("fee_percent", self.fee_percent)
         check_percent("fee_tax_percent", self.fee_tax_percent)
-        _not_negative("fee_flat", self.fee_flat_minor, "500.00")
+        check_not_negative("fee_flat", self.fee_flat_minor, "500.00")
 
 
 @dataclass(frozen=True)
@@ -148,9 +133,9 @@ class WithholdingDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        _need("section", self.section, 120, "the section of the law", "194-IB")
+        need("section", self.section, 120, "the section of the law", "194-IB")
         check_percent("rate_percent", self.rate_percent)
-        _not_negative("threshold", self.threshold_minor, "50,000.00")
+        check_not_negative("threshold", self.threshold_minor, "50,000.00")
         if self.threshold_per not in ("payment", "month", "year"):
             raise Invalid("threshold_per", "Choose payment, month or year.", "month")
         if self.valid_to is not None and self.valid_to < self.valid_from:
@@ -168,6 +153,5 @@ class BillDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        _need("description", self.description, 300, "what the bill is for", "Lift repair, October")
-        if not 0 < self.amount_minor <= MAXIMUM_MINOR:
-            raise Invalid("amount", "Enter an amount of more than zero.", "1,250.00")
+        need("description", self.description, 300, "what the bill is for", "Lift repair, October")
+        check_amount("amount", self.amount_minor, "1,250.00")

@@ -6,10 +6,10 @@ from datetime import date, datetime
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount
 from webapp.kernel.clock import month_bounds
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import new_uid
-from webapp.kernel.money import MAXIMUM_MINOR
 from webapp.people.numbers import next_number
 from webapp.programs.rentals.models import ChargeState, Lease, RentCharge
 from webapp.programs.rentals.service import record
@@ -31,8 +31,7 @@ def open_rent(
     Raises NotFound, Invalid for an amount that is none, Conflict when the month is asked for already.
     """
     lease = lock_row(Lease, Lease.organisation_id == organisation_id, Lease.id == lease_id)
-    if not 0 < amount_minor <= MAXIMUM_MINOR:
-        raise Invalid("amount", "Enter an amount of more than zero.", "25,000.00")
+    check_amount("amount", amount_minor, "25,000.00")
     first, last = month_bounds(month)
     known = db.session.query(RentCharge).filter_by(lease_id=lease.id, period_start=first).one_or_none()
     if known is not None:

@@ -12,10 +12,11 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import WORKER, Actor
+from webapp.kernel.checks import check_amount
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, StaleVersion
 from webapp.kernel.ids import new_transfer_id
-from webapp.kernel.money import MAXIMUM_MINOR, Money
+from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
 from webapp.payouts import policies
 from webapp.people.models import Organisation
@@ -273,8 +274,7 @@ def enter_by_hand(
     organisation = db.session.get_one(Organisation, organisation_id)
     if charge.state == ChargeState.WAIVED:
         raise Conflict(f"{charge_reference} is waived. Nothing is asked for.")
-    if not 0 < amount_minor <= MAXIMUM_MINOR:
-        raise Invalid("amount", "Enter an amount of more than zero.", "25,000.00")
+    check_amount("amount", amount_minor, "25,000.00")
     if received_on > local_date(now, organisation.timezone):
         raise Invalid("received_on", "This day has not come yet.", now.date().isoformat())
     proof = " ".join(proof_reference.split())

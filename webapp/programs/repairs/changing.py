@@ -9,12 +9,12 @@ from sqlalchemy import select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount, check_known
 from webapp.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.programs.repairs import crediting, instalments, plans, trail
 from webapp.programs.repairs.books import Charge
 from webapp.programs.repairs.drafting import begin, change
-from webapp.programs.repairs.drafts import check_amount, check_known
 from webapp.programs.repairs.models import Instalment, Repair, Replan
 from webapp.programs.repairs.rules import Week, current_week, weeks_late
 from webapp.programs.repairs.states import (

@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 
 import click
 
+from webapp.kernel.checks import check_amount
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money, parse_money
 from webapp.people import queries as people
 from webapp.people.models import Organisation
 from webapp.programs.repairs import plans
-from webapp.programs.repairs.drafts import LoanDraft, check_amount
+from webapp.programs.repairs.drafts import LoanDraft
 from webapp.programs.repairs.rules import Planned, first_week, loan_schedule
 
 USAGE = 2

@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_known, need
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
 from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.people.numbers import next_number
 from webapp.programs.repairs import crediting, entries, queries, trail
 from webapp.programs.repairs.books import Charge, Receipt, ReceiptLine
-from webapp.programs.repairs.drafts import check_known, tidy
 from webapp.programs.repairs.rules import week_of
 from webapp.programs.repairs.states import AdjustmentKind, Category
 
@@ -34,7 +34,7 @@ class CorrectionLine:
     def check(self) -> None:
         """Raises Invalid."""
         check_known("category", self.category, Category)
-        tidy("description", self.description, 300, "what was wrong", "Toll of 8 Oct was another driver's")
+        need("description", self.description, 300, "what was wrong", "Toll of 8 Oct was another driver's")
         if self.amount_minor == 0 or abs(self.amount_minor) > MAXIMUM_MINOR:
             raise Invalid("amount", "Enter an amount other than zero.", "-12.50")
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from webapp.database import among, db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount, check_known, need
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
@@ -17,7 +18,6 @@ from webapp.people.models import Payee
 from webapp.people.numbers import next_number
 from webapp.programs.repairs import entries, settings, trail
 from webapp.programs.repairs.books import Adjustment, Allocation, Charge, Receipt
-from webapp.programs.repairs.drafts import check_amount, check_known, tidy
 from webapp.programs.repairs.models import Instalment, Repair
 from webapp.programs.repairs.rules import Week
 from webapp.programs.repairs.states import (
@@ -278,7 +278,7 @@ def give_credit(
 ) -> Adjustment:
     """A credit on the driver's next receipt, at the organisation's expense. Raises NotFound, Invalid."""
     check_amount("amount", amount_minor)
-    said = tidy("reason", reason, 300, "what the credit is for", "Waited for the workshop")
+    said = need("reason", reason, 300, "what the credit is for", "Waited for the workshop")
     payee = trail.lock_drivers(organisation_id, [payee_id])[payee_id]
     return _credit(payee, AdjustmentKind.CREDIT, amount_minor, said, actor, now)
 

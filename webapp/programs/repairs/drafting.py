@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_amount, need
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.people.numbers import next_number
 from webapp.programs.repairs import fleet, plans, settings, trail
-from webapp.programs.repairs.drafts import RepairDraft, check_amount, check_start, tidy
+from webapp.programs.repairs.drafts import RepairDraft, check_start
 from webapp.programs.repairs.models import DriverLease, Repair
 from webapp.programs.repairs.rules import Planned, why_not_charged
 from webapp.programs.repairs.states import RepairAction, RepairState, next_state
@@ -75,7 +76,7 @@ def _fields(repair: Repair, lease: DriverLease, draft: RepairDraft) -> dict[str,
         "lease_id": lease.id,
         "vehicle_id": _vehicle_of(lease, draft),
         "medallion_id": lease.medallion_id,
-        "invoice_number": tidy("invoice_number", draft.invoice_number, 120, "the invoice number", "W-1042"),
+        "invoice_number": need("invoice_number", draft.invoice_number, 120, "the invoice number", "W-1042"),
         "invoice_date": draft.invoice_date,
         "workshop": draft.workshop,
         "description": draft.description.strip(),

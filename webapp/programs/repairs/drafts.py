@@ -6,49 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from webapp.kernel.checks import check_amount, check_known, check_length, check_not_negative, need
 from webapp.kernel.errors import Invalid
-from webapp.kernel.labels import Label
-from webapp.kernel.money import MAXIMUM_MINOR
 from webapp.programs.repairs.rules import NEXT, STARTS
 from webapp.programs.repairs.states import Category, Shift, Workshop
 
 PROGRAM = "repairs"
 #: What a payout's claim names.
 SOURCE = "repairs_receipt"
-
-
-def tidy(field: str, text: str, most: int, what: str, example: str) -> str:
-    """A text that must be there, with its spaces tidied. Raises Invalid."""
-    said = " ".join(text.split())
-    if not said:
-        raise Invalid(field, f"Enter {what}.", example)
-    if len(said) > most:
-        raise Invalid(field, f"Write at most {most:,} characters.", example)
-    return said
-
-
-def check_length(field: str, text: str, most: int) -> None:
-    """Raises Invalid for a longer text."""
-    if len(text) > most:
-        raise Invalid(field, f"Write at most {most:,} characters.")
-
-
-def check_amount(field: str, minor: int, example: str = "500.50") -> None:
-    """More than nothing, and not beyond what Paydesk accepts. Raises Invalid."""
-    if not 0 < minor <= MAXIMUM_MINOR:
-        raise Invalid(field, "Enter an amount of more than zero.", example)
-
-
-def check_not_negative(field: str, minor: int, example: str = "0.00") -> None:
-    """Raises Invalid."""
-    if not 0 <= minor <= MAXIMUM_MINOR:
-        raise Invalid(field, "Enter an amount of zero or more.", example)
-
-
-def check_known(field: str, value: str, label: type[Label]) -> None:
-    """One of the words of a label. Raises Invalid."""
-    if value not in list(label):
-        raise Invalid(field, "Choose one of the list.", next(iter(label)).value)
 
 
 @dataclass(frozen=True)
@@ -91,7 +56,7 @@ class RepairDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        tidy("invoice_number", self.invoice_number, 120, "the workshop's invoice number", "W-1042")
+        need("invoice_number", self.invoice_number, 120, "the workshop's invoice number", "W-1042")
         check_amount("amount", self.amount_minor)
         check_known("workshop", self.workshop, Workshop)
         check_length("description", self.description, 2000)
@@ -142,7 +107,7 @@ class ChargeDraft:
             raise Invalid(
                 "category", "Repairs and loans are charged by their instalments.", Category.TOLLS.value
             )
-        tidy("description", self.description, 300, "what the charge is for", "Bridge toll, 3 Oct")
+        need("description", self.description, 300, "what the charge is for", "Bridge toll, 3 Oct")
         check_amount("amount", self.amount_minor, "6.94")
         check_length("idempotency_key", self.idempotency_key, 120)
 
@@ -160,8 +125,8 @@ class EarningDraft:
 
     def check(self) -> None:
         """Raises Invalid."""
-        tidy("source", self.source, 120, "where the earning comes from", "Card fares")
-        tidy("external_ref", self.external_ref, 120, "the earning's name in its source", "trip-1")
+        need("source", self.source, 120, "where the earning comes from", "Card fares")
+        need("external_ref", self.external_ref, 120, "the earning's name in its source", "trip-1")
         check_amount("amount", self.amount_minor, "24.30")
         check_length("description", self.description, 300)
 

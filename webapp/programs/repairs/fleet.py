@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.people.numbers import next_number
 from webapp.programs.repairs import trail
 from webapp.programs.repairs.books import Receipt
-from webapp.programs.repairs.drafts import LeaseDraft, tidy
+from webapp.programs.repairs.drafts import LeaseDraft
 from webapp.programs.repairs.models import DriverLease, LeaseVehicle, Medallion, Vehicle
 from webapp.programs.repairs.rules import LeaseFacts
 from webapp.programs.repairs.states import Shift
@@ -25,7 +26,7 @@ def create_vehicle(
     *, organisation_id: int, plate: str, actor: Actor, now: datetime, vin: str = ""
 ) -> Vehicle:
     """A vehicle. Raises Invalid when its plate or VIN is there already."""
-    said = tidy("plate", plate, 40, "the plate", "T612345C").upper()
+    said = need("plate", plate, 40, "the plate", "T612345C").upper()
     number = vin.strip().upper()[:40] or None
     row = Vehicle(organisation_id=organisation_id, plate=said, vin=number, created_at=now)
     _store(row, "plate", f"There is a vehicle {said} or one with this VIN already.")
@@ -35,7 +36,7 @@ def create_vehicle(
 
 def create_medallion(*, organisation_id: int, number: str, actor: Actor, now: datetime) -> Medallion:
     """A medallion. Raises Invalid when its number is there already."""
-    said = tidy("number", number, 40, "the medallion's number", "5Y21").upper()
+    said = need("number", number, 40, "the medallion's number", "5Y21").upper()
     row = Medallion(organisation_id=organisation_id, number=said, created_at=now)
     _store(row, "number", f"There is a medallion {said} already.")
     trail.record("medallion", "created", row, said, actor, now)

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import check_not_negative
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation
 from webapp.programs.repairs import trail
-from webapp.programs.repairs.drafts import SettingsDraft, check_not_negative
+from webapp.programs.repairs.drafts import SettingsDraft
 from webapp.programs.repairs.models import MatrixVersion, RepairsSettings
 from webapp.programs.repairs.rules import Band, Matrix, default_matrix
 
