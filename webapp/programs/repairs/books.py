@@ -20,7 +20,7 @@ from webapp.database import (
 )
 from webapp.people.models import Payee
 from webapp.programs.repairs.models import DriverLease, known
-from webapp.programs.repairs.states import AdjustmentKind, Category
+from webapp.programs.repairs.states import AdjustmentKind, Category, DisputeState
 
 
 class Charge(Base):
@@ -68,6 +68,8 @@ class Charge(Base):
     week_start: Mapped[date]
     idempotency_key: Mapped[str] = mapped_column(String(200))
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_receipts.id"))
+    # The driver does not agree with it: no receipt covers it until that is decided.
+    is_disputed: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_by_label: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[Instant]
@@ -268,6 +270,43 @@ class ReceiptLine(Base):
     amount_minor: Mapped[MinorUnits]
 
     receipt: Mapped[Receipt] = relationship(back_populates="lines")
+
+
+class Dispute(Base):
+    """That a driver does not agree with one charge, and what was decided; a charge is disputed once."""
+
+    __tablename__ = "repairs_disputes"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "reference"),
+        UniqueConstraint("charge_id"),
+        known("state", DisputeState),
+        CheckConstraint("reason <> ''", name="reason_is_given"),
+        CheckConstraint(
+            "state = 'open' OR (decided_at IS NOT NULL AND decided_by_id IS NOT NULL"
+            " AND decided_by_id <> created_by_id AND answer <> '')",
+            name="another_person_answers",
+        ),
+        Index("ix_repairs_disputes_organisation", "organisation_id", "state", "id"),
+        Index("ix_repairs_disputes_payee", "payee_id", "id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    reference: Mapped[ShortText]
+    payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
+    charge_id: Mapped[int] = mapped_column(ForeignKey("repairs_charges.id"))
+    state: Mapped[str] = mapped_column(String(10), default=DisputeState.OPEN.value)
+    reason: Mapped[LongText]
+    answer: Mapped[LongText] = mapped_column(default="")
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_by_label: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[Instant]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    decided_by_label: Mapped[str] = mapped_column(String(254), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+
+    charge: Mapped[Charge] = relationship(lazy="select")
+    payee: Mapped[Payee] = relationship(lazy="select")
 
 
 class WeeklyRun(Base):

@@ -113,6 +113,20 @@ class ReplanState(Label):
     REFUSED = "refused", "Refused", "rejected", "rejected", "The instalments stay as they were."
 
 
+class DisputeState(Label):
+    """Whether a charge that a driver does not agree with stands."""
+
+    OPEN = (
+        "open",
+        "Being looked at",
+        "waiting",
+        "waiting",
+        "Nothing is taken for this charge until it is decided.",
+    )
+    ACCEPTED = "accepted", "Accepted", "ok", "ok", "The charge is taken back, with what was paid of it."
+    REFUSED = "refused", "Refused", "rejected", "rejected", "The charge stands and is taken again."
+
+
 class Posted(Label):
     """What becomes of charged instalments when a repair is cancelled."""
 
