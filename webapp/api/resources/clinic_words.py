@@ -19,9 +19,7 @@ from webapp.api.schemas.clinic import (
     TransactionDetail,
     TransactionOut,
 )
-from webapp.api.schemas.common import Amount, AmountIn, PayeeRef
-from webapp.kernel.errors import Invalid
-from webapp.kernel.money import MAXIMUM_MINOR, exponent
+from webapp.api.schemas.common import Amount, PayeeRef
 from webapp.payouts.models import Payout
 from webapp.programs.clinic.models import (
     Appointment,
@@ -37,28 +35,6 @@ _INVOICE = ("number", "about", "state", "offer", "issued_on", "due_on", "paid_at
 _AMOUNTS = ("subtotal", "discount", "tax", "total", "received", "refunded", "written_off", "remaining")
 _TRANSACTION = ("reference", "kind", "method", "state", "from_wallet", "to_wallet", "happened_on", "created_at",
                 "completed_at")  # fmt: skip
-
-
-def minor_in(amount: AmountIn | None, currency: str, field: str) -> int:
-    """An amount in minor units; 0 for none. Raises Invalid for another currency."""
-    if amount is None:
-        return 0
-    if amount.currency != currency:
-        raise Invalid(field, f"This is in {amount.currency}; here amounts are in {currency}.", currency)
-    return amount.minor
-
-
-def minor_of(text: Any, currency: str, field: str) -> int:
-    """Decimal text of the query in minor units. Raises Invalid where the currency has fewer decimals."""
-    try:
-        scaled = text.scaleb(exponent(currency))
-    except ValueError:
-        raise Invalid("currency", f"{currency} is not a currency.", "CAD") from None
-    if scaled != scaled.to_integral_value() or scaled > MAXIMUM_MINOR:
-        raise Invalid(
-            field, f"{currency} has {exponent(currency)} decimals, and amounts have an end.", "99.99"
-        )
-    return int(scaled)
 
 
 def customer_ref(row: Customer, who: Caller) -> CustomerRef:

@@ -9,7 +9,7 @@ from typing import Any
 from webapp.api import clinic_queries, paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.resources.clinic_words import minor_in, minor_of
+from webapp.api.resources.amounts import minor_in, minor_of
 from webapp.api.schemas.commission import (
     EffectOut,
     EffectQuery,

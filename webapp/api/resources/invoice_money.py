@@ -7,10 +7,9 @@ from sqlalchemy import select
 from webapp.api import clinic_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.amounts import minor_in, minor_of
 from webapp.api.resources.clinic_words import (
     invoice_now,
-    minor_in,
-    minor_of,
     transaction_detail,
     transaction_of,
 )

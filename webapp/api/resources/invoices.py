@@ -7,7 +7,8 @@ from decimal import Decimal
 from webapp.api import clinic_queries, paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.resources.clinic_words import invoice_detail, invoice_of, minor_in
+from webapp.api.resources.amounts import minor_in
+from webapp.api.resources.clinic_words import invoice_detail, invoice_of
 from webapp.api.schemas.clinic import (
     InvoiceCreate,
     InvoiceDetail,

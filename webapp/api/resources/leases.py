@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.resources.properties import minor_in
+from webapp.api.resources.amounts import minor_in
 from webapp.api.schemas.common import Amount
 from webapp.api.schemas.rentals import (
     LeaseCreate,

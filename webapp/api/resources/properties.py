@@ -11,7 +11,8 @@ from sqlalchemy.orm import selectinload
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.schemas.common import Amount, AmountIn, PayeeRef
+from webapp.api.resources.amounts import minor_in
+from webapp.api.schemas.common import Amount, PayeeRef
 from webapp.api.schemas.rentals import (
     Ownership,
     OwnershipIn,
@@ -39,15 +40,6 @@ resource = Resource(
     about="What is let, and whose it is. Owners are payees; who changes owners does not approve what they are paid.",
 )
 _read, _write = {"scope": Scope.RENTALS_READ}, {"scope": Scope.RENTALS_WRITE}
-
-
-def minor_in(amount: AmountIn | None, currency: str, field: str) -> int:
-    """An amount in minor units; 0 for none. Raises Invalid for another currency."""
-    if amount is None:
-        return 0
-    if amount.currency != currency:
-        raise Invalid(field, f"This is in {amount.currency}; here amounts are in {currency}.", currency)
-    return amount.minor
 
 
 def out(row: Property) -> PropertyOut:

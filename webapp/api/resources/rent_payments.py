@@ -9,7 +9,7 @@ from sqlalchemy import select
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.resources.properties import minor_in
+from webapp.api.resources.amounts import minor_in
 from webapp.api.schemas.common import Amount, PayeeRef
 from webapp.api.schemas.rentals import (
     RentPaymentCreate,

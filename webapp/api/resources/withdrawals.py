@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.api import clinic_queries, paging, queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
-from webapp.api.resources.clinic_words import minor_in
+from webapp.api.resources.amounts import minor_in
 from webapp.api.resources.payout_words import detail_of, payout_of
 from webapp.api.schemas.clinic_money import WithdrawalCreate, WithdrawalQuery
 from webapp.api.schemas.payouts import Payout, PayoutDetail, PayoutPage
