@@ -22,6 +22,8 @@ from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
 from webapp.programs.rentals.drafts import PROGRAM as RENTALS
 from webapp.programs.rentals.views import admin as rentals
+from webapp.programs.repairs.drafts import PROGRAM as REPAIRS
+from webapp.programs.repairs.views import admin as repairs
 from webapp.reconciliation.views import admin as reconciliation
 from webapp.runs.views import admin as runs
 from webapp.statements.views import admin as statements
@@ -45,6 +47,7 @@ blueprint = portal(
             NavigationItem("Rates", "admin.rates.index", "r", program=INSTALLATIONS),
             NavigationItem("Rentals", "admin.rentals.index", "d", program=RENTALS),
             NavigationItem("Clinic", "admin.clinic.index", "v", program=CLINIC),
+            NavigationItem("Repairs", "admin.repairs.index", "w", program=REPAIRS),
             NavigationItem("Imports", "admin.imports.index", "m"),
         ),
         *grouped(
@@ -70,8 +73,8 @@ blueprint = portal(
         ),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, people, imports, runs, notices,
-             statements, ledger, audit, policy, users, saved_views, bank_changes,
+for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, repairs, people, imports, runs,
+             notices, statements, ledger, audit, policy, users, saved_views, bank_changes,
              jobs, bankfiles, connections, bank_names, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)

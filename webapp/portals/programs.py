@@ -17,6 +17,8 @@ from webapp.programs.installations.models import Installation, RateConfiguration
 from webapp.programs.rentals import drafts
 from webapp.programs.rentals import figures as rentals
 from webapp.programs.rentals.models import Lease, Property, RentPayment
+from webapp.programs.repairs import drafts as repairs
+from webapp.programs.repairs.models import Repair, Vehicle
 
 INSTALLATIONS = (
     Step(PAYEES - 5, "Set the rates", "What an installation pays, by type and size.", "admin.rates.index",
@@ -47,6 +49,16 @@ RENTALS = (
          "admin.rentals.charges",
          lambda organisation_id: exists().where(RentPayment.organisation_id == organisation_id)),
 )  # fmt: skip
+REPAIRS = (
+    Step(METHODS + 5, "Enter the vehicles and leases", "Which driver has which vehicle, for how much a week.",
+         "admin.repairs.index",
+         lambda organisation_id: exists().where(Vehicle.organisation_id == organisation_id)),
+    Step(WORK, "Enter the first repair", "See its weekly instalments before it is saved.",
+         "admin.repairs.index",
+         lambda organisation_id: exists().where(Repair.organisation_id == organisation_id)),
+    Step(FIRST_PAYOUT, "Run the first week", "Each driver gets a receipt; what is left of the week is paid out.",
+         "admin.repairs.index", set_up.has_payout),
+)  # fmt: skip
 
 
 def _rents(organisation_id: int, currency: str, timezone: str, now: datetime) -> Mapping[date, int]:
@@ -60,6 +72,7 @@ def register() -> None:
     set_up.register_steps(creation.PROGRAM, INSTALLATIONS)
     set_up.register_steps(drafts.PROGRAM, RENTALS)
     set_up.register_steps(clinic.PROGRAM, CLINIC)
+    set_up.register_steps(repairs.PROGRAM, REPAIRS)
     figures.register_expected(drafts.PROGRAM, "Owners' part of rents that fall due", _rents)
     register_records(
         creation.PROGRAM,
@@ -71,4 +84,9 @@ def register() -> None:
     )
     register_records(
         clinic.PROGRAM, lambda organisation_id: exists().where(Invoice.organisation_id == organisation_id)
+    )
+    register_records(
+        repairs.PROGRAM,
+        lambda organisation_id: exists().where(Vehicle.organisation_id == organisation_id),
+        lambda organisation_id: exists().where(Repair.organisation_id == organisation_id),
     )

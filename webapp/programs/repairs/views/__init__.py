@@ -1,0 +1,1 @@
+"""Repairs: pages of the admins and of the drivers."""

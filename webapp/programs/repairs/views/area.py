@@ -1,0 +1,12 @@
+"""The repairs' part of the admins' portal."""
+
+from __future__ import annotations
+
+from webapp.payouts.views.program_pages import Area
+
+PREFIX = "admin.repairs"
+AREA = Area(
+    PREFIX,
+    "Repairs",
+    (("index", "Overview"),),
+)
