@@ -7,7 +7,7 @@ there is a catalogue and the page is translated, else English. `docs/decisions/0
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, Domain
 from flask_login import current_user
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
 from markupsafe import Markup
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
@@ -111,11 +113,18 @@ def catalogue(name: str) -> NullTranslations:
     return Translations(compiled)
 
 
+def _present() -> NullTranslations:
+    """The texts of the present page; its language is asked for once in a request."""
+    from webapp.web.situation import situation
+
+    return catalogue(situation().language)
+
+
 class _Catalogues(Domain):
     """The domain that flask-babel asks: it never looks for compiled files."""
 
     def get_translations(self) -> NullTranslations:
-        return catalogue(language())
+        return _present()
 
 
 _domain = _Catalogues()
@@ -131,7 +140,8 @@ class _Babel(Babel):
 
 def gettext(text: str, **values: Any) -> str:
     """A text of the sources in the language of the page, with its placeholders filled in."""
-    return str(_domain.gettext(text, **values))
+    found = _present().gettext(text)
+    return str(found % values if values else found)
 
 
 def ngettext(one: str, many: str, num: int, **values: Any) -> str:
@@ -175,6 +185,21 @@ def translate_choices(field: Any) -> str:
     return ""
 
 
+@lru_cache(maxsize=4_096)
+def _said(texts: NullTranslations, text: str) -> Markup:
+    return Markup(texts.gettext(text)) % {}  # noqa: S704 - a text of our templates, as Jinja's own `gettext` takes it
+
+
+@pass_eval_context
+def _gettext(where: EvalContext, text: str, **values: Any) -> str:
+    """Jinja's new-style `gettext`, without the way through the context: a page asks for dozens of texts."""
+    texts = _present()
+    if not where.autoescape:
+        return texts.gettext(text) % values
+    # A format even without values, so that a per cent sign is always written twice.
+    return Markup(texts.gettext(text)) % values if values else _said(texts, text)  # noqa: S704
+
+
 def init_app(app: Flask) -> None:
     """Give every template `_()`, `ngettext()`, `{% trans %}`, the filter |translated and the page's language."""
     # The form library's own languages are others than ours: a page would mix two.
@@ -182,5 +207,6 @@ def init_app(app: Flask) -> None:
     _Babel().init_app(app, locale_selector=locale_name, timezone_selector=zone_name)
     app.jinja_env.filters["translated"] = translated
     app.jinja_env.globals.update(
+        {"_": _gettext, "gettext": _gettext},
         page_language=language, page_direction=direction, translate_choices=translate_choices
     )

@@ -8,11 +8,40 @@ from typing import Any
 
 from flask import Flask
 from flask.templating import Environment
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from markupsafe import Markup, _escape_inner, escape
+
+
+def written(value: object) -> str:
+    """What a template writes for a value: escaped as `markupsafe.escape` does it, but for plain text no object is made.
+
+    The text only joins the text of the page, where nobody asks any more whether it is safe.
+    """
+    if type(value) is str:
+        return _escape_inner(value)
+    return value if type(value) is Markup else escape(value)
+
+
+class _PageCode(CodeGenerator):
+    """Templates in Python, as Jinja writes them; what is put out goes through `written`."""
+
+    def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:
+        """The module of a template begins with the name that its outputs use."""
+        self.writeline("from webapp.web.templates import written")
+        super().visit_Template(node, frame)
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.autoescape and not frame.eval_ctx.volatile and finalize.src is None:
+            self.write("written(")
+        else:
+            super()._output_child_pre(node, frame, finalize)
 
 
 class PageEnvironment(Environment):
     """Flask's environment. No template of ours has globals of its own, so all of them share one plain mapping."""
+
+    code_generator_class = _PageCode
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """The globals of a template. A chain of mappings is compared in Python, for each import of each page."""
