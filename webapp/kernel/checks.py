@@ -52,3 +52,12 @@ def check_known(field: str, value: str, label: type[Label]) -> None:
     """One of the words of a label. Raises Invalid."""
     if value not in list(label):
         raise Invalid(field, "Choose one of the list.", next(iter(label)).value)
+
+
+def need_reason(reason: str, example: str, kept_with: str = "payout") -> str:
+    """A reason that people read later, without the spaces around it; raises Invalid when there is none."""
+    said = reason.strip()
+    if not said:
+        raise Invalid("reason", f"Give a reason; it is kept with the {kept_with}.", example)
+    check_length("reason", said, 2000, example)
+    return said

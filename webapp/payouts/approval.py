@@ -10,7 +10,8 @@ from sqlalchemy import update
 from webapp import queue
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Invalid, NotAllowed
+from webapp.kernel.checks import need_reason
+from webapp.kernel.errors import NotAllowed
 from webapp.outbox import service as outbox
 from webapp.payouts import entries, policies, queries, records
 from webapp.payouts.models import Approval, Payout, SourceClaim
@@ -21,13 +22,6 @@ from webapp.people.models import Organisation
 
 #: Rails that pay at approval, in its transaction: what is done instead of booking that the amount is owed.
 at_once: dict[str, Callable[[Payout, Actor, datetime], None]] = {}
-
-
-def need_reason(reason: str, example: str) -> str:
-    """The reason, trimmed. Raises Invalid when there is none."""
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the payout.", example)
-    return reason.strip()[:2000]
 
 
 def approve(

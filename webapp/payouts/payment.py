@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp import queue
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed
 from webapp.kernel.ids import new_transfer_id
 from webapp.ledger.service import EntryDraft
@@ -364,7 +365,7 @@ def reverse(
     payout, repeat = records.begin(organisation_id, reference, PayoutAction.REVERSE, actor, expected_version)
     if repeat:
         return repeat
-    reason = approval.need_reason(reason, "The bank returned it: account closed.")
+    reason = need_reason(reason, "The bank returned it: account closed.")
     next_state(payout.state, PayoutAction.REVERSE)
     if payout.rail != "manual":
         raise NotAllowed(["The bank itself reports returns of this rail. Ask it with “Check status”."])

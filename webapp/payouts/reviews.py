@@ -12,9 +12,10 @@ from sqlalchemy import select
 from webapp.audit import service as audit
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Forbidden, Invalid
 from webapp.kernel.money import Money
-from webapp.payouts import approval, entries, payment, policies, records, settlement
+from webapp.payouts import entries, payment, policies, records, settlement
 from webapp.payouts.models import Payout, Transfer, TransferEvent
 from webapp.payouts.policy import SingleOperator, instant_text
 from webapp.payouts.records import Result
@@ -55,7 +56,7 @@ def settle_review(
     transfer = _under_review(payout)
     if finding not in _WORDS:
         raise Invalid("finding", "Say whether the money has left.", MOVED)
-    note = approval.need_reason(note, "The bank's statement of 20 November shows the debit.")
+    note = need_reason(note, "The bank's statement of 20 November shows the debit.")
     if actor.user_id is None:
         raise Forbidden("Only people settle a review.")
     _refuse_unsettleable(payout, finding)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from webapp.database import db, savepoint
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict
 from webapp.payouts import approval, entries, records, settlement
 from webapp.payouts.models import Payout, Transfer, TransferEvent
@@ -56,7 +57,7 @@ def withdraw(*, organisation_id: int, reference: str, reason: str, actor: Actor,
     All of it, or nothing. Raises NotFound, NotAllowed, Invalid without a reason, Conflict when it is not certain that
     nothing has left.
     """
-    reason = approval.need_reason(reason, "Paid twice by mistake.")
+    reason = need_reason(reason, "Paid twice by mistake.")
     payout = records.lock(organisation_id, reference)
     newest = db.session.scalar(
         select(Transfer.id).where(Transfer.payout_id == payout.id).order_by(Transfer.n.desc()).limit(1)

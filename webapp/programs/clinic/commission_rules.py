@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from webapp.audit.changes import plain
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
 from webapp.people import members
 from webapp.people.models import Payee, Role
@@ -154,7 +156,7 @@ def revise_rule(
     before = current(rule)
     values = _stored(draft)
     changes = {
-        name: [_said(getattr(before, name, None)), _said(value)]
+        name: [plain(getattr(before, name, None)), plain(value)]
         for name, value in values.items()
         if before is None or getattr(before, name) != value
     }
@@ -199,8 +201,7 @@ def refuse(
     version = _waiting(organisation_id, rule_id)
     if actor.user_id is None or actor.user_id == version.created_by_id:
         raise NotAllowed(["You asked for this change. Withdraw it, if it is not to be made."])
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the rule.", "We agreed on 12 %.")
+    reason = need_reason(reason, "We agreed on 12 %.", "rule")
     return _decide(version, RuleState.REFUSED, "refused", reason, actor, now)
 
 
@@ -259,10 +260,6 @@ def _stored(draft: RuleDraft) -> dict[str, Any]:
     values["category"] = " ".join(draft.category.split())
     values["tiers"] = [[below, f"{percent.normalize():f}"] for below, percent in draft.tiers]
     return values
-
-
-def _said(value: Any) -> Any:
-    return value if value is None or isinstance(value, int | bool | list) else str(value)
 
 
 def _add_version(

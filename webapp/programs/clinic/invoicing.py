@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import MAXIMUM_MINOR, Money, exponent
 from webapp.people.models import Organisation
@@ -139,11 +140,10 @@ def write_off(
     row = lock_invoice(organisation_id, number)
     check_action(row.state, InvoiceAction.WRITE_OFF, number)
     trail.check_version(row, number, expected_version)
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the invoice.", "The customer moved away.")
+    reason = need_reason(reason, "The customer moved away.", "invoice")
     rest, before = row.remaining_minor, row.state
     row.written_off_minor += rest
-    row.write_off_reason = reason.strip()[:2000]
+    row.write_off_reason = reason
     settle_state(row, now)
     db.session.flush()
     changes = {"written off": [None, Money(rest, row.currency).plain], "state": [before, row.state]}
@@ -161,13 +161,12 @@ def decide_offer(
     row = lock_invoice(organisation_id, number)
     if row.offer == "open":
         raise Conflict(f"No payout of {number} was rejected or cancelled; there is nothing to decide.")
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the invoice.", "The shares are right now.")
+    reason = need_reason(reason, "The shares are right now.", "invoice")
     before = row.offer
-    row.offer, row.offer_reason = ("open", "") if is_offered else ("dismissed", reason.strip()[:300])
+    row.offer, row.offer_reason = ("open", "") if is_offered else ("dismissed", reason[:300])
     row.version += 1
     db.session.flush()
     word = "offered_again" if is_offered else "dismissed"
     changes = {"offer": [before, row.offer]}
-    trail.record("invoice", word, row, number, actor, now, changes, reason.strip()[:2000])
+    trail.record("invoice", word, row, number, actor, now, changes, reason)
     return row

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.checks import check_length
+from webapp.kernel.checks import check_length, need_reason
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import records
@@ -141,10 +141,7 @@ def refund(
     check_action(invoice.state, InvoiceAction.REFUND, number)
     trail.check_version(invoice, number, expected_version)
     _check(invoice, amount_minor)
-    if not reason.strip():
-        raise Invalid(
-            "reason", "Give a reason; it is kept with the refund.", "The appointment was cancelled."
-        )
+    reason = need_reason(reason, "The appointment was cancelled.", "refund")
     payments.check_day(organisation_id, happened_on, now)
     check_length("provider_reference", provider_reference, 120)
     reference = provider_reference.strip()

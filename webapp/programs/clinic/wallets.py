@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.ledger.models import Account
@@ -138,8 +139,7 @@ def adjust(
     """
     if not 0 < abs(amount_minor) <= MAXIMUM_MINOR:
         raise Invalid("amount", "Enter an amount other than zero.", "25.00")
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the wallet.", "Opening balance.")
+    reason = need_reason(reason, "Opening balance.", "wallet")
     if idempotency_key is not None and (made := _made_before(organisation_id, idempotency_key)):
         return made
     organisation = db.session.get_one(Organisation, organisation_id)

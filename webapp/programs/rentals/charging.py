@@ -9,8 +9,9 @@ from sqlalchemy import or_, select
 from webapp.audit import service as audit
 from webapp.database import db, insert_ignoring_conflict, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.clock import add_months, month_bounds
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import new_uid
 from webapp.outbox import service as outbox
 from webapp.people.numbers import next_number
@@ -135,10 +136,9 @@ def waive(*, organisation_id: int, reference: str, reason: str, actor: Actor, no
     )
     if charge.state not in (ChargeState.OPEN, ChargeState.PART):
         raise Conflict(f"{reference} is {ChargeState(charge.state).label.lower()} already.")
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the charge.", "The flat could not be used.")
+    reason = need_reason(reason, "The flat could not be used.", "charge")
     before = charge.state
-    charge.state, charge.waived_reason = ChargeState.WAIVED.value, reason.strip()[:2000]
+    charge.state, charge.waived_reason = ChargeState.WAIVED.value, reason
     charge.version += 1
     audit.record(
         tag="rentals:rent_charge:waived",

@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 from sqlalchemy import select
 
+from webapp.audit.changes import check_version
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import MAXIMUM_MINOR
 from webapp.people.numbers import next_number
 from webapp.programs.rentals import charging
@@ -54,8 +55,7 @@ def change_tenant(
     """Change a tenant's name, e-mail address and phone. Raises Invalid, NotFound, StaleVersion."""
     draft.check()
     row = lock_row(Tenant, Tenant.organisation_id == organisation_id, Tenant.reference == reference)
-    if expected_version is not None and row.version != expected_version:
-        raise StaleVersion(f"{reference} changed since you opened this page. Nothing was done.")
+    check_version(row, reference, expected_version)
     changes = {}
     for field, value in (
         ("name", " ".join(draft.name.split())),

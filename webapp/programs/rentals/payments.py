@@ -10,11 +10,12 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp import queue
 from webapp.audit import service as audit
+from webapp.audit.changes import check_version
 from webapp.database import db, lock_row
 from webapp.kernel.actor import WORKER, Actor
-from webapp.kernel.checks import check_amount
+from webapp.kernel.checks import check_amount, need_reason
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict, Invalid, NotAllowed, StaleVersion
+from webapp.kernel.errors import Conflict, Invalid, NotAllowed
 from webapp.kernel.ids import new_transfer_id
 from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
@@ -307,10 +308,7 @@ def _lock(organisation_id: int, reference: str, expected_version: int | None) ->
     payment = lock_row(
         RentPayment, RentPayment.organisation_id == organisation_id, RentPayment.reference == reference
     )
-    if expected_version is not None and payment.version != expected_version:
-        raise StaleVersion(
-            f"{reference} changed since you opened this page. Look at it again; nothing was done."
-        )
+    check_version(payment, reference, expected_version)
     return payment
 
 
@@ -354,8 +352,7 @@ def cancel(
         raise Conflict(
             f"{reference} is {PaymentState(payment.state).label.lower()}; it cannot be taken back."
         )
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the payment.", "Entered for the wrong flat.")
+    reason = need_reason(reason, "Entered for the wrong flat.", "payment")
     payment.state = _P.CANCELLED.value
     payment.version += 1
     _record(
@@ -364,7 +361,7 @@ def cancel(
         actor,
         now,
         {"state": [_P.TO_VERIFY.value, payment.state]},
-        reason.strip()[:2000],
+        reason,
     )
     db.session.flush()
     return payment

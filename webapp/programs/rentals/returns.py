@@ -17,6 +17,7 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db, lock_row, transaction
 from webapp.kernel.actor import WORKER, Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid, StaleVersion
 from webapp.kernel.ids import new_transfer_id
@@ -133,8 +134,7 @@ def _lock(
     )
     if payment.state not in (states or _CHARGED_BACK[:2]):
         raise Conflict(f"{reference} is {PaymentState(payment.state).label.lower()}; nothing can go back.")
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the payment.", "Paid twice.")
+    need_reason(reason, "Paid twice.", "payment")
     return payment
 
 

@@ -10,9 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from webapp.audit import service as audit
+from webapp.audit.changes import check_version
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, Invalid, StaleVersion
+from webapp.kernel.checks import need_reason
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.models import Payee, Role
 from webapp.people.numbers import next_number
 from webapp.programs.rentals import reroutes
@@ -158,8 +160,7 @@ def _check_payees(organisation_id: int, owners: Sequence[OwnerShare]) -> None:
 def lock_property(organisation_id: int, reference: str, expected_version: int | None = None) -> Property:
     """The property's row, locked. Raises NotFound, StaleVersion."""
     row = lock_row(Property, Property.organisation_id == organisation_id, Property.reference == reference)
-    if expected_version is not None and row.version != expected_version:
-        raise StaleVersion(f"{reference} changed since you opened this page. Nothing was done.")
+    check_version(row, reference, expected_version)
     return row
 
 
@@ -369,9 +370,8 @@ def cancel_bill(
     )
     if row.state != "open":
         raise Conflict(f"{reference} is {row.state} already.")
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the bill.", "Entered twice.")
+    reason = need_reason(reason, "Entered twice.", "bill")
     row.state = "cancelled"
-    record("property_bill", "cancelled", row, reference, actor, now, {}, reason.strip()[:2000])
+    record("property_bill", "cancelled", row, reference, actor, now, {}, reason)
     db.session.flush()
     return row

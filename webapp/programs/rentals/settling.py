@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.kernel.money import Money
@@ -141,8 +142,7 @@ def _propose(
     actor: Actor,
     now: datetime,
 ) -> RentDecision:
-    if not reason.strip():
-        raise Invalid("reason", "Give a reason; it is kept with the payment.", "The tenant paid a part.")
+    reason = need_reason(reason, "The tenant paid a part.", "payment")
     if open_decision(payment.id) is not None:
         raise Conflict(
             f"Somebody has proposed something about {payment.reference} already. Decide that first."
@@ -154,7 +154,7 @@ def _propose(
         choice=choice,
         currency=payment.currency,
         amount_minor=amount_minor,
-        reason=reason.strip()[:2000],
+        reason=reason,
         proposed_by_id=actor.user_id,
         proposed_by_label=actor.label,
         proposed_at=now,

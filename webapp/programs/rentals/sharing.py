@@ -16,6 +16,7 @@ from webapp import queue
 from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
@@ -357,11 +358,8 @@ def decide_blocked(
     share = lock_row(DistributionShare, DistributionShare.id == share_id)
     if share.offer != "blocked":
         raise Conflict("Somebody has decided already, or there is nothing to decide.")
-    if not reason.strip():
-        raise Invalid(
-            "reason", "Give a reason; it is kept with the rent.", "The property's terms are right now."
-        )
-    share.offer, share.waits_for = ("open", "") if is_paid_again else ("dismissed", reason.strip()[:300])
+    reason = need_reason(reason, "The property's terms are right now.", "rent")
+    share.offer, share.waits_for = ("open", "") if is_paid_again else ("dismissed", reason[:300])
     audit.record(
         tag=f"rentals:rent_share:{'reopened' if is_paid_again else 'dismissed'}",
         actor=actor,
@@ -370,7 +368,7 @@ def decide_blocked(
         subject_type="rent_payment",
         subject_id=payment.id,
         subject_label=f"{payment.reference} {share.payee.name}",
-        note=reason.strip()[:2000],
+        note=reason,
     )
     if is_paid_again:
         ask(payment, now, part=f":again:{share.id}:{int(now.timestamp())}")

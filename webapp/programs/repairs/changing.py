@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.checks import check_amount, check_known
+from webapp.kernel.checks import check_amount, check_known, need_reason
 from webapp.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.programs.repairs import crediting, instalments, plans, trail
@@ -39,7 +39,7 @@ def hold_repair(
     """Charge nothing more until it is released. Raises NotFound, Invalid without a reason, IllegalTransition."""
     repair = begin(organisation_id, reference, expected_version)
     next_state(repair.state, RepairAction.HOLD, reference)
-    repair.reason = trail.need_reason(reason, "The invoice is disputed.")
+    repair.reason = need_reason(reason, "The invoice is disputed.", "repair")
     change(repair, RepairAction.HOLD, "held", actor, now, note=repair.reason)
     return repair
 
@@ -82,7 +82,7 @@ def skip_instalment(
         raise NotFound("There is no such instalment of a repair.")
     repair = begin(organisation_id, found[0], None)
     next_state(repair.state, RepairAction.SKIP, repair.reference)
-    said = trail.need_reason(reason, "The driver was ill this week.")
+    said = need_reason(reason, "The driver was ill this week.", "repair")
     row = next(each for each in repair.instalments if each.reference == reference)
     if row.state != plans.SCHEDULED:
         raise Conflict(f"{reference} is {InstalmentState(row.state).label.lower()} already.")
@@ -123,7 +123,7 @@ def cancel_repair(
     repair = begin(organisation_id, reference, expected_version)
     next_state(repair.state, RepairAction.CANCEL, reference)
     check_known("posted", posted, Posted)
-    repair.reason = trail.need_reason(reason, "Entered twice.")
+    repair.reason = need_reason(reason, "Entered twice.", "repair")
     left = plans.unposted(repair)
     for each in left:
         each.state = InstalmentState.CANCELLED.value
@@ -215,7 +215,7 @@ def propose_replan(
     if actor.user_id is None:
         raise Forbidden("A new plan is proposed by a person.")
     check_amount("weekly", weekly_minor, "100.00")
-    said = trail.need_reason(reason, "The driver works less this month.")
+    said = need_reason(reason, "The driver works less this month.", "repair")
     left = sum(each.amount_minor for each in plans.unposted(repair))
     if not left:
         raise Conflict(f"Nothing of {reference} is left to be planned.")

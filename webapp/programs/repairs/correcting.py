@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.checks import check_known, need
+from webapp.kernel.checks import check_known, need, need_reason
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
 from webapp.kernel.money import MAXIMUM_MINOR, Money
@@ -55,7 +55,7 @@ def reissue_receipt(
     """
     old = queries.get_receipt(organisation_id, number)
     payee = trail.lock_drivers(organisation_id, [old.payee_id])[old.payee_id]
-    said = trail.need_reason(reason, "A toll was another driver's.")
+    said = need_reason(reason, "A toll was another driver's.", "receipt")
     if not 0 < len(lines) <= MOST_LINES:
         raise Invalid("lines", f"Enter 1 to {MOST_LINES} corrections.")
     for line in lines:

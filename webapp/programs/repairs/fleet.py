@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.checks import need
+from webapp.kernel.checks import need, need_reason
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.people.numbers import next_number
 from webapp.programs.repairs import trail
@@ -186,7 +186,7 @@ def end_lease(
     trail.lock_drivers(organisation_id, [row.payee_id])
     row = lock_row(DriverLease, DriverLease.id == lease_id)
     trail.check_version(row, row.reference, expected_version)
-    said = trail.need_reason(reason, "The driver moved away.")
+    said = need_reason(reason, "The driver moved away.", "lease")
     if last_day < row.starts_on:
         raise Invalid("last_day", "The lease ends before it begins.", row.starts_on.isoformat())
     if row.ends_on is not None and row.ends_on <= last_day:

@@ -4,72 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import select
 
-from webapp.audit import service as audit
+from webapp.audit.changes import Trail, apply, check_version
 from webapp.database import db
-from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Invalid, NotFound, StaleVersion
+from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Organisation, Payee, Role
+from webapp.programs.repairs.drafts import PROGRAM
 from webapp.programs.repairs.rules import Week, week_of
 
-
-def record(
-    subject: str,
-    action: str,
-    row: Any,
-    label: str,
-    actor: Actor,
-    now: datetime,
-    changes: dict[str, Any] | None = None,
-    note: str = "",
-) -> None:
-    """Write what was done to a record of this program into the trail."""
-    record_many(
-        subject, action, row.organisation_id, label, actor, now, changes, note, getattr(row, "id", None)
-    )
+__all__ = ["apply", "check_version", "record", "record_many"]
 
 
-def record_many(
-    subject: str,
-    action: str,
-    organisation_id: int,
-    label: str,
-    actor: Actor,
-    now: datetime,
-    changes: dict[str, Any] | None = None,
-    note: str = "",
-    subject_id: int | None = None,
-) -> None:
-    """The same for many records at once, which `changes` hold a digest of."""
-    audit.record(
-        tag=f"repairs:{subject}:{action}",
-        actor=actor,
-        now=now,
-        organisation_id=organisation_id,
-        subject_type=f"repairs_{subject}",
-        subject_id=subject_id,
-        subject_label=label,
-        changes=changes or {},
-        note=note,
-    )
-
-
-def check_version(row: Any, label: str, expected: int | None) -> None:
-    """Refuse when the person saw an older version than there is. Raises StaleVersion."""
-    if expected is not None and row.version != expected:
-        raise StaleVersion(f"{label} changed since you opened this page. Look at it again; nothing was done.")
-
-
-def need_reason(reason: str, example: str) -> str:
-    """A reason that people read later. Raises Invalid."""
-    said = " ".join(reason.split())
-    if not said or len(said) > 2000:
-        raise Invalid("reason", "Give a reason of at most 2,000 characters.", example)
-    return said
+_trail = Trail(PROGRAM)
+record = _trail.record
+record_many = _trail.record_many
 
 
 def organisation(organisation_id: int) -> Organisation:
@@ -128,18 +79,3 @@ def lock_drivers(organisation_id: int, payee_ids: Iterable[int]) -> dict[int, Pa
     if len(rows) != len(wanted):
         raise NotFound("There is no such driver.")
     return {row.id: row for row in rows}
-
-
-def apply(row: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Set what differs; returns it as [before, after] for the trail."""
-    changes: dict[str, Any] = {}
-    for name, value in values.items():
-        before = getattr(row, name)
-        if before != value:
-            changes[name] = [_said(before), _said(value)]
-            setattr(row, name, value)
-    return changes
-
-
-def _said(value: Any) -> Any:
-    return value if value is None or isinstance(value, int | str | bool | list | dict) else str(value)
