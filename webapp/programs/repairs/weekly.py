@@ -16,7 +16,7 @@ from webapp.database import db, insert_ignoring_conflict, lock_row, transaction
 from webapp.kernel.actor import SCHEDULER, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import PaydeskError
-from webapp.programs.repairs import instalments, paying, receipts, trail
+from webapp.programs.repairs import instalments, metering, paying, receipts, trail, trips
 from webapp.programs.repairs.books import Receipt, WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.models import Instalment
 from webapp.programs.repairs.rules import Week
@@ -58,6 +58,15 @@ def run_week(*, organisation_id: int, day: date, actor: Actor, now: datetime) ->
     )
     _take_back(organisation_id, actor, now)
     before = week.following(-1)
+    _by_batches(
+        run_id,
+        "trips",
+        lambda after: trips.drivers_with_unbooked(organisation_id, before.end, after, RECEIPT_BATCH),
+        lambda ids: metering.book_trips(
+            organisation_id=organisation_id, payee_ids=ids, until=before.end, actor=actor, now=now
+        ),
+        now,
+    )
     _by_batches(
         run_id,
         "receipt",
