@@ -17,7 +17,7 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import PaydeskError
 from webapp.payouts.models import Payout
 from webapp.providers import storage
-from webapp.statements import child, queries, render_monthly, render_pdf, service, tie
+from webapp.statements import child, kinds, queries, render_monthly, render_pdf, service, tie
 from webapp.statements.build import DoesNotAddUp, build
 from webapp.statements.models import Document
 
@@ -67,6 +67,9 @@ def _prepare(document_id: int, now: datetime) -> Callable[[], bytes] | None:
         if document.kind == tie.MONTHLY:
             facts = tie.checked(document)
             return lambda: render_monthly.render(facts, public_url)
+        kind = kinds.find(document.kind)
+        if kind is not None:
+            return kind.draw(document, public_url)
         payout = _payout_of(document, now)
         if payout is None:
             return None

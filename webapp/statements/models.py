@@ -37,9 +37,10 @@ class Document(Base):
     payee_id: Mapped[int] = mapped_column(ForeignKey("payees.id"))
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"))
     # Which state of the payout it shows, one document per payout, state and round; "1", "2", … for the
-    # issues of a monthly statement.
+    # issues of a monthly statement; "<what it is about>:<which issue>" for a program's.
     variant: Mapped[ShortText] = mapped_column(default="")
-    # A monthly statement: its period (both days included), currency and balances in minor units.
+    # A monthly statement: its period (both days included), currency and balances in minor units. Of a program's
+    # document the second is what it comes to.
     period_start: Mapped[date | None]
     period_end: Mapped[date | None]
     currency: Mapped[str] = mapped_column(String(3), default="", server_default="")

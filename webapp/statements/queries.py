@@ -42,7 +42,7 @@ class DocumentRow:
 
     @property
     def net(self) -> Money:
-        """What the payout comes to, or the closing balance of the month."""
+        """What the payout comes to, the closing balance of the month, or what a program's document comes to."""
         if self.payout is not None:
             return Money(self.payout.amount_minor, self.payout.currency)
         return Money(self.document.closing_minor or 0, self.document.currency)
@@ -57,8 +57,8 @@ class DocumentRow:
 
     @property
     def shows(self) -> PayoutState | None:
-        """The state of the payout that the document shows; None for a monthly statement."""
-        return None if self.is_monthly else PayoutState(self.document.variant.partition(":")[0])
+        """The state of the payout that the document shows; None for one that is not about a payout."""
+        return None if self.payout is None else PayoutState(self.document.variant.partition(":")[0])
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,13 @@ def issues_of(document: Document) -> list[DocumentRow]:
     if document.kind == tie.MONTHLY:
         query = query.where(
             Document.currency == document.currency, Document.period_start == document.period_start
+        )
+    elif document.payout_id is None:
+        # A program's: "<what it is about>:<which issue>".
+        about = document.variant.rpartition(":")[0] + ":"
+        query = query.where(
+            Document.period_start == document.period_start,
+            Document.variant.startswith(about, autoescape=True),
         )
     else:
         query = query.where(Document.payout_id == document.payout_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +13,12 @@ from webapp.audit import service as audit
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
+from webapp.kernel.ids import digest
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
 from webapp.people.numbers import next_number
-from webapp.statements import codes
+from webapp.statements import codes, kinds
 from webapp.statements.models import Document
 
 REMITTANCE = "remittance"
@@ -76,8 +78,12 @@ def record_ready(*, document_id: int, storage_key: str, content: bytes, sha256: 
 def _tell(document_id: int, now: datetime) -> None:
     document = db.session.get_one(Document, document_id)
     if document.facts is not None and document.facts.get("tells"):
+        kind = kinds.find(document.kind)
         outbox.ask_mail(
-            kind=READY_NOTICE, reference_id=document.id, organisation_id=document.organisation_id, now=now
+            kind=kind.mail if kind else READY_NOTICE,
+            reference_id=document.id,
+            organisation_id=document.organisation_id,
+            now=now,
         )
 
 
@@ -135,6 +141,33 @@ def queue_new(
     _queue(document, now)
 
 
+def add_all(
+    documents: Sequence[Document], *, organisation_id: int, actor: Actor, now: datetime, note: str
+) -> None:
+    """Store new documents of a program and have workers draw them; one entry of the trail for all of them."""
+    if not documents:
+        return
+    db.session.add_all(documents)
+    db.session.flush()
+    numbers = [document.number for document in documents]
+    audit.record(
+        tag="statements:document:requested",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type="document",
+        subject_id=documents[0].id if len(documents) == 1 else None,
+        subject_label=numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}",
+        note=note,
+        changes={
+            "documents": [None, len(documents)],
+            "digest": [None, digest([[each.number, (each.facts or {}).get("seal")] for each in documents])],
+        },
+    )
+    for document in documents:
+        _queue(document, now)
+
+
 def queue_again(document: Document, actor: Actor, now: datetime, note: str) -> None:
     """Have a worker try once more to draw a document that could not be drawn."""
     document.state, document.error = "queued", ""
@@ -164,7 +197,7 @@ def _audit(
 
 
 def _queue(document: Document, now: datetime, again: bool = False) -> None:
-    outbox.add(
+    outbox.add_at_commit(
         kind=RENDER,
         reference_id=document.id,
         dedupe_key=f"{RENDER}:{document.id}" + (f":{now.timestamp():.6f}" if again else ""),

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.kernel.clock import local_date, utc_now
 from webapp.people.queries import get_payee_by_id
 from webapp.people.views.session import payee_id_for
-from webapp.statements import month_runs, queries
+from webapp.statements import kinds, month_runs, queries
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentFilter
 from webapp.statements.views import downloads, listing, words
@@ -57,7 +57,7 @@ def index() -> ResponseReturnValue:
         page=page,
         headers=HEADERS,
         kind=kind,
-        tabs=TABS,
+        tabs=(*TABS, *kinds.of_portal(portal)),
         years=queries.years_of(g.organisation, payee_id) if payee_id is not None else [],
         next_on=month_runs.next_run_on(local_date(utc_now(), g.organisation.timezone)),
         here=f"{portal}.statements",

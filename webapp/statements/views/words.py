@@ -15,13 +15,13 @@ from webapp.database import among_given, ask, db
 from webapp.payouts import panels
 from webapp.payouts.models import Payout
 from webapp.people.models import Role
-from webapp.statements import queries, service
+from webapp.statements import kinds, queries, service
 from webapp.statements.models import Document
 from webapp.statements.queries import DocumentRow
 from webapp.web import addresses
 from webapp.web.i18n import N_, gettext
 
-KINDS = {"monthly": N_("Monthly statement"), "remittance": N_("Payout statement")}
+KINDS = kinds.LABELS
 STATES = {
     "ready": N_("Ready"),
     "queued": N_("Being made"),
@@ -47,6 +47,12 @@ class Shown:
     def kind(self) -> str:
         """What it is, in words."""
         return KINDS.get(self.row.document.kind, self.row.document.kind)
+
+    @property
+    def about(self) -> str:
+        """What a program's document is about, in words; empty for this room's own kinds."""
+        kind = kinds.find(self.row.document.kind)
+        return kind.about if kind else ""
 
 
 def portal() -> str:
