@@ -20,6 +20,17 @@ from webapp.programs.repairs.rules import Planned, why_not_charged
 from webapp.programs.repairs.states import RepairAction, RepairState, next_state
 
 
+class DuplicateInvoice(Conflict):
+    """The invoice is charged already; `reference` names the repair that has it."""
+
+    def __init__(self, reference: str, draft: RepairDraft) -> None:
+        super().__init__(
+            f"{reference} has this invoice already: {draft.invoice_number} of {draft.invoice_date.isoformat()} "
+            "for this vehicle. Nothing was stored."
+        )
+        self.reference = reference
+
+
 def preview_repair(
     *, organisation_id: int, amount_minor: int, invoice_date: date, start: str, now: datetime
 ) -> list[Planned]:
@@ -62,10 +73,7 @@ def _refuse_duplicate(organisation_id: int, vehicle_id: int, draft: RepairDraft,
     if but_for is not None:
         query = query.where(Repair.id != but_for)
     if (found := db.session.scalar(query.limit(1))) is not None:
-        raise Conflict(
-            f"{found} has this invoice already: {draft.invoice_number} of {draft.invoice_date.isoformat()} "
-            "for this vehicle. Nothing was stored."
-        )
+        raise DuplicateInvoice(found, draft)
 
 
 def _fields(repair: Repair, lease: DriverLease, draft: RepairDraft) -> dict[str, object]:
@@ -92,7 +100,7 @@ def _fields(repair: Repair, lease: DriverLease, draft: RepairDraft) -> dict[str,
 def create_repair(*, organisation_id: int, draft: RepairDraft, actor: Actor, now: datetime) -> Repair:
     """A repair as a draft, with its plan; nothing is charged before it is confirmed.
 
-    Raises NotFound, Invalid with the field, or Conflict that names the repair which has this invoice.
+    Raises NotFound, Invalid with the field, or DuplicateInvoice that names the repair which has it.
     """
     draft.check()
     trail.check_day("invoice_date", draft.invoice_date, organisation_id, now)
