@@ -48,7 +48,7 @@ class Charge(Base):
             postgresql_where=text("receipt_id IS NULL"),
         ),
         Index("ix_repairs_charges_instalment", "instalment_id", unique=True),
-        Index("ix_repairs_charges_organisation", "organisation_id", "id"),
+        Index("ix_repairs_charges_organisation", "organisation_id", "payee_id", "charged_on"),
         Index("ix_repairs_charges_receipt", "receipt_id"),
     )
 
@@ -97,6 +97,7 @@ class Earning(Base):
             postgresql_where=text("receipt_id IS NULL"),
         ),
         Index("ix_repairs_earnings_receipt", "receipt_id"),
+        Index("ix_repairs_earnings_payee", "payee_id", "earned_on"),
     )
 
     id: Mapped[PrimaryKey]
@@ -131,6 +132,7 @@ class Adjustment(Base):
             postgresql_where=text("receipt_id IS NULL"),
         ),
         Index("ix_repairs_adjustments_receipt", "receipt_id"),
+        Index("ix_repairs_adjustments_payee", "payee_id", "happened_on"),
     )
 
     id: Mapped[PrimaryKey]

@@ -305,6 +305,7 @@ class Instalment(Base):
             postgresql_where=text("state = 'scheduled'"),
         ),
         Index("ix_repairs_instalments_posted", "organisation_id", "posted_for"),
+        Index("ix_repairs_instalments_week", "organisation_id", "week_start", "id"),
     )
 
     id: Mapped[PrimaryKey]
