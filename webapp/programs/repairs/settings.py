@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import check_not_negative
-from webapp.kernel.errors import Invalid
+from webapp.kernel.errors import Invalid, StaleVersion
 from webapp.people.models import Organisation
 from webapp.programs.repairs import trail
 from webapp.programs.repairs.drafts import SettingsDraft
@@ -19,6 +20,8 @@ from webapp.programs.repairs.models import MatrixVersion, RepairsSettings
 from webapp.programs.repairs.rules import Band, Matrix, default_matrix
 
 MOST_BANDS = 50
+#: How many versions of the matrix a page lists.
+SHOWN_VERSIONS = 100
 
 
 def _values(draft: SettingsDraft) -> dict[str, Any]:
@@ -69,21 +72,45 @@ def matrix_of(organisation_id: int) -> Matrix:
     return Matrix(tuple(Band(over, weekly) for over, weekly in found.bands), found.fold_below_minor)
 
 
-def change_matrix(*, organisation_id: int, matrix: Matrix, actor: Actor, now: datetime) -> MatrixVersion:
-    """Another version of the payment matrix; plans that stand are not touched.
+def matrix_versions(organisation_id: int) -> Sequence[MatrixVersion]:
+    """Every version of the organisation's own matrix, the newest first; none: it has the usual one."""
+    return db.session.scalars(
+        select(MatrixVersion)
+        .where(MatrixVersion.organisation_id == organisation_id)
+        .order_by(MatrixVersion.version.desc())
+        .limit(SHOWN_VERSIONS)
+    ).all()
 
-    Raises Invalid: bands begin at zero, each bound stands once, weekly amounts are more than zero.
-    """
-    bands = sorted(matrix.bands, key=lambda band: band.over_minor)
-    bounds = [band.over_minor for band in bands]
-    if not bands or bounds[0] != 0 or len(set(bounds)) != len(bounds) or len(bounds) > MOST_BANDS:
+
+def check_matrix(matrix: Matrix) -> None:
+    """Raises Invalid: bands begin at zero, each bound stands once, weekly amounts are more than zero."""
+    bounds = sorted(band.over_minor for band in matrix.bands)
+    if not bounds or bounds[0] != 0 or len(set(bounds)) != len(bounds) or len(bounds) > MOST_BANDS:
         raise Invalid("bands", "The bands begin at zero, and each bound stands once.", "0, 200, 500")
-    if any(band.weekly_minor is not None and band.weekly_minor <= 0 for band in bands):
+    if any(band.weekly_minor is not None and band.weekly_minor <= 0 for band in matrix.bands):
         raise Invalid("bands", "A weekly amount is more than zero.", "100.00")
     check_not_negative("fold_below", matrix.fold_below_minor)
+
+
+def change_matrix(
+    *,
+    organisation_id: int,
+    matrix: Matrix,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> MatrixVersion:
+    """Another version of the payment matrix; plans that stand are not touched.
+
+    Raises what `check_matrix` raises, and StaleVersion when there is a newer one than the person saw (0: none).
+    """
+    check_matrix(matrix)
+    bands = sorted(matrix.bands, key=lambda band: band.over_minor)
     # One version after the other: two people who change it at once wait here.
     organisation = lock_row(Organisation, Organisation.id == organisation_id, key_share=True)
     newest = matrix_version(organisation_id)
+    if expected_version is not None and expected_version != (newest.version if newest else 0):
+        raise StaleVersion("Somebody stored another version of the matrix since you opened this page.")
     row = MatrixVersion(
         organisation_id=organisation_id,
         version=newest.version + 1 if newest else 1,

@@ -8,5 +8,10 @@ PREFIX = "admin.repairs"
 AREA = Area(
     PREFIX,
     "Repairs",
-    (("index", "Overview"),),
+    (
+        ("index", "Overview"),
+        ("leases", "Leases"),
+        ("vehicles", "Vehicles"),
+        ("settings", "Settings"),
+    ),
 )
