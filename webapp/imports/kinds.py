@@ -40,6 +40,13 @@ class Field:
     aliases: tuple[str, ...] = ()
 
 
+def reference_field(example: str, noun: str, *aliases: str) -> Field:
+    """The field by which the next import finds a record again."""
+    meaning = f"The number of the {noun} in your other system. The next import finds the {noun} by it."
+    names = ("id", "reference", "external_reference", *aliases)
+    return Field("external_ref", "Your reference", meaning, example, is_required=True, aliases=names)
+
+
 @dataclass(frozen=True)
 class Origin:
     """A published list whose columns are known: what they leave unsaid, and what stands for "missing".

@@ -11,16 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
-from webapp.imports import values
+from webapp.imports import naming, values
 from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Mapped, Row
+from webapp.imports.rows import ReferenceImport
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.models import Organisation
 from webapp.programs.clinic import customers
 from webapp.programs.clinic.drafts import AppointmentDraft, Share
 from webapp.programs.clinic.importing import found
-from webapp.programs.clinic.importing.base import ReferenceImport
 from webapp.programs.clinic.models import Appointment
 
 _NEUTRAL: Neutral[AppointmentDraft] = {"category": same(category=""), "practitioners": same(practitioners=())}
@@ -75,9 +75,9 @@ class AppointmentImport(ReferenceImport):
 
     def look(self, row: Row, cells: Cells) -> AppointmentDraft:
         """The appointment that a row describes; columns that the file lacks keep what is stored."""
-        reference = found.check_reference(cells, row, self.seen, "A-1")
+        reference = self.reference(row, cells, "A-1")
         existing = self.stored.get(reference)
-        customer = cells.read(0, found.one, self.customers, "customer", row["customer"], "customer", "C-1")
+        customer = cells.read(0, naming.one, self.customers, "customer", row["customer"], "customer", "C-1")
         shares: tuple[Share, ...] = ()
         if existing is not None and not self.mapped.has("practitioners"):
             shares = tuple(Share(p.payee_id, p.weight, p.is_primary) for p in existing.practitioners)
@@ -110,8 +110,8 @@ class AppointmentImport(ReferenceImport):
         """Who works there, the first as the primary practitioner, with their weights. Raises Invalid."""
         example = "PR-1; PR-2"
         ids = [
-            found.one(self.practitioners, "practitioners", part, "practitioner", example)
-            for part in found.parts(row["practitioners"])
+            naming.one(self.practitioners, "practitioners", part, "practitioner", example)
+            for part in naming.parts(row["practitioners"])
         ]
         weights = cells.read([1] * len(ids), _weights, row["weights"], len(ids))
         pairs = enumerate(zip(ids, weights, strict=True))
@@ -142,12 +142,12 @@ def _hour(text: str) -> time:
 
 def _weights(text: str, count: int) -> list[int]:
     """Whole weights, of whole numbers or per cents; equal ones for an empty cell. Raises Invalid."""
-    texts = found.parts(text)
+    texts = naming.parts(text)
     if not texts:
         return [1] * count
     if len(texts) != count:
         raise Invalid("weights", f"There are {count} practitioners and {len(texts)} weights.", "60; 40")
-    numbers = [found.number("weights", part.rstrip("% "), "60; 40") for part in texts]
+    numbers = [naming.number("weights", part.rstrip("% "), "60; 40") for part in texts]
     if any(not 0 < each <= 10**6 or each * _SCALE != int(each * _SCALE) for each in numbers):
         raise Invalid("weights", "A weight is above zero and has at most four decimals.", "60; 40")
     scale = 1 if all(each == int(each) for each in numbers) else Decimal(_SCALE)

@@ -9,10 +9,9 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Row
+from webapp.imports.rows import ReferenceImport
 from webapp.programs.clinic import customers
 from webapp.programs.clinic.drafts import CustomerDraft
-from webapp.programs.clinic.importing import found
-from webapp.programs.clinic.importing.base import ReferenceImport
 from webapp.programs.clinic.models import Customer
 
 _NEUTRAL: Neutral[CustomerDraft] = {"name": same(name="-"), "email": same(email=""), "phone": same(phone="")}
@@ -49,7 +48,7 @@ class CustomerImport(ReferenceImport):
 
     def look(self, row: Row, cells: Cells) -> CustomerDraft:
         """The customer that a row describes."""
-        reference = found.check_reference(cells, row, self.seen, "C-1")
+        reference = self.reference(row, cells, "C-1")
         existing = self.stored.get(reference)
 
         def text(name: str) -> str:

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
-from webapp.imports import values
+from webapp.imports import naming, values
 from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Mapped, Row
+from webapp.imports.rows import ReferenceImport
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import MAXIMUM_MINOR, Money
@@ -20,7 +21,6 @@ from webapp.people.models import Organisation
 from webapp.programs.clinic import invoicing
 from webapp.programs.clinic.drafts import InvoiceDraft, LineDraft
 from webapp.programs.clinic.importing import found
-from webapp.programs.clinic.importing.base import ReferenceImport
 from webapp.programs.clinic.models import Appointment, Invoice
 from webapp.programs.clinic.states import About
 
@@ -70,7 +70,7 @@ class InvoiceImport(ReferenceImport):
 
     def look(self, row: Row, cells: Cells) -> InvoiceDraft:
         """The invoice that a row describes."""
-        reference = found.check_reference(cells, row, self.seen, "I-1")
+        reference = self.reference(row, cells, "I-1")
         currency = cells.read(
             self.organisation.currency, values.parse_currency, row["currency"], self.organisation.currency
         )
@@ -107,7 +107,7 @@ class InvoiceImport(ReferenceImport):
             return None
         none = 0
         ident = cells.read(
-            none, found.one, self.appointments, "appointment", row["appointment"], "appointment", "A-1"
+            none, naming.one, self.appointments, "appointment", row["appointment"], "appointment", "A-1"
         )
         return ident or None
 
@@ -116,14 +116,14 @@ class InvoiceImport(ReferenceImport):
         theirs = self.customer_of.get(appointment) if appointment else None
         if not row["customer"] and (theirs or row["appointment"]):
             return theirs or 0
-        said = cells.read(0, found.one, self.customers, "customer", row["customer"], "customer", "C-1")
+        said = cells.read(0, naming.one, self.customers, "customer", row["customer"], "customer", "C-1")
         if said and theirs and said != theirs:
             cells.add(Invalid("customer", "The appointment is one of another customer."))
         return said
 
     def _lines(self, row: Row, currency: str, cells: Cells) -> tuple[LineDraft, ...]:
         """The lines; a cell with one number counts for all of them."""
-        names = found.parts(row["description"])
+        names = naming.parts(row["description"])
         if not names:
             cells.add(Invalid("description", "There is no line.", "Initial assessment"))
             return ()
@@ -170,7 +170,7 @@ def _spread(field: str, texts: list[str], count: int, example: str) -> list[str]
 
 def _amounts(field: str, text: str, currency: str, count: int, must: bool) -> list[int]:
     """Amounts of the lines. A price is needed; a discount is of the line that it stands for."""
-    texts = found.parts(text)
+    texts = naming.parts(text)
     example = "90.00; 15.00" if must else "0; 5.00"
     if not texts:
         if must:
@@ -178,16 +178,16 @@ def _amounts(field: str, text: str, currency: str, count: int, must: bool) -> li
         return [0] * count
     if must or len(texts) > 1 or count == 1:
         return [
-            found.amount(field, each, currency, example) for each in _spread(field, texts, count, example)
+            naming.amount(field, each, currency, example) for each in _spread(field, texts, count, example)
         ]
     raise Invalid(field, f"There are {count} lines and one discount.", example)
 
 
 def _numbers(field: str, text: str, instead: list[Decimal]) -> list[Decimal]:
-    texts = [part.rstrip("% ") for part in found.parts(text)]
+    texts = [part.rstrip("% ") for part in naming.parts(text)]
     if not texts:
         return instead
-    return [found.number(field, each, "1; 2") for each in _spread(field, texts, len(instead), "1; 2")]
+    return [naming.number(field, each, "1; 2") for each in _spread(field, texts, len(instead), "1; 2")]
 
 
 def _check_total(draft: InvoiceDraft, cells: Cells) -> None:

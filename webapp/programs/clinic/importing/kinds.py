@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from webapp.imports.kinds import Cell, Field, Kind, register
+from webapp.imports.kinds import Cell, Field, Kind, reference_field, register
 from webapp.imports.payees import PayeeImport, payee_fields
 from webapp.people.models import Role
 from webapp.programs.clinic.drafts import PROGRAM
@@ -12,15 +12,6 @@ from webapp.programs.clinic.importing.appointments import AppointmentImport
 from webapp.programs.clinic.importing.customers import CustomerImport
 from webapp.programs.clinic.importing.invoices import InvoiceImport
 from webapp.programs.clinic.importing.payments import PaymentImport
-
-
-def _reference(example: str, noun: str, *aliases: str) -> Field:
-    return Field(
-        "external_ref", "Your reference",
-        f"The number of the {noun} in your other system. The next import finds the {noun} by it.",
-        example, is_required=True, aliases=("id", "reference", "external_reference", *aliases),
-    )  # fmt: skip
-
 
 PRACTITIONERS = Kind(
     code="practitioners",
@@ -44,7 +35,7 @@ CUSTOMERS = Kind(
     label="Customers",
     text="Those who get invoices. They do not sign in; practitioners see their initials only.",
     fields=(
-        _reference("C-1", "customer", "customer_id", "client_id", "patient_id"),
+        reference_field("C-1", "customer", "customer_id", "client_id", "patient_id"),
         Field("name", "Name", "As it stands on invoices.", "Alex Morgan", is_required=True,
               aliases=("customer", "customer_name", "client", "full_name")),
         Field("email", "E-mail address", "", "alex@example.com", aliases=("e_mail", "email_address", "mail")),
@@ -62,7 +53,7 @@ APPOINTMENTS = Kind(
     text="When, what kind of service, with whom; nothing clinical. Bring practitioners and customers in first. An "
     "appointment that is there changes until somebody is paid for it.",
     fields=(
-        _reference("A-1", "appointment", "appointment_id", "visit_id", "booking_id"),
+        reference_field("A-1", "appointment", "appointment_id", "visit_id", "booking_id"),
         Field("customer", "Customer", "Reference, e-mail address or name.", "C-1", is_required=True,
               aliases=("customer_id", "customer_name", "client", "client_id", "patient_id")),
         Field("day", "Day", "Of the appointment.", "2026-11-10", Cell.DAY, is_required=True,
@@ -88,7 +79,7 @@ INVOICES = Kind(
     text="One row for each invoice, its lines with semicolons between them. Bring appointments in first. Paydesk gives "
     "the numbers. An invoice that is there stays as it is.",
     fields=(
-        _reference("I-1", "invoice", "invoice_id", "invoice_number", "number"),
+        reference_field("I-1", "invoice", "invoice_id", "invoice_number", "number"),
         Field("customer", "Customer", "Reference, e-mail address or name; empty: that of the appointment.", "C-1",
               aliases=("customer_id", "customer_name", "client", "client_id")),
         Field("appointment", "Appointment", "Your reference or ours; empty for an order.", "A-1",
@@ -127,7 +118,7 @@ PAYMENTS = Kind(
     text="What customers paid, one row for each payment. Each is booked once, however often the file comes; what is "
     "booked stays as it is.",
     fields=(
-        _reference("P-1", "payment", "payment_id", "transaction_id"),
+        reference_field("P-1", "payment", "payment_id", "transaction_id"),
         Field("invoice", "Invoice", "Our number, or your reference of the invoice.", "I-1", is_required=True,
               aliases=("invoice_id", "invoice_number")),
         Field("amount", "Amount", "At most what is left to pay.", "60.00", Cell.NUMBER, is_required=True,

@@ -9,10 +9,11 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.imports import values
+from webapp.imports import naming, values
 from webapp.imports.cells import Cells
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.payees import key_of_name
+from webapp.imports.rows import ReferenceImport
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Invalid
@@ -20,7 +21,6 @@ from webapp.kernel.money import Money
 from webapp.people.models import Organisation
 from webapp.programs.clinic import payments
 from webapp.programs.clinic.importing import found
-from webapp.programs.clinic.importing.base import ReferenceImport
 from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.states import PAYMENT_METHODS, InvoiceAction, Method, TransactionKind, allows
 
@@ -98,16 +98,16 @@ class PaymentImport(ReferenceImport):
 
     def look(self, row: Row, cells: Cells) -> _Paid:
         """The payment that a row describes."""
-        reference = found.check_reference(cells, row, self.seen, "P-1")
-        ident = cells.read(0, found.one, self.invoices, "invoice", row["invoice"], "invoice", "INV-001")
+        reference = self.reference(row, cells, "P-1")
+        ident = cells.read(0, naming.one, self.invoices, "invoice", row["invoice"], "invoice", "INV-001")
         invoice, booked = self.stored.get(ident), self.booked.get(reference)
         currency = invoice.currency if invoice else self.organisation.currency
         paid = _Paid(
             invoice_id=ident,
-            amount_minor=cells.read(0, found.amount, "amount", row["amount"], currency, "90.00", 1),
+            amount_minor=cells.read(0, naming.amount, "amount", row["amount"], currency, "90.00", 1),
             method=cells.read(Method.MANUAL.value, _method, row["method"]),
             happened_on=cells.read(_NO_DAY, self._day, row["happened_on"]),
-            fee_minor=cells.read(0, found.amount, "fee", row["fee"], currency, "2.90") if row["fee"] else 0,
+            fee_minor=cells.read(0, naming.amount, "fee", row["fee"], currency, "2.90") if row["fee"] else 0,
         )
         self._check_texts(row, booked, cells)
         if booked is not None:

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.imports import values
+from webapp.imports import naming, values
 from webapp.imports.cells import Cells
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.payees import key_of_name
+from webapp.imports.rows import RowImport
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Invalid
@@ -24,13 +25,11 @@ from webapp.programs.rentals.models import ChargeState, Lease, RentCharge
 _NEVER = date(1900, 1, 1)
 
 
-class ArrearsImport:
+class ArrearsImport(RowImport):
     """Applies rows one by one. A month that is asked for already stays as it is."""
 
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
-        self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
-        self.seen: dict[tuple[int, date], Row] = {}
-        self.remarks: list[tuple[str, int]] = []
+        super().__init__(organisation, mapped, actor, now)
         self.leases = found.leases(organisation.id)
         self.today = local_date(now, organisation.timezone)
         self.stored: dict[int, Lease] = {}
@@ -46,26 +45,16 @@ class ArrearsImport:
         )
         self.charges = {(row.lease_id, row.period_start): row for row in db.session.scalars(charges)}
 
-    def is_repeat(self, row: Row) -> bool:
-        """Every row is one of its own."""
-        return False
-
     def remember(self, row: Row) -> None:
         """Stored by an earlier turn."""
         cells = Cells(row)
-        ident, month, _, _ = self._read(row, cells)
+        ident, month, _, _ = self.look(row, cells)
         self.seen[ident, month] = row
-
-    def check(self, row: Row) -> tuple[Invalid, ...]:
-        """What is wrong with the cells of a row, one error for each."""
-        cells = Cells(row)
-        self._read(row, cells)
-        return cells.errors
 
     def apply(self, row: Row) -> str:
         """Store one row; answers created or unchanged. Raises PaydeskError."""
         cells = Cells(row)
-        ident, month, minor, due_on = self._read(row, cells)
+        ident, month, minor, due_on = self.look(row, cells)
         cells.finish()
         self.seen[ident, month] = row
         if (ident, month) in self.charges:
@@ -76,13 +65,14 @@ class ArrearsImport:
         )  # fmt: skip
         return "created"
 
-    def _read(self, row: Row, cells: Cells) -> tuple[int, date, int, date | None]:
-        ident = cells.read(0, found.one, self.leases, "lease", row["lease"], "lease", "L-1")
+    def look(self, row: Row, cells: Cells) -> tuple[int, date, int, date | None]:
+        """Lease, month, amount in minor units and due day of a row."""
+        ident = cells.read(0, naming.one, self.leases, "lease", row["lease"], "lease", "L-1")
         month = cells.read(_NEVER, self._month, row["month"])
         due_on = cells.read(None, values.parse_day, "due_on", row["due_on"])
         lease = self.stored.get(ident)
         currency = lease.currency if lease else self.organisation.currency
-        minor = cells.read(0, found.amount, "amount", row["amount"], currency, "25000.00", 1)
+        minor = cells.read(0, naming.amount, "amount", row["amount"], currency, "25000.00", 1)
         if ident and month != _NEVER:
             if (ident, month) in self.seen:
                 line = self.seen[ident, month].line

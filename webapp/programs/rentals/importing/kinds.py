@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from webapp.imports.kinds import Cell, Field, Kind, register
+from webapp.imports.kinds import Cell, Field, Kind, reference_field, register
 from webapp.imports.payees import PayeeImport, payee_fields
 from webapp.people.models import Role
 from webapp.programs.rentals.drafts import PROGRAM
@@ -12,15 +12,6 @@ from webapp.programs.rentals.importing.arrears import ArrearsImport
 from webapp.programs.rentals.importing.leases import LeaseImport
 from webapp.programs.rentals.importing.properties import PropertyImport, ShareImport
 from webapp.programs.rentals.importing.tenants import TenantImport
-
-
-def _reference(example: str, noun: str, *aliases: str) -> Field:
-    return Field(
-        "external_ref", "Your reference",
-        f"The number of the {noun} in your other system. The next import finds the {noun} by it.",
-        example, is_required=True, aliases=("id", "reference", "external_reference", *aliases),
-    )  # fmt: skip
-
 
 OWNERS = Kind(
     code="owners",
@@ -39,7 +30,7 @@ PROPERTIES = Kind(
     label="Properties",
     text="Buildings and plots with their units. Units that the file does not name stay as they are.",
     fields=(
-        _reference("H-1", "property", "property_id", "building_id"),
+        reference_field("H-1", "property", "property_id", "building_id"),
         Field("name", "Name", "As it stands on statements.", "Lake View Residency", is_required=True,
               aliases=("property", "property_name", "building")),
         Field("address", "Address", "In one cell.", "14 Lake Road, Pune 411001"),
@@ -80,7 +71,7 @@ TENANTS = Kind(
     label="Tenants",
     text="Those who pay rent. They do not sign in; a link by e-mail leads them to their pay page.",
     fields=(
-        _reference("T-1", "tenant", "tenant_id"),
+        reference_field("T-1", "tenant", "tenant_id"),
         Field("name", "Name", "", "Meera Iyer", is_required=True, aliases=("tenant", "tenant_name", "full_name")),
         Field("email", "E-mail address", "Where the link that pays goes.", "meera@example.com",
               aliases=("e_mail", "email_address", "mail")),
@@ -99,7 +90,7 @@ LEASES = Kind(
     "twelve months back; what is open from before comes with the open rents. A lease that is there gets later rents "
     "and its end from the file.",
     fields=(
-        _reference("L-1", "lease", "lease_id", "contract", "agreement"),
+        reference_field("L-1", "lease", "lease_id", "contract", "agreement"),
         Field("property", "Property", "Reference or name.", "H-1", is_required=True,
               aliases=("property_id", "property_name", "building")),
         Field("unit", "Unit", "Its name in the property.", "Flat 1A", is_required=True,

@@ -9,10 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
-from webapp.imports import values
+from webapp.imports import naming, values
 from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.payees import key_of_name
+from webapp.imports.rows import ReferenceImport
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money
@@ -41,13 +42,11 @@ _FIXED = {
 }
 
 
-class LeaseImport:
+class LeaseImport(ReferenceImport):
     """Applies rows one by one. A lease that is there gets later rents and its end; nothing else of it changes."""
 
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
-        self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
-        self.seen: dict[str, Row] = {}
-        self.remarks: list[tuple[str, int]] = []
+        super().__init__(organisation, mapped, actor, now)
         self.properties = found.properties(organisation.id)
         self.units = found.units(organisation.id)
         self.tenants = found.tenants(organisation.id)
@@ -60,32 +59,16 @@ class LeaseImport:
 
     def prepare(self, rows: Sequence[Row]) -> None:
         """The stored leases that these rows are about, with tenants and rents."""
-        wanted = {row["external_ref"] for row in rows} - {""}
         query = (
             select(Lease)
-            .where(Lease.organisation_id == self.organisation.id, Lease.external_ref.in_(wanted))
+            .where(Lease.organisation_id == self.organisation.id, Lease.external_ref.in_(self.wanted(rows)))
             .options(selectinload(Lease.tenants), selectinload(Lease.unit))
         )
         self.stored = {row.external_ref or "": row for row in db.session.scalars(query)}
 
-    def is_repeat(self, row: Row) -> bool:
-        """Every row is one of its own."""
-        return False
-
-    def remember(self, row: Row) -> None:
-        """Stored by an earlier turn."""
-        self.seen[row["external_ref"]] = row
-
-    def check(self, row: Row) -> tuple[Invalid, ...]:
-        """What is wrong with the cells of a row, one error for each."""
-        cells = Cells(row)
-        self._read(row, cells)
-        return cells.errors
-
-    def apply(self, row: Row) -> str:
-        """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
-        cells = Cells(row)
-        draft, later = self._read(row, cells)
+    def store(self, row: Row, cells: Cells) -> str:
+        """Store one row. Raises PaydeskError."""
+        draft, later = self.look(row, cells)
         cells.finish()
         existing = self.stored.get(row["external_ref"])
         lease = existing or letting.create_lease(
@@ -98,7 +81,6 @@ class LeaseImport:
                 actor=self.actor, now=self.now,
             )  # fmt: skip
             changed = True
-        self.seen[row["external_ref"]] = row
         if existing is None:
             return "created"
         return "updated" if changed else "unchanged"
@@ -113,18 +95,11 @@ class LeaseImport:
             )  # fmt: skip
         return bool(new)
 
-    def _read(self, row: Row, cells: Cells) -> tuple[LeaseDraft, list[tuple[date, int]]]:
-        reference = row["external_ref"]
-        if not reference:
-            reason = "There is no reference; without one a second import cannot find it."
-            cells.add(Invalid("external_ref", reason, "L-1"))
-        elif len(reference) > 120:
-            cells.add(Invalid("external_ref", "Write at most 120 characters.", "L-1"))
-        elif reference in self.seen:
-            reason = f"Line {self.seen[reference].line} has the same reference."
-            cells.add(Invalid("external_ref", reason, "L-2"))
+    def look(self, row: Row, cells: Cells) -> tuple[LeaseDraft, list[tuple[date, int]]]:
+        """The lease that a row describes, and its later rents."""
+        reference = self.reference(row, cells, "L-1")
         existing = self.stored.get(reference)
-        place = cells.read(0, found.one, self.properties, "property", row["property"], "property", "H-1")
+        place = cells.read(0, naming.one, self.properties, "property", row["property"], "property", "H-1")
         unit = cells.read(0, self._unit, place, row["unit"]) if place else 0
         currency = self.currencies.get(place, self.organisation.currency)
         draft = self._draft(row, existing, unit, currency, cells)
@@ -141,12 +116,12 @@ class LeaseImport:
         if start is None and existing is None:
             cells.add(Invalid("start_on", "There is no first day.", "2026-04-01"))
         tenants = cells.read(
-            nobody, found.several, self.tenants, "tenants", row["tenants"], "tenant", "T-1; T-2"
+            nobody, naming.several, self.tenants, "tenants", row["tenants"], "tenant", "T-1; T-2"
         )
         return LeaseDraft(
             unit_id=unit,
             currency=currency,
-            rent_minor=cells.read(1, found.amount, "rent", row["rent"], currency, "25000.00", 1),
+            rent_minor=cells.read(1, naming.amount, "rent", row["rent"], currency, "25000.00", 1),
             start_on=start or (existing.start_on if existing else _FIRST_DAY),
             due_day=cells.read(1, _due_day, row["due_day"], existing),
             end_on=cells.read(None, values.parse_day, "end_on", row["end_on"]),
@@ -158,7 +133,7 @@ class LeaseImport:
     def _deposit(self, row: Row, existing: Lease | None, currency: str) -> int:
         if not row["deposit"]:
             return existing.deposit_minor if existing else 0
-        return found.amount("deposit", row["deposit"], currency, "50000.00")
+        return naming.amount("deposit", row["deposit"], currency, "50000.00")
 
     def _unit(self, place: int, said: str) -> int:
         if not said:
@@ -186,7 +161,7 @@ class LeaseImport:
                 raise Invalid("later_rents", error.reason, _LATER) from None
             if month is None:
                 raise Invalid("later_rents", "A later rent is a day, a colon and an amount.", _LATER)
-            minor = found.amount("later_rents", number, currency, _LATER, 1)
+            minor = naming.amount("later_rents", number, currency, _LATER, 1)
             month = found.month_of(month)
             if month in rents:
                 raise Invalid("later_rents", f"{month:%B %Y} is named twice.", _LATER)

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
+from webapp.imports import naming
 from webapp.imports.cells import Cells, Neutral, same
 from webapp.imports.columns import Mapped, Row
 from webapp.imports.payees import key_of_name
+from webapp.imports.rows import ReferenceImport, RowImport
 from webapp.imports.values import parse_currency
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
@@ -28,46 +30,29 @@ _NEUTRAL: Neutral[PropertyDraft] = {
     "address": same(address=""),
     "reserve_target": same(reserve_target_minor=0),
 }
-_NO_REFERENCE = "There is no reference; without one a second import cannot find it."
 
 
-class PropertyImport:
+class PropertyImport(ReferenceImport):
     """Applies rows one by one; columns that the file lacks keep what is stored."""
 
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
-        self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
-        self.seen: dict[str, Row] = {}
-        self.remarks: list[tuple[str, int]] = []
+        super().__init__(organisation, mapped, actor, now)
         self.stored: dict[str, Property] = {}
 
     def prepare(self, rows: Sequence[Row]) -> None:
         """The stored properties that these rows are about, with owners and units."""
-        wanted = {row["external_ref"] for row in rows} - {""}
         query = (
             select(Property)
-            .where(Property.organisation_id == self.organisation.id, Property.external_ref.in_(wanted))
+            .where(
+                Property.organisation_id == self.organisation.id, Property.external_ref.in_(self.wanted(rows))
+            )
             .options(selectinload(Property.shares), selectinload(Property.units))
         )
         self.stored = {row.external_ref or "": row for row in db.session.scalars(query)}
 
-    def is_repeat(self, row: Row) -> bool:
-        """Every row is one of its own."""
-        return False
-
-    def remember(self, row: Row) -> None:
-        """Stored by an earlier turn."""
-        self.seen[row["external_ref"]] = row
-
-    def check(self, row: Row) -> tuple[Invalid, ...]:
-        """What is wrong with the cells of a row, one error for each."""
-        cells = Cells(row)
-        self._read(row, cells)
-        return cells.errors
-
-    def apply(self, row: Row) -> str:
-        """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
-        cells = Cells(row)
-        draft, units = self._read(row, cells)
+    def store(self, row: Row, cells: Cells) -> str:
+        """Store one row. Raises PaydeskError."""
+        draft, units = self.look(row, cells)
         cells.finish()
         existing = self.stored.get(row["external_ref"])
         outcome = "created" if existing is None else self._change(existing, draft)
@@ -81,7 +66,6 @@ class PropertyImport:
                 actor=self.actor, now=self.now,
             )  # fmt: skip
             outcome = "created" if existing is None else "updated"
-        self.seen[row["external_ref"]] = row
         return outcome
 
     def _change(self, existing: Property, draft: PropertyDraft) -> str:
@@ -98,15 +82,9 @@ class PropertyImport:
         )
         return "unchanged" if existing.version == before else "updated"
 
-    def _read(self, row: Row, cells: Cells) -> tuple[PropertyDraft, list[str]]:
-        reference = row["external_ref"]
-        if not reference:
-            cells.add(Invalid("external_ref", _NO_REFERENCE, "H-1"))
-        elif len(reference) > 120:
-            cells.add(Invalid("external_ref", "Write at most 120 characters.", "H-1"))
-        elif reference in self.seen:
-            line = self.seen[reference].line
-            cells.add(Invalid("external_ref", f"Line {line} has the same reference.", "H-2"))
+    def look(self, row: Row, cells: Cells) -> tuple[PropertyDraft, list[str]]:
+        """The property that a row describes, and the names of its units."""
+        reference = self.reference(row, cells, "H-1")
         existing = self.stored.get(reference)
         home = existing.currency if existing else self.organisation.currency
         currency = cells.read(home, parse_currency, row["currency"], home)
@@ -127,7 +105,7 @@ class PropertyImport:
         if existing is not None and not self.mapped.has("reserve_target"):
             return existing.reserve_target_minor
         text = row["reserve_target"]
-        return found.amount("reserve_target", text, currency, "5000.00") if text else 0
+        return naming.amount("reserve_target", text, currency, "5000.00") if text else 0
 
 
 def _units(text: str) -> list[str]:
@@ -143,13 +121,11 @@ def _units(text: str) -> list[str]:
     return list(names.values())
 
 
-class ShareImport:
+class ShareImport(RowImport):
     """Who owns a property, and how much of it: one row for each property, its owners with semicolons between them."""
 
     def __init__(self, organisation: Organisation, mapped: Mapped, actor: Actor, now: datetime) -> None:
-        self.organisation, self.mapped, self.actor, self.now = organisation, mapped, actor, now
-        self.seen: dict[int, Row] = {}
-        self.remarks: list[tuple[str, int]] = []
+        super().__init__(organisation, mapped, actor, now)
         self.properties = found.properties(organisation.id)
         self.owners = found.owners(organisation.id)
         self.stored: dict[int, Property] = {}
@@ -164,26 +140,16 @@ class ShareImport:
         )
         self.stored = {row.id: row for row in db.session.scalars(query)}
 
-    def is_repeat(self, row: Row) -> bool:
-        """Every row is one of its own."""
-        return False
-
     def remember(self, row: Row) -> None:
         """Stored by an earlier turn."""
         ident = Cells(row).read(0, self._property, row)
         if ident:
             self.seen[ident] = row
 
-    def check(self, row: Row) -> tuple[Invalid, ...]:
-        """What is wrong with the cells of a row, one error for each."""
-        cells = Cells(row)
-        self._read(row, cells)
-        return cells.errors
-
     def apply(self, row: Row) -> str:
         """Store one row; answers created, updated or unchanged. Raises PaydeskError."""
         cells = Cells(row)
-        ident, owners = self._read(row, cells)
+        ident, owners = self.look(row, cells)
         cells.finish()
         place = self.stored.get(ident) or db.session.get_one(Property, ident)
         is_first, before = not place.shares, place.version
@@ -201,15 +167,16 @@ class ShareImport:
         return "created" if is_first else "updated"
 
     def _property(self, row: Row) -> int:
-        return found.one(self.properties, "property", row["property"], "property", "H-1")
+        return naming.one(self.properties, "property", row["property"], "property", "H-1")
 
-    def _read(self, row: Row, cells: Cells) -> tuple[int, tuple[OwnerShare, ...]]:
+    def look(self, row: Row, cells: Cells) -> tuple[int, tuple[OwnerShare, ...]]:
+        """The property that a row is about, and its owners."""
         ident = cells.read(0, self._property, row)
         if ident in self.seen:
             reason = f"Line {self.seen[ident].line} is about the same property."
             cells.add(Invalid("property", reason, "one row for each property"))
         nobody: list[int] = []
-        ids = cells.read(nobody, found.several, self.owners, "owners", row["owners"], "owner", "O-1; O-2")
+        ids = cells.read(nobody, naming.several, self.owners, "owners", row["owners"], "owner", "O-1; O-2")
         if len(set(ids)) != len(ids):
             cells.add(Invalid("owners", "An owner is named twice.", "O-1; O-2"))
         count = len([part for part in row["owners"].split(";") if part.strip()])
