@@ -88,7 +88,7 @@ def test_without_the_database_signed_in_people_get_a_page_too(
     def away(**values: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("gone"))
 
-    monkeypatch.setattr(sessions, "find_live", away)
+    monkeypatch.setattr(sessions, "find_visit", away)
     response = client.get("/account")
     assert response.status_code == 503
     assert "The database is busy or away." in response.text

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, Select, String, bindparam, cast, func, or_, select, update
 
 from webapp.database import db
 from webapp.kernel.ids import new_token, token_hash
-from webapp.people.models import Membership, Organisation, Role, User, UserSession
+from webapp.people.models import Membership, Organisation, OrganisationProgram, Role, User, UserSession
 
 IDLE_LIMIT = timedelta(minutes=30)
 # Whoever can move or see all of the money is signed out sooner.
@@ -24,20 +24,84 @@ PENDING_LIMIT = timedelta(minutes=10)
 TOUCH_EVERY = timedelta(minutes=1)
 
 
-def idle_limit(user: User) -> timedelta:
+class RoleHeld(NamedTuple):
+    """One role of a person in one organisation."""
+
+    organisation_id: int
+    role: str
+
+
+class Person(NamedTuple):
+    """The user of a session as every page needs them; the names are those of the record."""
+
+    id: int
+    name: str
+    email: str
+    locale: str
+    hides_amounts: bool
+    has_shortcuts: bool
+    is_active: bool
+    is_demo: bool
+    memberships: Sequence[RoleHeld]
+
+
+class Visit(NamedTuple):
+    """A session as every page needs it: plain values, and the organisation in which it works."""
+
+    id: int
+    organisation_id: int | None
+    last_seen_at: datetime
+    reauthenticated_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    is_pending: bool
+    factor: str
+    user: Person
+    organisation: Organisation | None
+    programs: frozenset[str]
+
+
+class _HasRole(Protocol):
+    @property
+    def role(self) -> str: ...
+
+
+class _Signing(Protocol):
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_demo(self) -> bool: ...
+    @property
+    def memberships(self) -> Sequence[_HasRole]: ...
+
+
+class _Session(Protocol):
+    @property
+    def is_pending(self) -> bool: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def last_seen_at(self) -> datetime: ...
+    @property
+    def user(self) -> _Signing: ...
+
+
+def idle_limit(user: _Signing) -> timedelta:
     """How long a user may be away. Demo accounts hold no real money and get the longer time."""
     holds_money = any(m.role in MONEY_ROLES for m in user.memberships)
     return IDLE_LIMIT_OF_MONEY_ROLES if holds_money and not user.is_demo else IDLE_LIMIT
 
 
-def is_live(row: UserSession, now: datetime) -> bool:
+def is_live(row: _Session, now: datetime) -> bool:
     """Whether a session opens doors: proved in full, not ended, expired or idle, its user not disabled."""
     if row.is_pending or not _is_open(row, now):
         return False
     return row.last_seen_at + idle_limit(row.user) > now
 
 
-def _is_open(row: UserSession, now: datetime) -> bool:
+def _is_open(row: _Session, now: datetime) -> bool:
     return row.ended_at is None and row.expires_at > now and row.user.is_active
 
 
@@ -84,24 +148,52 @@ def find_pending(*, token: str, now: datetime) -> UserSession | None:
     return row if row is not None and row.is_pending and _is_open(row, now) else None
 
 
-@cache
-def _by_token() -> Select[Any]:
-    """Built once, and one question for all of it: every request of a signed-in person asks this.
+def find_visit(*, token: str, now: datetime) -> Visit | None:
+    """What `find_live` finds, as plain values: every request of a signed-in person asks this."""
+    found = db.session.execute(_visit_by_token(), {"token_hash": token_hash(token)}).one_or_none()
+    if found is None:
+        return None
+    # The columns of the session, those of its user, the organisation, and two lists in one text each.
+    *values, organisation, roles, programs = found
+    held = [entry.split(" ") for entry in (roles or "").split(",") if entry]
+    memberships = tuple(RoleHeld(int(organisation_id), role) for organisation_id, role in held)
+    user = Person(*values[_OF_SESSION:], memberships)
+    own = frozenset((programs or "").split(",")) - {""}
+    row = Visit(*values[:_OF_SESSION], user, organisation, own)
+    return row if is_live(row, now) else None
 
-    The few roles and programs come as rows of the same answer; the organisation of a role is known by its id.
-    """
-    return (
-        select(UserSession)
-        .where(UserSession.token_hash == bindparam("token_hash"))
-        .options(
-            joinedload(UserSession.user).joinedload(User.memberships).lazyload(Membership.organisation),
-            joinedload(UserSession.organisation).joinedload(Organisation.programs),
+
+_OF_SESSION = len(Visit._fields) - 3
+
+
+@cache
+def _visit_by_token() -> Select[Any]:
+    """Built once, and one question for all of it. Roles and programs are few words without spaces or commas."""
+    roles = select(
+        func.aggregate_strings(
+            cast(Membership.organisation_id, String).concat(" ").concat(Membership.role), ","
         )
+    ).where(Membership.user_id == User.id)
+    programs = select(func.aggregate_strings(OrganisationProgram.program, ",")).where(
+        OrganisationProgram.organisation_id == Organisation.id
+    )
+    return (
+        select(
+            *(getattr(UserSession, name) for name in Visit._fields[:_OF_SESSION]),
+            *(getattr(User, name) for name in Person._fields[:-1]),
+            Organisation,
+            roles.correlate(User).scalar_subquery(),
+            programs.correlate(Organisation).scalar_subquery(),
+        )
+        .join(User, User.id == UserSession.user_id)
+        .outerjoin(Organisation, Organisation.id == UserSession.organisation_id)
+        .where(UserSession.token_hash == bindparam("token_hash"))
     )
 
 
 def _find(token: str) -> UserSession | None:
-    return db.session.scalars(_by_token(), {"token_hash": token_hash(token)}).unique().one_or_none()
+    query = select(UserSession).where(UserSession.token_hash == token_hash(token))
+    return db.session.scalars(query).unique().one_or_none()
 
 
 def complete(*, session_id: int, factor: str, now: datetime) -> str | None:

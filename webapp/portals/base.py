@@ -12,7 +12,7 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, or_, select
 
 from webapp.database import ask
-from webapp.people.models import Organisation, Role
+from webapp.people.models import Role
 from webapp.web.guards import SAFE_METHODS
 from webapp.web.i18n import gettext, translated
 
@@ -46,13 +46,12 @@ def register_records(program: str, *has_records: HasRecords) -> None:
     _records[program] = has_records
 
 
-def programs_without(organisation: Organisation, programs: Iterable[str]) -> frozenset[str]:
-    """Which of the programs an organisation neither has nor has records of. One query, none where it has them all."""
-    own = {part.program for part in organisation.programs}
-    asked = tuple(sorted(set(programs) - own))
+def programs_without(organisation_id: int, own: Iterable[str], programs: Iterable[str]) -> frozenset[str]:
+    """Which of the programs an organisation neither has (`own`) nor has records of. One query, none for all of them."""
+    asked = tuple(sorted(set(programs).difference(own)))
     if not asked:
         return frozenset()
-    found = ask(_has_records(asked), {"organisation_id": organisation.id})[0]
+    found = ask(_has_records(asked), {"organisation_id": organisation_id})[0]
     return frozenset(name for name, has in zip(asked, found, strict=True) if not has)
 
 

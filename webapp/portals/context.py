@@ -79,9 +79,9 @@ def _navigation(portal: str | None) -> Sequence[Link]:
         return []
     items: tuple[NavigationItem, ...] = current_app.blueprints[portal].portal_navigation  # type: ignore[attr-defined]
     organisation, programs = g.get("organisation"), {item.program for item in items if item.program}
-    hidden = (
-        programs_without(organisation, programs) if organisation is not None and programs else frozenset()
-    )
+    hidden: frozenset[str] = frozenset()
+    if organisation is not None and programs:
+        hidden = programs_without(organisation.id, g.programs, programs)
     return _links(items, hidden, (request.endpoint or "").rpartition(".")[0], request.script_root)
 
 

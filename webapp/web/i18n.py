@@ -208,5 +208,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["translated"] = translated
     app.jinja_env.globals.update(
         {"_": _gettext, "gettext": _gettext},
-        page_language=language, page_direction=direction, translate_choices=translate_choices
+        page_language=language,
+        page_direction=direction,
+        translate_choices=translate_choices,
     )

@@ -12,7 +12,8 @@ from webapp.database import ask, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
 from webapp.people import sessions
-from webapp.people.models import Payee, Role, User, UserSession
+from webapp.people.models import Payee, Role, UserSession
+from webapp.people.sessions import Person, Visit
 
 COOKIE_KEY = "session"
 log = structlog.get_logger()
@@ -23,7 +24,7 @@ login_manager.session_protection = None
 class SignedIn(UserMixin):
     """The signed-in person as flask-login and templates see them."""
 
-    def __init__(self, user: User, row: UserSession) -> None:
+    def __init__(self, user: Person, row: Visit) -> None:
         self.id = user.id
         self.name = user.name
         self.email = user.email
@@ -103,7 +104,7 @@ def _load() -> SignedIn | None:
         return None
     now = utc_now()
     try:
-        row = sessions.find_live(token=token, now=now)
+        row = sessions.find_visit(token=token, now=now)
     except OperationalError:
         g.database_is_away = True
         raise
@@ -112,6 +113,7 @@ def _load() -> SignedIn | None:
         return None
     roles = frozenset(m.role for m in row.user.memberships if m.organisation_id == row.organisation_id)
     g.organisation, g.roles = (row.organisation, roles) if roles else (None, frozenset())
+    g.programs = row.programs
     g.locale = row.user.locale
     if now - row.last_seen_at >= sessions.TOUCH_EVERY:
         g.touch_session = row.id
