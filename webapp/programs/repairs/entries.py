@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 
 from sqlalchemy import select
 
@@ -34,7 +35,13 @@ _EARNED_BY = {
 
 
 def _of(word: str, payee: Payee) -> AccountKey:
-    return AccountKey(f"{word}:{payee.reference}", payee.id)
+    return _account(word, payee.reference, payee.id)
+
+
+@lru_cache(maxsize=2048)
+def _account(word: str, reference: str, payee_id: int) -> AccountKey:
+    """A run names the same driver's accounts many times in a row."""
+    return AccountKey(f"{word}:{reference}", payee_id)
 
 
 def receivable(payee: Payee) -> AccountKey:
@@ -111,13 +118,16 @@ def instalment_charged(
     instalment_id: int, category: str, payee: Payee, currency: str, amount: int, interest: int, on: date, words: str
 ) -> EntryDraft:  # fmt: skip
     """An instalment is owed; of a loan's the interest is income and the rest comes off the loan."""
-    legs = [
-        (receivable(payee), amount),
-        (counterpart(category, payee), -(amount - interest)),
-        (INTEREST, -interest),
-    ]
-    source = ("repairs_instalment", instalment_id)
-    return _draft("instalment", currency, on, words, source, f"instalment:{instalment_id}", legs)
+    legs = [Leg(receivable(payee), amount)]
+    if amount != interest:
+        legs.append(Leg(counterpart(category, payee), interest - amount))
+    if interest:
+        legs.append(Leg(INTEREST, -interest))
+    # No account stands here twice, so nothing is added up: a run makes tens of thousands of them.
+    return EntryDraft(
+        "repairs.instalment", currency, on, words, "repairs_instalment", instalment_id,
+        f"repairs:instalment:{instalment_id}", tuple(legs),
+    )  # fmt: skip
 
 
 def charged(row: Charge, payee: Payee) -> EntryDraft:

@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    String,
+    case,
+    cast,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
 
-from webapp.database import among, db, insert_many
+from webapp.database import UtcDateTime, among, ask, db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.kernel.ids import digest
@@ -64,12 +77,17 @@ def _due(organisation_id: int, day: date) -> tuple[Any, ...]:
 
 def drivers_due(organisation_id: int, day: date, after: int = 0, limit: int = 500) -> Sequence[int]:
     """Drivers with instalments whose week has begun, by id after one of them."""
-    return db.session.scalars(
-        select(Instalment.payee_id)
+    # Driver by driver along their own index: what is scheduled for later is not looked at.
+    is_due = (
+        select(Instalment.id)
         .outerjoin(Repair, Repair.id == Instalment.repair_id)
-        .where(*_due(organisation_id, day), Instalment.payee_id > after)
-        .distinct()
-        .order_by(Instalment.payee_id)
+        .where(*_due(organisation_id, day), Instalment.payee_id == Payee.id)
+        .exists()
+    )
+    return db.session.scalars(
+        select(Payee.id)
+        .where(Payee.organisation_id == organisation_id, Payee.id > after, is_due)
+        .order_by(Payee.id)
         .limit(limit)
     ).all()
 
@@ -84,31 +102,26 @@ def post_due(
     """
     payees = trail.lock_drivers(organisation_id, payee_ids)
     week = week_of(day, trail.organisation(organisation_id).week_start)
-    rows = db.session.execute(
-        _rows()
-        .where(*_due(organisation_id, day), among(Instalment.payee_id, list(payees)))
-        .order_by(Instalment.week_start, Instalment.number, Instalment.id)
-    ).all()
-    if settings.settings_of(organisation_id).is_one_a_week:
-        rows = _one_of_each(rows, payees, week)
+    query = _rows().where(*_due(organisation_id, day), among(Instalment.payee_id, list(payees)))
+    is_one_a_week = settings.settings_of(organisation_id).is_one_a_week
+    if is_one_a_week:
+        query = query.where(~_is_charged_in(week))
+    found = query.order_by(Instalment.week_start, Instalment.number, Instalment.id)
+    rows: Sequence[Any] = ask(found)
+    if is_one_a_week:
+        # The first of each plan.
+        rows = list({(row.repair_id, row.loan_id): row for row in reversed(rows)}.values())[::-1]
     return _post(organisation_id, rows, payees, week.start, actor, now)
 
 
-def _one_of_each(rows: Sequence[Any], payees: dict[int, Payee], week: Week) -> list[Any]:
-    """The first of each plan, of which none was charged for the week."""
-    done = db.session.execute(
-        select(Instalment.repair_id, Instalment.loan_id).where(
-            among(Instalment.payee_id, list(payees)), Instalment.posted_for == week.start
-        )
-    ).all()
-    seen = {(repair_id, loan_id) for repair_id, loan_id in done}
-    chosen = []
-    for row in rows:
-        plan = (row.repair_id, row.loan_id)
-        if plan not in seen:
-            seen.add(plan)
-            chosen.append(row)
-    return chosen
+def _is_charged_in(week: Week) -> ColumnElement[bool]:
+    """That one of an instalment's plan was charged in a week."""
+    other = aliased(Instalment)
+    of_plan = [
+        select(other.id).where(column == mine, other.posted_for == week.start).exists()
+        for column, mine in ((other.repair_id, Instalment.repair_id), (other.loan_id, Instalment.loan_id))
+    ]
+    return or_(*of_plan)
 
 
 def _post(
@@ -122,43 +135,17 @@ def _post(
     """Charge instalments of locked drivers by a few statements; the trail gets one event with a digest."""
     if not rows:
         return 0
-    session = db.session()
-    session.flush()
+    db.session.flush()
     week = week_of(on, trail.organisation(organisation_id).week_start)
-    charges = [
-        {
-            "organisation_id": organisation_id,
-            "payee_id": row.payee_id,
-            "lease_id": row.lease_id,
-            "instalment_id": row.id,
-            "category": _category(row),
-            "description": f"{'Loan' if row.loan_id else 'Repair'} {row.reference}",
-            "currency": row.currency,
-            "amount_minor": row.amount_minor,
-            "paid_minor": 0,
-            "credited_minor": 0,
-            "charged_on": on,
-            "week_start": week.start,
-            "idempotency_key": f"instalment:{row.id}",
-            "created_by_id": actor.user_id,
-            "created_by_label": actor.label[:254],
-            "created_at": now,
-        }
-        for row in rows
-    ]
-    insert_many(session, Charge, charges)
     ids = [row.id for row in rows]
     for start in range(0, len(ids), CHUNK):
-        session.execute(
-            update(Instalment)
-            .where(among(Instalment.id, ids[start : start + CHUNK]), Instalment.state == SCHEDULED)
-            .values(state=InstalmentState.POSTED.value, posted_for=week.start, posted_at=now)
-            .execution_options(synchronize_session="fetch")
-        )
+        _charge(ids[start : start + CHUNK], on, week, actor, now)
+    _forget(set(ids))
+    names = {key: payee.name for key, payee in payees.items()}
     drafts = [
         entries.instalment_charged(
             row.id, _category(row), payees[row.payee_id], row.currency, row.amount_minor, row.interest_minor, on,
-            f"{payees[row.payee_id].name}: {row.reference}",
+            f"{names[row.payee_id]}: {row.reference}",
         )
         for row in rows
     ]  # fmt: skip
@@ -170,6 +157,52 @@ def _post(
     label = rows[0].reference if len(rows) == 1 else f"{len(rows)} instalments"
     trail.record_many("instalment", "posted", organisation_id, label, actor, now, changes)
     return len(rows)
+
+
+def _charge(ids: Sequence[int], on: date, week: Week, actor: Actor, now: datetime) -> None:
+    """The charges of instalments that are scheduled, and their new state; the rows stay in the database."""
+    chosen = (among(Instalment.id, ids), Instalment.state == SCHEDULED)
+    kind = case((Instalment.loan_id.is_not(None), "Loan "), else_="Repair ")
+    category = case((Instalment.loan_id.is_not(None), Category.LOANS.value), else_=Category.REPAIRS.value)
+    values: dict[str, Any] = {
+        "organisation_id": Instalment.organisation_id,
+        "payee_id": Instalment.payee_id,
+        "lease_id": Repair.lease_id,
+        "instalment_id": Instalment.id,
+        "category": category,
+        "description": kind.concat(Instalment.reference),
+        "currency": Instalment.currency,
+        "amount_minor": Instalment.amount_minor,
+        "paid_minor": literal(0),
+        "credited_minor": literal(0),
+        "charged_on": literal(on, Date()),
+        "week_start": literal(week.start, Date()),
+        "idempotency_key": literal("instalment:").concat(cast(Instalment.id, String)),
+        "created_by_id": literal(actor.user_id, BigInteger()),
+        "created_by_label": literal(actor.label[:254]),
+        "created_at": literal(now, UtcDateTime()),
+    }
+    found = (
+        select(*values.values())
+        .outerjoin(Repair, Repair.id == Instalment.repair_id)
+        .where(*chosen)
+        .order_by(Instalment.week_start, Instalment.number, Instalment.id)
+    )
+    db.session.execute(insert(Charge).from_select(list(values), found, include_defaults=False))
+    db.session.execute(
+        update(Instalment)
+        .where(*chosen)
+        .values(state=InstalmentState.POSTED.value, posted_for=week.start, posted_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _forget(ids: set[int]) -> None:
+    """What the session has loaded of them is read again when it is looked at."""
+    session = db.session()
+    for row in list(session.identity_map.values()):
+        if isinstance(row, Instalment) and row.id in ids:
+            session.expire(row)
 
 
 def _category(row: Any) -> str:
