@@ -196,11 +196,7 @@ def record_payment(
     check_known("method", method, PaymentMethod)
     payee = trail.lock_drivers(organisation_id, [payee_id])[payee_id]
     key = None if idempotency_key is None else f"payment:{idempotency_key}"
-    if key is not None and (existing := _find(organisation_id, key)):
-        if (existing.payee_id, existing.amount_minor) != (payee_id, amount_minor):
-            raise Conflict(
-                f"{existing.reference} was made with the same key for something else. Nothing was done."
-            )
+    if existing := _made(payee, key, amount_minor):
         return existing
     today = trail.today(organisation_id, now)
     if received_on > today:
@@ -219,12 +215,18 @@ def record_payment(
     return row
 
 
-def _find(organisation_id: int, key: str) -> Adjustment | None:
-    return db.session.scalar(
+def _made(payee: Payee, key: str | None, amount_minor: int) -> Adjustment | None:
+    """What was made with a key. Raises Conflict when it was for another driver or amount."""
+    if key is None:
+        return None
+    found = db.session.scalar(
         select(Adjustment).where(
-            Adjustment.organisation_id == organisation_id, Adjustment.idempotency_key == key
+            Adjustment.organisation_id == payee.organisation_id, Adjustment.idempotency_key == key
         )
     )
+    if found is not None and (found.payee_id, found.amount_minor) != (payee.id, amount_minor):
+        raise Conflict(f"{found.reference} was made with the same key for something else. Nothing was done.")
+    return found
 
 
 def _chosen(
@@ -274,25 +276,50 @@ def _lease_first(
 
 
 def give_credit(
-    *, organisation_id: int, payee_id: int, amount_minor: int, reason: str, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    payee_id: int,
+    amount_minor: int,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    idempotency_key: str | None = None,
 ) -> Adjustment:
-    """A credit on the driver's next receipt, at the organisation's expense. Raises NotFound, Invalid."""
+    """A credit on the driver's next receipt, at the organisation's expense. The same key returns what is there.
+
+    Raises NotFound, Invalid, Conflict.
+    """
     check_amount("amount", amount_minor)
     said = need("reason", reason, 300, "what the credit is for", "Waited for the workshop")
     payee = trail.lock_drivers(organisation_id, [payee_id])[payee_id]
-    return _credit(payee, AdjustmentKind.CREDIT, amount_minor, said, actor, now)
+    key = None if idempotency_key is None else f"credit:{idempotency_key}"
+    if existing := _made(payee, key, amount_minor):
+        return existing
+    return _credit(payee, AdjustmentKind.CREDIT, amount_minor, said, actor, now, key)
 
 
 def return_deposit(
-    *, organisation_id: int, payee_id: int, amount_minor: int, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    payee_id: int,
+    amount_minor: int,
+    actor: Actor,
+    now: datetime,
+    idempotency_key: str | None = None,
 ) -> Adjustment:
-    """Give a deposit back, by the next receipt: debts come off it first. Raises Invalid above what is there."""
+    """Give a deposit back, by the next receipt: debts come off it first. The same key returns what is there.
+
+    Raises NotFound, Conflict, or Invalid above what is there.
+    """
     check_amount("amount", amount_minor)
     payee = trail.lock_drivers(organisation_id, [payee_id])[payee_id]
+    key = None if idempotency_key is None else f"deposit:{idempotency_key}"
+    if existing := _made(payee, key, amount_minor):
+        return existing
     there = deposit_of(payee)
     if amount_minor > there.amount:
         raise Invalid("amount", f"The deposit is {there.format()}.", there.plain)
-    return _credit(payee, AdjustmentKind.DEPOSIT, amount_minor, "Deposit given back", actor, now)
+    return _credit(payee, AdjustmentKind.DEPOSIT, amount_minor, "Deposit given back", actor, now, key)
 
 
 def deposit_of(payee: Payee) -> Money:
@@ -316,12 +343,18 @@ def deposit_of(payee: Payee) -> Money:
 
 
 def _credit(
-    payee: Payee, kind: AdjustmentKind, amount_minor: int, words: str, actor: Actor, now: datetime
+    payee: Payee,
+    kind: AdjustmentKind,
+    amount_minor: int,
+    words: str,
+    actor: Actor,
+    now: datetime,
+    key: str | None = None,
 ) -> Adjustment:
     organisation_id = payee.organisation_id
     on = open_day(organisation_id, payee.id, trail.today(organisation_id, now))
     currency = trail.organisation(organisation_id).currency
-    row = adjustment(payee, kind, amount_minor, currency, words, on, actor, now)
+    row = adjustment(payee, kind, amount_minor, currency, words, on, actor, now, key=key)
     entries.post(organisation_id, [entries.adjusted(row, payee)], actor, now)
     return row
 

@@ -1,13 +1,13 @@
-"""The filters of the lists of vehicles, medallions and leases, read from the address."""
+"""The filters of the lists of drivers, vehicles, medallions and leases, read from the address."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from wtforms import Form, SelectField, StringField
+from wtforms import SelectField, StringField
 from wtforms.validators import Length, Optional
 
-from webapp.web.fields import all_optional, options, strip
+from webapp.programs.repairs.driver_lists import DriverFilter
+from webapp.programs.repairs.filters import ListFilter
+from webapp.web.fields import options, strip
 
 
 def _search() -> StringField:
@@ -19,17 +19,10 @@ def _search() -> StringField:
     )
 
 
-class FleetFilter(Form):
-    """Common to the filters: an address without a parameter means "all"."""
+class FleetFilter(ListFilter):
+    """Common to the filters: a text to look for."""
 
     q = _search()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        all_optional(self)
-        for field in self:
-            if isinstance(field, SelectField):
-                field.data = field.data or ""
 
 
 class VehicleFilterForm(FleetFilter):
@@ -56,7 +49,14 @@ class LeaseFilterForm(FleetFilter):
 class DriverFilterForm(FleetFilter):
     """The list of drivers."""
 
-    owes = SelectField(
+    balance = SelectField(
         "Balance",
         choices=options((("owes", "Owes money"), ("kept", "Money is kept for them")), "Every balance"),
     )
+    lease = SelectField(
+        "Lease", choices=options((("with", "On a lease today"), ("without", "Without a lease")), "All")
+    )
+
+    def chosen(self) -> DriverFilter:
+        """The filter as the queries take it. Call `validate()` first."""
+        return DriverFilter(self.q.data or "", self.balance.data or "", self.lease.data or "")
