@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from webapp.database import db
 from webapp.kernel.errors import Invalid
-from webapp.programs.repairs import settings
+from webapp.programs.repairs import settings, trail
+from webapp.programs.repairs.drafts import LoanDraft
 from webapp.programs.repairs.models import Instalment, Loan, Repair
-from webapp.programs.repairs.rules import Planned, Week, first_week, instalments, plan_amounts, schedule
+from webapp.programs.repairs.rules import (
+    Planned,
+    Week,
+    first_week,
+    instalments,
+    loan_schedule,
+    plan_amounts,
+    schedule,
+)
 from webapp.programs.repairs.states import InstalmentState
 
 SCHEDULED = InstalmentState.SCHEDULED.value
@@ -37,6 +46,20 @@ def amounts_by(amount_minor: int, weekly_minor: int) -> list[int]:
         return instalments(amount_minor, weekly_minor)
     except ValueError as error:
         raise Invalid("weekly", f"This makes no plan: {error}.", "100.00") from None
+
+
+def preview_loan(organisation_id: int, draft: LoanDraft, now: datetime) -> list[Planned]:
+    """The instalments that a loan would become, by the matrix that counts now; nothing is stored. Raises Invalid."""
+    draft.check()
+    trail.check_day("lent_on", draft.lent_on, organisation_id, now)
+    organisation = trail.organisation(organisation_id)
+    return loan_schedule(
+        amounts(organisation_id, draft.principal_minor, "principal"),
+        first_week(draft.lent_on, draft.start, organisation.week_start),
+        percent=draft.percent,
+        lent_on=draft.lent_on,
+        currency=organisation.currency,
+    )
 
 
 def rows(of: Repair | Loan, planned: Iterable[Planned]) -> list[Instalment]:
