@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -15,27 +15,10 @@ from webapp.imports.perform import audit_tag, perform
 from webapp.kernel.actor import COMMAND, Actor
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Invalid
+from webapp.people.command_line import organisation_of, refuse
 from webapp.people.models import Membership, Organisation, User
 
 SOME_ROWS_BAD = 1
-USAGE = 2
-
-
-def _refuse(message: str, *, is_json: bool) -> NoReturn:
-    """End with exit code 2; the reason goes where the reader looks."""
-    if is_json:
-        click.echo(json.dumps({"error": message}, ensure_ascii=False))
-    else:
-        click.echo(message, err=True)
-    raise SystemExit(USAGE)
-
-
-def _organisation(slug: str, *, is_json: bool) -> Organisation:
-    found = db.session.scalar(select(Organisation).where(Organisation.slug == slug))
-    if found is None:
-        known = ", ".join(db.session.scalars(select(Organisation.slug).order_by(Organisation.slug)))
-        _refuse(f"There is no organisation {slug!r}. There are: {known or 'none yet'}.", is_json=is_json)
-    return found
 
 
 def _kind(code: str, organisation: Organisation, *, is_json: bool) -> Kind:
@@ -43,7 +26,7 @@ def _kind(code: str, organisation: Organisation, *, is_json: bool) -> Kind:
     found = next((kind for kind in offered if kind.code == code), None)
     if found is None:
         known = ", ".join(kind.code for kind in offered)
-        _refuse(f"{organisation.slug} imports no {code!r}. It imports: {known}.", is_json=is_json)
+        refuse(f"{organisation.slug} imports no {code!r}. It imports: {known}.", is_json=is_json)
     return found
 
 
@@ -56,7 +39,7 @@ def _actor(email: str | None, organisation: Organisation, *, is_json: bool) -> A
         .where(User.email == email.strip().lower(), Membership.organisation_id == organisation.id)
     )
     if user is None:
-        _refuse(f"{email} has no role in {organisation.slug}.", is_json=is_json)
+        refuse(f"{email} has no role in {organisation.slug}.", is_json=is_json)
     return Actor(user.id, user.email)
 
 
@@ -65,7 +48,7 @@ def _mapping(pairs: tuple[str, ...], *, is_json: bool) -> dict[str, str]:
     for pair in pairs:
         theirs, separator, ours = pair.partition("=")
         if not separator or not theirs or not ours:
-            _refuse(
+            refuse(
                 f"--map {pair!r} is not their_column=our_column, such as project_id=external_ref.",
                 is_json=is_json,
             )
@@ -97,13 +80,14 @@ def import_file(
     """Bring a list in from a CSV file or an Excel workbook ("-" reads standard input).
 
     KIND is payees; technicians, rates, installations; owners, properties, shares, tenants, leases, open_rents;
-    practitioners, customers, appointments, invoices, payments: those of the programs that the organisation
-    uses, in the order in which they refer to one another. Rows are known by their reference, so a file can be
-    brought in again. A bad row is named and left out, the others are stored. A list of jobs serves twice: first
-    as technicians (its distinct names), then as installations. Exit code 1 when a row was left out, 2 when the
+    practitioners, customers, appointments, invoices, payments; drivers, vehicles, medallions, driver_leases,
+    trips, charges: those of the programs that the organisation uses, in the order in which they refer to one
+    another. Rows are known by their reference, so a file can be brought in again. A bad row is named and left
+    out, the others are stored. A list of jobs serves twice: first as technicians (its distinct names), then as
+    installations; so does a list of trips. Exit code 1 when a row was left out, 2 when the
     file or an option cannot be used.
     """
-    organisation = _organisation(slug, is_json=is_json)
+    organisation = organisation_of(slug, is_json=is_json)
     found = _kind(kind, organisation, is_json=is_json)
     actor = _actor(email, organisation, is_json=is_json)
     mapping = _mapping(pairs, is_json=is_json)
@@ -119,7 +103,7 @@ def import_file(
             mapping=mapping,
         )
     except Invalid as error:
-        _refuse(error.message, is_json=is_json)
+        refuse(error.message, is_json=is_json)
     if is_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
     else:

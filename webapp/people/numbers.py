@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Integer, bindparam
 
-from webapp.database import db
+from webapp.database import db, upsert
 from webapp.people.models import NumberSeries
+
+
+@cache
+def _reserve(dialect: str) -> Any:
+    """Begins a series or moves it on; put together once."""
+    table: Any = NumberSeries.__table__
+    insert = upsert(table, dialect).values(
+        {name: bindparam(name) for name in ("organisation_id", "prefix", "next_number")}
+    )
+    return insert.on_conflict_do_update(
+        index_elements=["organisation_id", "prefix"],
+        set_={"next_number": table.c.next_number + bindparam("count", type_=Integer)},
+    ).returning(table.c.next_number)
 
 
 def next_numbers(organisation_id: int, prefix: str, width: int, count: int) -> list[str]:
@@ -17,14 +31,9 @@ def next_numbers(organisation_id: int, prefix: str, width: int, count: int) -> l
     """
     if count < 1:
         return []
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"organisation_id": organisation_id, "prefix": prefix, "next_number": count + 1}
-    statement = insert(NumberSeries).values(**values)
-    statement = statement.on_conflict_do_update(
-        index_elements=["organisation_id", "prefix"],
-        set_={"next_number": NumberSeries.next_number + count},
-    ).returning(NumberSeries.next_number)
-    following: int = db.session.execute(statement).scalar_one()
+    values = {"organisation_id": organisation_id, "prefix": prefix, "next_number": count + 1, "count": count}
+    statement = _reserve(db.session.get_bind().dialect.name)
+    following: int = db.session.execute(statement, values).scalar_one()
     return [f"{prefix}-{n:0{width}d}" for n in range(following - count, following)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -14,20 +14,11 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money, parse_money
 from webapp.people import queries as people
+from webapp.people.command_line import refuse
 from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.clinic.commission_rules import load_rules
 from webapp.programs.clinic.planning import volume_before
 from webapp.programs.clinic.rules import Cut, Rule, cut, find_rule, split
-
-USAGE = 2
-
-
-def _refuse(message: str, *, is_json: bool) -> NoReturn:
-    if is_json:
-        click.echo(json.dumps({"error": message}, ensure_ascii=False))
-    else:
-        click.echo(message, err=True)
-    raise SystemExit(USAGE)
 
 
 def _practitioner(organisation: Organisation, reference: str) -> Payee | None:
@@ -77,7 +68,7 @@ def quote_clinic(
         base = _amount(amount, organisation.currency)
         payee = _practitioner(organisation, reference)
     except (Invalid, NotFound, ValueError) as error:
-        _refuse(getattr(error, "message", "") or str(error), is_json=is_json)
+        refuse(getattr(error, "message", "") or str(error), is_json=is_json)
     on = day.date() if day else local_date(utc_now(), organisation.timezone)
     rule = find_rule(load_rules(organisation.id), payee_id=payee.id if payee else 0, category=category, on=on)
     volume = volume_before(payee.id, base.currency, on) if payee and rule.commission.tiers else 0
@@ -117,7 +108,7 @@ def quote_split(amount: str, weights: str, currency: str, is_json: bool) -> None
         total = _amount(amount, currency)
         parts = split(total, _weights(weights))
     except (Invalid, ValueError) as error:
-        _refuse(getattr(error, "message", "") or str(error), is_json=is_json)
+        refuse(getattr(error, "message", "") or str(error), is_json=is_json)
     if is_json:
         found = {"amount": total.plain, "currency": currency, "parts": [part.plain for part in parts]}
         click.echo(json.dumps(found, indent=2))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any
 
 import click
-from sqlalchemy import select
 
-from webapp.database import db
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money
+from webapp.people.command_line import organisation_of, refuse
 from webapp.people.models import Organisation
 from webapp.programs.installations import queries
 from webapp.programs.installations.drafts import MAXIMUM_SIZE, parse_decimal
@@ -21,24 +20,6 @@ from webapp.programs.installations.pricing import load_terms
 from webapp.programs.installations.terms import Job, Quote, Rule, say_number, say_rate
 
 NO_RATE = 1
-USAGE = 2
-
-
-def _refuse(message: str, *, is_json: bool) -> NoReturn:
-    """End with exit code 2; the reason goes where the reader looks."""
-    if is_json:
-        click.echo(json.dumps({"error": message}, ensure_ascii=False))
-    else:
-        click.echo(message, err=True)
-    raise SystemExit(USAGE)
-
-
-def _organisation(slug: str, *, is_json: bool) -> Organisation:
-    found = db.session.scalar(select(Organisation).where(Organisation.slug == slug))
-    if found is None:
-        known = ", ".join(db.session.scalars(select(Organisation.slug).order_by(Organisation.slug)))
-        _refuse(f"There is no organisation {slug!r}. There are: {known or 'none yet'}.", is_json=is_json)
-    return found
 
 
 def rule_json(rule: Rule) -> dict[str, Any]:
@@ -115,11 +96,11 @@ def quote_installation(
 
     Exit code 1 when no rate applies, 2 when an option cannot be used.
     """
-    organisation = _organisation(slug, is_json=is_json)
+    organisation = organisation_of(slug, is_json=is_json)
     try:
         job = _job(organisation, installation_type, unit, size, order_value, day, quality_passed)
     except Invalid as error:
-        _refuse(error.message, is_json=is_json)
+        refuse(error.message, is_json=is_json)
     terms = load_terms(organisation.id, range_mode=range_mode, is_progressive=progressive)
     result = terms.quote(job)
     click.echo(json.dumps(quote_json(result), ensure_ascii=False, indent=2) if is_json else _text(result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money, parse_money
 from webapp.people import queries as people
+from webapp.people.command_line import refuse
 from webapp.people.models import Organisation
 from webapp.programs.rentals import terms
 from webapp.programs.rentals.models import Property
@@ -25,16 +26,6 @@ from webapp.programs.rentals.rules import (
     distribute,
     gateway_charge,
 )
-
-USAGE = 2
-
-
-def _refuse(message: str, *, is_json: bool) -> NoReturn:
-    if is_json:
-        click.echo(json.dumps({"error": message}, ensure_ascii=False))
-    else:
-        click.echo(message, err=True)
-    raise SystemExit(USAGE)
 
 
 def _owners(text: str, place: Property | None) -> tuple[Owner, ...]:
@@ -101,7 +92,7 @@ def quote_rent(
         )
         charge = gateway_charge(rent, terms.bands_on(organisation.id, on))
     except (Invalid, NotFound, ValueError) as error:
-        _refuse(getattr(error, "message", "") or str(error), is_json=is_json)
+        refuse(getattr(error, "message", "") or str(error), is_json=is_json)
     shared = distribute(received)
     if is_json:
         click.echo(json.dumps(_as_json(received, charge, shared, on), ensure_ascii=False, indent=2))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -15,22 +15,14 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.kernel.money import Money, parse_money
 from webapp.people import queries as people
+from webapp.people.command_line import refuse
 from webapp.people.models import Organisation
 from webapp.programs.repairs import plans
 from webapp.programs.repairs.drafts import LoanDraft
 from webapp.programs.repairs.rules import Planned, first_week, loan_schedule
 
-USAGE = 2
 _STARTS = click.Choice(["current", "next"], case_sensitive=False)
 _DAY = click.DateTime(["%Y-%m-%d"])
-
-
-def _refuse(message: str, *, is_json: bool) -> NoReturn:
-    if is_json:
-        click.echo(json.dumps({"error": message}, ensure_ascii=False))
-    else:
-        click.echo(message, err=True)
-    raise SystemExit(USAGE)
 
 
 def _amount(text: str, organisation: Organisation) -> Money:
@@ -81,7 +73,7 @@ def quote_repair(slug: str, amount: str, day: datetime | None, start: str, is_js
         on = day.date() if day else local_date(utc_now(), organisation.timezone)
         planned = plans.preview(organisation.id, money.amount, on, start.upper(), organisation.week_start)
     except (Invalid, NotFound) as error:
-        _refuse(error.message, is_json=is_json)
+        refuse(error.message, is_json=is_json)
     head = {
         "program": "repairs",
         "currency": organisation.currency,
@@ -123,7 +115,7 @@ def quote_loan(slug: str, amount: str, percent: str, day: datetime | None, start
             currency=organisation.currency,
         )
     except (Invalid, NotFound) as error:
-        _refuse(error.message, is_json=is_json)
+        refuse(error.message, is_json=is_json)
     head = {
         "program": "repairs",
         "currency": organisation.currency,
