@@ -230,7 +230,7 @@ def post_chosen(
     good = []
     for reference in wanted:
         row = found.get(reference)
-        why = "There is no such instalment." if row is None else _why_not(row, today)
+        why = "There is no such instalment." if row is None else why_not(row, today)
         if row is not None and not why:
             good.append(row)
         results.append(PostResult(reference, not why, why or f"{reference} is charged."))
@@ -238,7 +238,8 @@ def post_chosen(
     return results
 
 
-def _why_not(row: Any, today: date) -> str:
+def why_not(row: Any, today: date) -> str:
+    """Why an instalment (its columns, and `repair_state`) cannot be charged on a day; empty when it can."""
     state = InstalmentState(row.state)
     if state is not InstalmentState.SCHEDULED:
         return f"{row.reference} is {state.label.lower()} already."
