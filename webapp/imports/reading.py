@@ -16,6 +16,7 @@ from webapp.web.uploads import MAXIMUM_BYTES
 DELIMITERS = (",", ";", "\t", "|")
 UTF8, UTF16, WINDOWS = "utf-8", "utf-16", "windows-1252"
 
+_BLANK_NAMED = 10
 _PASSWORD = b"E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0"
 _OTHER_FORMATS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls). Save it as .xlsx, and choose that file"),
@@ -92,14 +93,27 @@ def _read_csv(data: bytes, encoding: str) -> Table:
     if not text.strip():
         raise Invalid("file", "The file is empty.")
     lines = _cells(text, _delimiter(text))
-    header = tuple(cell.strip() for cell in next(lines)[1])
+    header = tuple(cell.strip() for cell in next((cells for _, cells in lines if cells), ()))
     check_header(header)
-    rows = []
-    for row in lines:
-        rows.append(row)
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    blank: list[int] = []
+    for line, cells in lines:
+        if cells:
+            rows.append((line, cells))
+        else:
+            blank.append(line)
         if len(rows) > MAXIMUM_ROWS:
             raise too_many_rows()
-    return Table(header, tuple(rows), tuple(notes))
+    return Table(header, tuple(rows), (*notes, *_blank_ones(blank, rows[-1][0] if rows else 0)))
+
+
+def _blank_ones(lines: list[int], last: int) -> Iterator[str]:
+    """What is said of blank rows between others; spreadsheets write any number of them below the last."""
+    between = [line for line in lines if line < last]
+    if between:
+        shown = ", ".join(f"{line:,}" for line in between[:_BLANK_NAMED])
+        more = f" and {len(between) - _BLANK_NAMED:,} more" if len(between) > _BLANK_NAMED else ""
+        yield f"Blank rows are left out: line{'' if len(between) == 1 else 's'} {shown}{more}."
 
 
 def _decode(data: bytes, encoding: str) -> tuple[str, list[str]]:
@@ -148,6 +162,9 @@ def _cells(text: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield line, tuple(cells)
+            elif cells:
+                # Only delimiters: a blank row, told from a blank line.
+                yield line, ()
             line = reader.line_num + 1
     except csv.Error as error:
         raise Invalid("file", f"The file cannot be read from line {line} on: {error}.") from None
