@@ -41,6 +41,7 @@ from webapp.programs.rentals import statement_section
 from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
+from webapp.programs.repairs import importing as repair_lists
 from webapp.programs.repairs import work as repairs
 from webapp.statements import month_runs
 from webapp.web.i18n import N_
@@ -66,6 +67,7 @@ REGISTERED = (
     statement_section,
     clinic_statement,
     clinic_lists,
+    repair_lists,
 )
 
 
