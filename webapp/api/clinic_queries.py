@@ -47,7 +47,7 @@ def _refuse_staff_filters(viewer: Viewer, chosen: Any) -> None:
             raise Invalid(name, "Only staff can narrow by this.")
 
 
-def _worked_by(payee_ids: Sequence[int]) -> Select[Any]:
+def _worked_by(payee_ids: Sequence[int] | Select[Any]) -> Select[Any]:
     return select(AppointmentPractitioner.appointment_id).where(
         AppointmentPractitioner.payee_id.in_(payee_ids)
     )
@@ -79,10 +79,8 @@ def appointments(viewer: Viewer, chosen: AppointmentQuery) -> Select[Any]:
     if chosen.customer:
         query = query.where(Appointment.customer_id.in_(_customer_ids(viewer, chosen.customer)))
     if chosen.practitioner:
-        theirs = select(AppointmentPractitioner.appointment_id).where(
-            AppointmentPractitioner.payee_id.in_(_payee_ids(viewer, chosen.practitioner))
-        )
-        query = query.where(Appointment.id.in_(theirs))
+        theirs = _payee_ids(viewer, chosen.practitioner)
+        query = query.where(Appointment.id.in_(_worked_by(theirs)))
     return query
 
 

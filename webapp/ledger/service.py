@@ -25,7 +25,7 @@ from webapp.ledger.chart import account_for
 from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.ledger.posting import DESCRIPTION_LENGTH, AccountKey, EntryDraft, Leg, digest_of, validate
 
-__all__ = ["AccountKey", "EntryDraft", "Leg", "post", "post_many", "reverse"]
+__all__ = ["AccountKey", "EntryDraft", "Leg", "post", "post_many", "reversal", "reverse"]
 
 CHUNK = 5_000
 
@@ -72,6 +72,10 @@ def post(
     new = _write(organisation_id, [draft], actor, now)
     if new:
         return _as_loaded(organisation_id, draft, new[idempotency_key], actor, now)
+    return _by_key(organisation_id, idempotency_key)
+
+
+def _by_key(organisation_id: int, idempotency_key: str) -> JournalEntry:
     return db.session.scalars(
         select(JournalEntry).where(
             JournalEntry.organisation_id == organisation_id, JournalEntry.idempotency_key == idempotency_key
@@ -152,14 +156,22 @@ def reverse(
     found = db.session.scalar(select(JournalEntry).where(JournalEntry.reverses_id == entry.id))
     if found is not None and found.idempotency_key != idempotency_key:
         raise Conflict(f"Journal entry {entry.id} is reversed already, by journal entry {found.id}.")
+    draft = reversal(entry, description, idempotency_key, effective_on)
+    new = _write(entry.organisation_id, [draft], actor, now)
+    if new:
+        return _as_loaded(entry.organisation_id, draft, new[idempotency_key], actor, now)
+    return _by_key(entry.organisation_id, idempotency_key)
+
+
+def reversal(entry: JournalEntry, description: str, idempotency_key: str, effective_on: date) -> EntryDraft:
+    """To post: the opposite of an entry, which names it."""
     rows = db.session.execute(
         select(Account.code, Account.payee_id, Posting.amount_minor)
         .join(Account, Account.id == Posting.account_id)
         .where(Posting.entry_id == entry.id)
         .order_by(Posting.id)
-    ).all()
-    return post(
-        organisation_id=entry.organisation_id,
+    )
+    return EntryDraft(
         kind=f"{entry.kind}.reversed",
         currency=entry.currency,
         effective_on=effective_on,
@@ -167,9 +179,7 @@ def reverse(
         source_type=entry.source_type,
         source_id=entry.source_id,
         idempotency_key=idempotency_key,
-        legs=[Leg(AccountKey(code, payee_id), -amount) for code, payee_id, amount in rows],
-        actor=actor,
-        now=now,
+        legs=tuple(Leg(AccountKey(code, payee_id), -amount) for code, payee_id, amount in rows),
         reverses_id=entry.id,
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.ledger import service as ledger
-from webapp.ledger.models import Account, JournalEntry, Posting
+from webapp.ledger.models import JournalEntry
 from webapp.ledger.service import AccountKey, EntryDraft, Leg
 from webapp.payouts.models import Payout, Transfer
 
@@ -88,23 +88,8 @@ def failed(payout: Payout, transfer: Transfer, on: date) -> EntryDraft:
     entry = _find(payout, f"transfer:{transfer.id}:submitted")
     if entry is None:
         raise RuntimeError(f"transfer {transfer.id} was never booked as submitted")
-    legs = db.session.execute(
-        select(Account.code, Account.payee_id, Posting.amount_minor)
-        .join(Account, Account.id == Posting.account_id)
-        .where(Posting.entry_id == entry.id)
-        .order_by(Posting.id)
-    )
-    return EntryDraft(
-        kind=f"{entry.kind}.reversed",
-        currency=entry.currency,
-        effective_on=on,
-        description=f"{payout.reference} {payout.payee.name}: failed",
-        source_type=entry.source_type,
-        source_id=entry.source_id,
-        idempotency_key=f"transfer:{transfer.id}:failed",
-        legs=tuple(Leg(AccountKey(code, payee_id), -amount) for code, payee_id, amount in legs),
-        reverses_id=entry.id,
-    )
+    words = f"{payout.reference} {payout.payee.name}: failed"
+    return ledger.reversal(entry, words, f"transfer:{transfer.id}:failed", on)
 
 
 def returned(payout: Payout, on: date) -> EntryDraft:

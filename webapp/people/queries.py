@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import selectinload
 
 from webapp import secrets
 from webapp.database import db
 from webapp.kernel.errors import NotFound
-from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, User, UserSession
+from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, Role, User, UserSession
 from webapp.people.sessions import is_live
 
 
@@ -96,23 +96,21 @@ def payees(
     return query.order_by(Payee.id.desc())
 
 
-def get_payee(organisation_id: int, reference: str) -> Payee:
-    """A payee by its reference. Raises NotFound, also for another organisation's."""
-    row = db.session.scalar(
-        select(Payee).where(Payee.organisation_id == organisation_id, Payee.reference == reference)
-    )
-    if row is None:
-        raise NotFound
-    return row
+def get_payee(organisation_id: int, reference: str, kind: Role | None = None) -> Payee:
+    """A payee by its reference, of a kind where one is named. Raises NotFound, also for another organisation's."""
+    return _payee(kind, Payee.organisation_id == organisation_id, Payee.reference == reference)
 
 
-def get_payee_by_id(organisation_id: int, payee_id: int) -> Payee:
-    """A payee by its id. Raises NotFound, also for another organisation's."""
-    row = db.session.scalar(
-        select(Payee).where(Payee.organisation_id == organisation_id, Payee.id == payee_id)
-    )
+def get_payee_by_id(organisation_id: int, payee_id: int, kind: Role | None = None) -> Payee:
+    """A payee by its id, of a kind where one is named. Raises NotFound, also for another organisation's."""
+    return _payee(kind, Payee.organisation_id == organisation_id, Payee.id == payee_id)
+
+
+def _payee(kind: Role | None, *conditions: ColumnElement[bool]) -> Payee:
+    query = select(Payee).where(*conditions)
+    row = db.session.scalar(query if kind is None else query.where(Payee.kind == kind.value))
     if row is None:
-        raise NotFound
+        raise NotFound if kind is None else NotFound(f"There is no such {kind.value}.")
     return row
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
-from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.ledger.models import Account
 from webapp.people.models import Organisation, Payee, Role
 from webapp.people.numbers import next_number
+from webapp.people.queries import get_payee_by_id
 from webapp.programs.clinic import entries, trail
 from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.states import Method, TransactionKind, TransactionState
@@ -108,16 +109,7 @@ def new_transaction(
 
 def get_practitioner(organisation_id: int, payee_id: int) -> Payee:
     """A practitioner of the organisation. Raises NotFound."""
-    payee = db.session.scalar(
-        select(Payee).where(
-            Payee.organisation_id == organisation_id,
-            Payee.id == payee_id,
-            Payee.kind == Role.PRACTITIONER.value,
-        )
-    )
-    if payee is None:
-        raise NotFound("There is no such practitioner.")
-    return payee
+    return get_payee_by_id(organisation_id, payee_id, Role.PRACTITIONER)
 
 
 def adjust(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from webapp.database import among, db
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Payee, Role
+from webapp.people.queries import get_payee
 from webapp.programs.repairs.models import DriverLease, LeaseVehicle, Medallion, Vehicle
 
 #: How many names a field offers while it is typed; the others are typed in full.
@@ -189,16 +190,7 @@ def leases_of(organisation_id: int, payee_id: int) -> Sequence[DriverLease]:
 
 def get_driver(organisation_id: int, reference: str) -> Payee:
     """A driver by their number. Raises NotFound."""
-    found = db.session.scalar(
-        select(Payee).where(
-            Payee.organisation_id == organisation_id,
-            Payee.reference == reference,
-            Payee.kind == Role.DRIVER.value,
-        )
-    )
-    if found is None:
-        raise NotFound("There is no such driver.")
-    return found
+    return get_payee(organisation_id, reference, Role.DRIVER)
 
 
 def typed_driver(organisation_id: int, typed: str) -> int:

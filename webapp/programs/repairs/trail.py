@@ -12,6 +12,7 @@ from webapp.database import db
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Organisation, Payee, Role
+from webapp.people.queries import get_payee_by_id
 from webapp.programs.repairs.drafts import PROGRAM
 from webapp.programs.repairs.rules import Week, week_of
 
@@ -47,16 +48,7 @@ def check_day(field: str, day: date, organisation_id: int, now: datetime) -> Non
 
 def get_driver(organisation_id: int, payee_id: int) -> Payee:
     """A driver of the organisation. Raises NotFound."""
-    found = db.session.scalar(
-        select(Payee).where(
-            Payee.organisation_id == organisation_id,
-            Payee.id == payee_id,
-            Payee.kind == Role.DRIVER.value,
-        )
-    )
-    if found is None:
-        raise NotFound("There is no such driver.")
-    return found
+    return get_payee_by_id(organisation_id, payee_id, Role.DRIVER)
 
 
 def lock_drivers(organisation_id: int, payee_ids: Iterable[int]) -> dict[int, Payee]:
