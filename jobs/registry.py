@@ -66,6 +66,8 @@ HANDLERS: dict[str, str] = {
     # documents
     "document.remittance": "jobs.statements.remittance",
     "document.render": "jobs.statements.render",
+    "receipt.documents": "jobs.receipts.freeze_receipts",
+    "receipt.document": "jobs.receipts.freeze_receipt",
 }
 
 

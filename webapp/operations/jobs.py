@@ -55,6 +55,8 @@ KINDS = {
     "email.send": "Send an e-mail",
     "document.remittance": "Ask for a statement",
     "document.render": "Draw a statement",
+    "receipt.documents": "Write down the weekly receipts of a run",
+    "receipt.document": "Write down a weekly receipt",
 }
 TASKS = {
     "payouts.recover": "Finds transfers that a stopped worker left behind",

@@ -30,7 +30,7 @@ from webapp.statements import pdf_accessible, sections
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "statements"
 STYLE_SHEET = "remittance.css"
-PAGES = ("remittance.html", "monthly.html")
+PAGES = ("remittance.html", "monthly.html", "receipt.html")
 # The words of a statement are English, its months too; grouping and symbols of amounts follow the locale.
 WORDS = "en"
 PANGO_MISSING = (

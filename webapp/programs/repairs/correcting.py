@@ -15,7 +15,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
 from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.people.numbers import next_number
-from webapp.programs.repairs import crediting, entries, queries, trail
+from webapp.programs.repairs import crediting, entries, queries, receipt_document, trail
 from webapp.programs.repairs.books import Charge, Receipt, ReceiptLine
 from webapp.programs.repairs.rules import week_of
 from webapp.programs.repairs.states import AdjustmentKind, Category
@@ -81,6 +81,7 @@ def reissue_receipt(
         entries.post(organisation_id, [entries.adjusted(made, payee)], actor, now)
     elif difference < 0:
         _charge(row, -difference, words, actor, now)
+    receipt_document.ask_for(row, now)
     return row
 
 

@@ -16,7 +16,15 @@ from webapp.database import db, insert_ignoring_conflict, lock_row, transaction
 from webapp.kernel.actor import SCHEDULER, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import PaydeskError
-from webapp.programs.repairs import instalments, metering, paying, receipts, trail, trips
+from webapp.programs.repairs import (
+    instalments,
+    metering,
+    paying,
+    receipt_document,
+    receipts,
+    trail,
+    trips,
+)
 from webapp.programs.repairs.books import Receipt, WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.models import Instalment
 from webapp.programs.repairs.rules import Week
@@ -189,6 +197,7 @@ def _end(run_id: int, week: Week, before: Week, actor: Actor, now: datetime) -> 
     run.finished_at = run.finished_at or now
     db.session.flush()
     if is_first or changes:
+        receipt_document.ask_for_run(run, now)
         trail.record("weekly_run", "finished", run, f"Week of {week.start.isoformat()}", actor, now, changes)
     return run
 
