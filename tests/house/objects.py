@@ -11,7 +11,12 @@ from sqlalchemy import select
 from tests.factories import FACTORY, actor_of, bankfiles, destination, installations, ledger, rentals, rents
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
-from tests.house import objects_clinic, objects_drivers, objects_reconciliation  # noqa: F401 - their example records
+from tests.house import (  # noqa: F401 - their example records
+    objects_clinic,
+    objects_drivers,
+    objects_reconciliation,
+    objects_repairs,
+)
 from tests.house.town import Arguments, House, example
 from webapp.bankfiles import setups as bank_file_setups
 from webapp.connections import service as connections

@@ -48,15 +48,17 @@ def may_be_charged(*, organisation_id: int, lease_id: int, vehicle_id: int, invo
     return why_not_charged(fleet.facts_of(lease, vehicle_id), invoice_date)
 
 
+def vehicle_on(lease: DriverLease, day: date) -> int:
+    """The id of the vehicle that was on a lease on a day; the last one where there was none."""
+    for each in lease.vehicles:
+        if each.from_on <= day and (each.until_on is None or day <= each.until_on):
+            return each.vehicle_id
+    return lease.vehicles[-1].vehicle_id
+
+
 def _vehicle_of(lease: DriverLease, draft: RepairDraft) -> int:
     """The vehicle repaired: the one given, or the one that was on the lease then. Raises Invalid."""
-    on_day = [
-        each.vehicle_id
-        for each in lease.vehicles
-        if each.from_on <= draft.invoice_date
-        and (each.until_on is None or draft.invoice_date <= each.until_on)
-    ]
-    vehicle_id = draft.vehicle_id or (on_day[0] if on_day else lease.vehicles[-1].vehicle_id)
+    vehicle_id = draft.vehicle_id or vehicle_on(lease, draft.invoice_date)
     if why := why_not_charged(fleet.facts_of(lease, vehicle_id), draft.invoice_date):
         raise Invalid("lease", why)
     return vehicle_id

@@ -10,6 +10,8 @@ AREA = Area(
     "Repairs",
     (
         ("index", "Overview"),
+        ("repairs", "Repairs"),
+        ("instalments", "Instalments"),
         ("leases", "Leases"),
         ("vehicles", "Vehicles"),
         ("settings", "Settings"),

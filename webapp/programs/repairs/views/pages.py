@@ -51,7 +51,10 @@ def sort_links(found: Listing, endpoint: str) -> dict[str, dict[str, Any]]:
 
 
 def list_context(found: Listing | None, tab: str, noun: str, many: str = "") -> dict[str, Any]:
-    """What a template of a list needs beside the filter; a filter that cannot be read (None) has no rows."""
+    """What a template of a list needs beside the filter; a filter that cannot be read (None) has no rows.
+
+    The list's totals are at the endpoint of its name and `_totals`.
+    """
     endpoint = f"{PREFIX}.{tab}"
     page: Page[Any] = NO_PAGE if found is None else page_of(found, noun, many)
     return {
@@ -59,6 +62,7 @@ def list_context(found: Listing | None, tab: str, noun: str, many: str = "") -> 
         "sort": sort_links(found, endpoint) if found is not None else {},
         "kept": addresses.kept_choices(),
         "sizes": addresses.size_links(endpoint, page),
+        "totals_href": addresses.address(f"{endpoint}_totals"),
     }
 
 
