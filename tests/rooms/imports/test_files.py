@@ -136,7 +136,7 @@ def test_the_cards_and_their_columns(desk: Desk) -> None:
 
 def test_the_limits_hold_for_the_command_too() -> None:
     with pytest.raises(Invalid, match="more than 100,000 rows"):
-        reading.reading.read(b"name\n" + b"x\n" * 100_001)
+        reading.read(b"name\n" + b"x\n" * 100_001)
 
 
 def test_blank_rows_between_others_are_named_and_those_below_are_not() -> None:
