@@ -34,7 +34,13 @@ _PAYMENTS = {
     "dis": TripPayment.DISPUTED,
     "unk": TripPayment.UNKNOWN,
 }
-_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
+_FORMS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+)
 _NEVER = datetime(1900, 1, 1, tzinfo=UTC)
 _TEXTS = {"medallion": 40, "vendor": 20, "rate_code": 10}
 _MOST_PASSENGERS = 100
