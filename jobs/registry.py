@@ -24,6 +24,7 @@ HANDLERS: dict[str, str] = {
     # bulk
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",
+    "repairs.week": "jobs.repairs.run_week",
     # mail
     "notice.payout.approved": "jobs.mail.payout_approved",
     "notice.payout.rejected": "jobs.mail.payout_rejected",

@@ -52,6 +52,7 @@ KINDS = {
     "rent.return": "Give a rent back",
     "run.step": "Work on a run",
     "import.step": "Work on an import",
+    "repairs.week": "Work on the weekly run of repairs",
     "email.send": "Send an e-mail",
     "document.remittance": "Ask for a statement",
     "document.render": "Draw a statement",

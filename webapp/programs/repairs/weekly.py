@@ -54,7 +54,7 @@ def run_week(*, organisation_id: int, day: date, actor: Actor, now: datetime) ->
     """
     week = Week(day)
     with transaction():
-        run_id = _begin(organisation_id, week, now)
+        run_id = begin(organisation_id, week, now)
     _by_batches(
         run_id,
         "charge",
@@ -88,7 +88,8 @@ def run_week(*, organisation_id: int, day: date, actor: Actor, now: datetime) ->
         return _end(run_id, week, before, actor, now)
 
 
-def _begin(organisation_id: int, week: Week, now: datetime) -> int:
+def begin(organisation_id: int, week: Week, now: datetime) -> int:
+    """The id of the week's run, which is opened where there is none."""
     values = {
         "organisation_id": organisation_id,
         "week_start": week.start,
