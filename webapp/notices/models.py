@@ -45,6 +45,10 @@ class Email(Base):
     body_text: Mapped[str] = mapped_column(Text)
     body_html: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(200))
+    # A stored file that goes with it: where it is kept, what it is called, and its hash.
+    attachment_key: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    attachment_name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    attachment_sha256: Mapped[str] = mapped_column(String(64), default="", server_default="")
     # kept: there is no mail server (demo); it is shown in the built-in outbox.
     state: Mapped[str] = mapped_column(String(10), default="queued")
     tries: Mapped[int] = mapped_column(default=0)
