@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.house import objects_api  # noqa: F401 - registers example records
+from tests.house import objects_api, objects_repairs_api  # noqa: F401 - register example records
 from tests.house import town as town_module
 from tests.house.matrix import Entry, entries
 from tests.house.town import Town

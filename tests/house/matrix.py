@@ -17,6 +17,7 @@ TOKEN_CLASSES = {
     "token": (*ROLES, "stranger", "neighbour"),
     "token_technician": ("admin", "accountant", "technician", "stranger", "neighbour"),
     "token_practitioner": ("admin", "accountant", "practitioner", "stranger", "neighbour"),
+    "token_driver": ("admin", "accountant", "driver", "stranger", "neighbour"),
     "token_or_404": (*ROLES, "stranger", "neighbour"),
     "token_withdrawer": ("admin", "practitioner", "stranger", "neighbour"),
     "token_staff": ("admin", "accountant", "stranger"),
@@ -59,6 +60,8 @@ class Entry:
     def api_kind(self) -> str:
         """Whose records an address of the API names, and of whom its neighbour is one."""
         ours = ("token_practitioner", "token_withdrawer", "token_or_404")
+        if self.who == "token_driver":
+            return "driver"
         return "practitioner" if self.who in ours else "technician"
 
     def expected_with_token(self, person: str) -> tuple[int, ...]:

@@ -24,12 +24,17 @@ _EXAMPLES: dict[str, dict[str, Any]] = {"reference": {"payouts": "PO-2026-000123
                            "rent_payments": "RP-2026-000001", "bank_files": "BF-2026-0001",
                            "customers": "CU-0001", "appointments": "AP-0001", "transactions": "TX-000001",
                            "wallets": "PY-0001", "withdrawals": "PO-2026-000123", "payout_runs": "BA-0001",
-                           "runs": "BA-0001"},
+                           "runs": "BA-0001", "repairs": "RPR-2026-001",
+                           "repair_actions": "RPR-2026-001", "instalments": "RPR-2026-001-01", "drivers": "PY-0001",
+                           "driver_adjustments": "AD-000017", "driver_loans": "LN-2026-001",
+                           "driver_leases": "LS-0001"},
              "number": {"statements": "RA-2026-000017", "invoices": "INV-001", "invoice_money": "INV-001",
-                        "invoice_payouts": "INV-001"},
+                        "invoice_payouts": "INV-001", "weekly_receipts": "DTR-2026-000017",
+                        "medallions": "5Y21"},
              "rule_id": {"commission_rules": 7}, "configuration_id": {"rates": 7},
              "finding_id": {"findings": 7}, "message_id": {"messages": 7},
-             "name": {"connections": "cashfree"}}  # fmt: skip
+             "replan_id": {"repair_actions": 7}, "plate": {"vehicles": "T612345C"},
+             "week": {"weekly_runs": "2026-11-22"}, "name": {"connections": "cashfree"}}  # fmt: skip
 #: Problems that any call may meet, and those of calls that act.
 _ALWAYS = (401, 403, 404, 422, 429, 500, 503)
 _ABOUT = """Paydesk's API does what its pages do, with the same rules and the same sentences.

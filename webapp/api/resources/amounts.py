@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from webapp.api.schemas.common import AmountIn
@@ -29,3 +30,12 @@ def minor_of(text: Any, currency: str, field: str) -> int:
             field, f"{currency} has {exponent(currency)} decimals, and amounts have an end.", "99.99"
         )
     return int(scaled)
+
+
+def bound(amount: Decimal | None, currency: str, *, is_upper: bool) -> int | None:
+    """A bound of a filter in minor units, rounded so that the filter keeps its meaning."""
+    if amount is None:
+        return None
+    scaled = min(amount.scaleb(exponent(currency)), Decimal(MAXIMUM_MINOR))
+    whole = int(scaled)
+    return whole if is_upper or scaled == whole else whole + 1

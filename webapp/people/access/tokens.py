@@ -50,6 +50,18 @@ class Scope(Label):
     CLINIC_WRITE = "clinic:write", "Add appointments and invoices, record payments, write off"
     CLINIC_REFUND = "clinic:refund", "Refund invoices"
     WITHDRAWALS_CREATE = "withdrawals:create", "Ask for withdrawals from wallets"
+    REPAIRS_READ = (
+        "repairs:read",
+        "Read repairs, instalments, leases of drivers, their ledgers and weekly receipts",
+    )
+    REPAIRS_WRITE = "repairs:write", "Add, change, confirm, hold, cancel and settle repairs"
+    REPAIRS_POST = "repairs:post", "Charge instalments"
+    DRIVERS_WRITE = (
+        "drivers:write",
+        "Charge and credit drivers, record what they earn and pay, lend, correct receipts",
+    )
+    FLEET_READ = "fleet:read", "Read vehicles and medallions"
+    FLEET_WRITE = "fleet:write", "Add vehicles and medallions, begin and end leases of drivers"
     COMMISSION_READ = "commission:read", "Read commission rules"
     COMMISSION_WRITE = "commission:write", "Change, accept and refuse commission rules"
     RECONCILIATION_READ = "reconciliation:read", "Read what comparisons with banks and providers found"
@@ -71,10 +83,12 @@ READING = frozenset(scope for scope in Scope if scope.endswith(":read"))
 # A payee reads what concerns themselves; every query narrows it to their own records.
 OWN = frozenset({Scope.PAYOUTS_READ, Scope.PAYEES_READ, Scope.STATEMENTS_READ})
 # What some kinds of payees can have besides: technicians their installations, practitioners their appointments,
-# invoices and wallet, and to ask for its money, which goes to their own account and is approved like any payout.
+# invoices and wallet, and to ask for its money, which goes to their own account and is approved like any payout;
+# drivers their repairs, ledger and weekly receipts.
 OF_KIND: dict[str, frozenset[Scope]] = {
     Role.TECHNICIAN.value: frozenset({Scope.INSTALLATIONS_READ}),
     Role.PRACTITIONER.value: frozenset({Scope.CLINIC_READ, Scope.WITHDRAWALS_CREATE}),
+    Role.DRIVER.value: frozenset({Scope.REPAIRS_READ}),
 }
 
 
