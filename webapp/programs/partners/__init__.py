@@ -1,0 +1,1 @@
+"""Partners: deals are attributed to those who brought them; commissions become payouts."""
