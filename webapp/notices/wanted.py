@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
 
-from webapp.database import db
+from webapp import queue
+from webapp.database import among, db
+from webapp.database import ask as plain
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.notices import recipients, service
@@ -17,7 +20,7 @@ from webapp.notices.service import Desk
 from webapp.outbox import service as outbox
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
-from webapp.people.models import Organisation, Payee
+from webapp.people.models import Organisation, Payee, PayoutMethod
 
 NOTICE = "notice.details.wanted"
 _WAITING = (PayoutState.PENDING_APPROVAL.value, PayoutState.APPROVED.value)
@@ -39,6 +42,24 @@ def ask(payee: Payee, now: datetime) -> bool:
         now=now,
         part=f":{_week(now)}",
     )
+
+
+def ask_many(payees: Sequence[Payee], now: datetime) -> None:
+    """The same for many at once, with the commit."""
+    ids = sorted({payee.id for payee in payees})
+    known = select(PayoutMethod.payee_id).where(
+        among(PayoutMethod.payee_id, ids), PayoutMethod.is_current.is_(True)
+    )
+    have = {row.payee_id for row in plain(known)}
+    for payee in {payee.id: payee for payee in payees if payee.id not in have}.values():
+        outbox.add_at_commit(
+            kind=NOTICE,
+            reference_id=payee.id,
+            dedupe_key=f"{NOTICE}:{payee.id}:{_week(now)}",
+            to_queue=queue.MAIL,
+            organisation_id=payee.organisation_id,
+            now=now,
+        )
 
 
 def details_wanted(payee_id: int, *, desk: Desk) -> Email | None:

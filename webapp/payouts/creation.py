@@ -18,7 +18,7 @@ from webapp.kernel.money import MAXIMUM_MINOR, Money
 from webapp.payouts import approval, policies, queries, records
 from webapp.payouts.drafts import LINE_KINDS, ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
 from webapp.payouts.models import ApprovalExclusion, Payout, PayoutLine, SourceClaim
-from webapp.payouts.policy import WALLET, approvals_needed, why_not_approve
+from webapp.payouts.policy import WALLET, Policy, approvals_needed, why_not_approve
 from webapp.payouts.records import Result
 from webapp.payouts.states import PayoutAction, PayoutState, next_state
 from webapp.people.models import Organisation, Payee
@@ -62,12 +62,10 @@ def create(
             return _same(existing, payee_id, currency, amount_of(list(lines)))
     payee = _payee(organisation_id, payee_id)
     policy, _ = policies.current_policy(organisation_id)
-    amount, gross = _check(list(lines), currency, period_start, period_end)
-    is_below = currency == policy.currency and amount.amount < policy.minimum_minor
-    if is_automatic and rail != WALLET and is_below:
-        least = Money(policy.minimum_minor, currency).format()
-        raise Invalid("amount", f"{payee.name} has less than the smallest payout, {least}, so far.")
-    _refuse_claimed(organisation_id, payee, lines, sources)
+    amount, gross = check_lines(list(lines), currency, period_start, period_end)
+    if is_automatic and rail != WALLET:
+        check_least(payee, amount, policy)
+    refuse_claimed(organisation_id, payee, lines, sources)
     organisation = db.session.get_one(Organisation, organisation_id)
     year = local_date(now, organisation.timezone).year
     payout = Payout(
@@ -133,12 +131,25 @@ def _payee(organisation_id: int, payee_id: int) -> Payee:
     )
     if payee is None:
         raise NotFound("There is no such payee.")
-    if not payee.is_active:
-        raise Invalid("payee", f"{payee.name} is switched off as a payee. Switch them on first.")
+    check_active(payee)
     return payee
 
 
-def _check(lines: list[LineDraft], currency: str, start: date, end: date) -> tuple[Money, int]:
+def check_active(payee: Payee) -> None:
+    """Refuse a payee who is switched off. Raises Invalid."""
+    if not payee.is_active:
+        raise Invalid("payee", f"{payee.name} is switched off as a payee. Switch them on first.")
+
+
+def check_least(payee: Payee, amount: Money, policy: Policy) -> None:
+    """Refuse less than the smallest payout that programs make by themselves. Raises Invalid."""
+    if amount.currency == policy.currency and amount.amount < policy.minimum_minor:
+        least = Money(policy.minimum_minor, policy.currency).format()
+        raise Invalid("amount", f"{payee.name} has less than the smallest payout, {least}, so far.")
+
+
+def check_lines(lines: list[LineDraft], currency: str, start: date, end: date) -> tuple[Money, int]:
+    """What the lines of a payout come to: (amount, gross minor units). Raises Invalid with the field."""
     if not lines:
         raise Invalid("lines", "A payout needs at least one line.")
     if end < start:
@@ -177,7 +188,7 @@ def _lines(drafts: Sequence[LineDraft]) -> list[PayoutLine]:
     ]
 
 
-def _refuse_claimed(
+def refuse_claimed(
     organisation_id: int, payee: Payee, lines: Sequence[LineDraft], sources: Sequence[SourceDraft]
 ) -> None:
     """A source record is in at most one live payout of a payee. Raises Conflict that names those at fault."""
@@ -281,7 +292,7 @@ def _edit_period(payout: Payout, start: date | None, end: date | None) -> dict[s
 
 
 def _edit_lines(payout: Payout, lines: list[LineDraft]) -> dict[str, object]:
-    amount, gross = _check(lines, payout.currency, payout.period_start, payout.period_end)
+    amount, gross = check_lines(lines, payout.currency, payout.period_start, payout.period_end)
     before = [_summary(line) for line in payout.lines]
     after = [_summary(line) for line in _lines(lines)]
     if before == after:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Protocol
 
 from sqlalchemy import select
 
@@ -14,17 +15,50 @@ from webapp.ledger import service as ledger
 from webapp.ledger.models import JournalEntry
 from webapp.ledger.service import AccountKey, EntryDraft, Leg
 from webapp.payouts.models import Payout, Transfer
+from webapp.people.models import Payee
 
 BANK, IN_TRANSIT = AccountKey("bank"), AccountKey("in_transit")
 
 
-def payable(payout: Payout) -> AccountKey:
+class Approved(Protocol):
+    """What the entry of an approval is made from: a payout, or what is known of one of many."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+
+    @property
+    def reference(self) -> str:
+        """What people call it."""
+
+    @property
+    def payee(self) -> Payee:
+        """Who is paid."""
+
+    @property
+    def payee_id(self) -> int:
+        """Their id."""
+
+    @property
+    def currency(self) -> str:
+        """Of the amount."""
+
+    @property
+    def amount_minor(self) -> int:
+        """What is paid."""
+
+    @property
+    def cost_account(self) -> str:
+        """What is debited."""
+
+
+def payable(payout: Approved) -> AccountKey:
     """The account of what is approved and not yet paid, per payee."""
     return AccountKey(f"payable:{payout.payee.reference}", payout.payee_id)
 
 
 def _draft(
-    payout: Payout, kind: str, key: str, debit: AccountKey, credit: AccountKey, on: date
+    payout: Approved, kind: str, key: str, debit: AccountKey, credit: AccountKey, on: date
 ) -> EntryDraft:
     return EntryDraft(
         kind=f"payout.{kind}",
@@ -54,11 +88,17 @@ def _post(
 
 def approved(payout: Payout, on: date, actor: Actor, now: datetime) -> None:
     """Debit what the program says, credit what is owed to the payee."""
-    key = f"payout:{payout.id}:approved"
-    _post(payout, "approved", key, _cost(payout), payable(payout), on, actor, now)
+    ledger.post_many(
+        organisation_id=payout.organisation_id, entries=[approval(payout, on)], actor=actor, now=now
+    )
 
 
-def _cost(payout: Payout) -> AccountKey:
+def approval(payout: Approved, on: date) -> EntryDraft:
+    """To post: what the program says is debited, and owed to the payee."""
+    return _draft(payout, "approved", f"payout:{payout.id}:approved", _cost(payout), payable(payout), on)
+
+
+def _cost(payout: Approved) -> AccountKey:
     """What is debited at approval; what is held for the payee is the payee's own account."""
     is_own = payout.cost_account == f"held:{payout.payee.reference}"
     return AccountKey(payout.cost_account, payout.payee_id if is_own else None)

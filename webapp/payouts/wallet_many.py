@@ -11,20 +11,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
-
 from webapp import queue
 from webapp.database import db
 from webapp.kernel.actor import POLICY, Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict
 from webapp.kernel.money import Money
 from webapp.ledger import service as ledger
 from webapp.outbox import service as outbox
-from webapp.payouts import policies, wallet
+from webapp.payouts import policies, rows, wallet
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
-from webapp.payouts.models import Approval, ApprovalExclusion, Payout, PayoutLine, SourceClaim
 from webapp.payouts.policy import WALLET, Policy, approvals_needed, fingerprint
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, Payee
@@ -81,7 +76,7 @@ def insert_paid(
         # Made, approved and paid: as many changes as one by one.
         "version": 3,
     }  # fmt: skip
-    rows = [
+    found = [
         {
             **common,
             "reference": reference,
@@ -95,8 +90,8 @@ def insert_paid(
         }
         for reference, draft in zip(references, drafts, strict=True)
     ]
-    ids = _insert_payouts(rows)
-    _insert_parts(organisation_id, ids, rows, drafts, version, actor, now)
+    ids = rows.insert_payouts(found)
+    _insert_parts(organisation_id, ids, found, drafts, version, actor, now)
     return [
         wallet.WalletPayout(
             id=ids[row["reference"]],
@@ -109,87 +104,37 @@ def insert_paid(
             amount_minor=row["amount_minor"],
             cost_account=cost_account,
         )
-        for row, draft in zip(rows, drafts, strict=True)
+        for row, draft in zip(found, drafts, strict=True)
     ]
-
-
-def _insert_payouts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Reference -> id."""
-    statement = insert(Payout).returning(Payout.reference, Payout.id)
-    return dict(db.session.connection().execute(statement, rows).all())
 
 
 def _insert_parts(
     organisation_id: int,
     ids: dict[str, int],
-    rows: Sequence[dict[str, Any]],
+    found: Sequence[dict[str, Any]],
     drafts: Sequence[WalletDraft],
     policy_version: int,
     actor: Actor,
     now: datetime,
 ) -> None:
-    lines, claims, exclusions, approvals = [], [], [], []
-    for row, draft in zip(rows, drafts, strict=True):
-        payout_id = ids[row["reference"]]
-        lines += [
-            {
-                "payout_id": payout_id,
-                "position": position,
-                "kind": line.kind,
-                "description": line.description[:300],
-                "occurred_on": line.occurred_on,
-                "quantity": line.quantity,
-                "unit": line.unit,
-                "rate": line.rate,
-                "formula": line.formula[:300],
-                "amount_minor": line.amount_minor,
-                "source_type": line.source_type,
-                "source_id": line.source_id,
-                "source_label": line.source_label[:120],
-                "details": dict(line.details),
-            }
-            for position, line in enumerate(draft.lines, start=1)
-        ]
-        claims += [
-            {
-                "organisation_id": organisation_id,
-                "payout_id": payout_id,
-                "payee_id": draft.payee.id,
-                "source_type": source.source_type,
-                "source_id": source.source_id,
-            }
-            for source in dict.fromkeys(draft.sources)
-        ]
-        exclusions += [
-            {"payout_id": payout_id, "user_id": user_id, "reason": reason[:200]}
-            for user_id, reason in dict.fromkeys((e.user_id, e.reason) for e in draft.exclusions)
-        ]
-        approvals.append(
-            {
-                "payout_id": payout_id,
-                "round": 1,
-                "approver_id": None,
-                "approver_label": POLICY.label,
-                "maker_id": actor.user_id,
-                "is_single_operator": False,
-                "decision": "approved",
-                "note": "",
-                "fingerprint": row["fingerprint"],
-                "policy_version": policy_version,
-                "at": now,
-            }
-        )
-    connection = db.session.connection()
-    connection.execute(insert(PayoutLine), lines)
-    try:
-        connection.execute(insert(SourceClaim), claims)
-    except IntegrityError as error:
-        raise Conflict(
-            "One of these records has just been paid by another payout. Nothing was made."
-        ) from error
-    if exclusions:
-        connection.execute(insert(ApprovalExclusion), exclusions)
-    connection.execute(insert(Approval), approvals)
+    parts = [
+        rows.Parts(ids[row["reference"]], draft.payee.id, draft.lines, draft.sources, draft.exclusions)
+        for row, draft in zip(found, drafts, strict=True)
+    ]
+    rows.insert_parts(organisation_id, parts)
+    approvals = [
+        {
+            "payout_id": ids[row["reference"]],
+            "approver_id": None,
+            "approver_label": POLICY.label,
+            "maker_id": actor.user_id,
+            "fingerprint": row["fingerprint"],
+            "policy_version": policy_version,
+            "at": now,
+        }
+        for row in found
+    ]
+    rows.insert_approvals(approvals)
 
 
 def _tell(payouts: Sequence[wallet.WalletPayout], now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -116,14 +117,14 @@ def test_a_driver_who_is_refused_does_not_stop_the_others(
     repairs.lease(ben)
     repairs.earn(ann, 10_00, FRIDAY)
     repairs.earn(ben, 10_00, FRIDAY)
-    real = receipts.paying.make_payout
+    real = receipts.paying.make_payouts
 
-    def refuse(row: Receipt, *rest: Any) -> Payout:
-        if row.payee_id == ben.id:
+    def refuse(rows: Sequence[Receipt], *rest: Any) -> None:
+        real(rows, *rest)
+        if any(row.payee_id == ben.id for row in rows):
             raise Conflict("Ben is being paid for this already.")
-        return real(row, *rest)
 
-    monkeypatch.setattr(receipts.paying, "make_payout", refuse)
+    monkeypatch.setattr(receipts.paying, "make_payouts", refuse)
     run = repairs.run(metrocab, sunday(1))
     assert (run.receipts, run.problems) == (1, 1)
     assert [(p.payee_id, p.step, p.message) for p in queries.problems_of(run.id)] == [
@@ -136,7 +137,7 @@ def test_a_driver_who_is_refused_does_not_stop_the_others(
     assert clean(metrocab)
 
 
-@pytest.mark.parametrize("broken", ["make_payout", "settled", "insert_many", "_remember"])
+@pytest.mark.parametrize("broken", ["make_payouts", "_link", "settled", "insert_many", "_remember"])
 def test_a_run_that_dies_goes_on_where_it_is(
     metrocab: Organisation, ann: Payee, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -148,7 +149,8 @@ def test_a_run_that_dies_goes_on_where_it_is(
     def die(*_: Any, **__: Any) -> Any:
         raise SystemExit(137)
 
-    where = {"make_payout": receipts.paying, "settled": receipts.entries}.get(broken, receipts)
+    places = {"make_payouts": receipts.paying, "_link": receipts.paying, "settled": receipts.entries}
+    where = places.get(broken, receipts)
     monkeypatch.setattr(where, broken, die)
     with pytest.raises(SystemExit):
         repairs.run(metrocab, sunday(1))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from webapp.database import among, db
 from webapp.kernel.actor import WORKER, Actor
 from webapp.notices import wanted
+from webapp.payouts import creation_many
 from webapp.payouts import service as payouts
+from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import Payout
 from webapp.programs.repairs import crediting, entries, trail
@@ -25,7 +26,7 @@ _KINDS = {"earning": "earning", "charge": "deduction", "adjustment": "adjustment
 
 
 def make_payouts(rows: Sequence[Receipt], actor: Actor, now: datetime) -> None:
-    """Make the payouts of receipts that pay something out. Raises what `payouts.create` raises."""
+    """Make the payouts of receipts that pay something out, all or none. Raises what `create_many` raises."""
     paid = [row for row in rows if row.paid_minor]
     if not paid:
         return
@@ -38,42 +39,40 @@ def make_payouts(rows: Sequence[Receipt], actor: Actor, now: datetime) -> None:
         .order_by(ReceiptLine.receipt_id, ReceiptLine.position)
     ):
         lines[line.receipt_id].append(line)
-    for row in paid:
-        make_payout(row, _lines(row, lines[row.id]), excluded[row.id], actor, now)
+    drafts = [_draft(row, _lines(row, lines[row.id]), excluded[row.id]) for row in paid]
+    made = creation_many.create_many(
+        organisation_id=paid[0].organisation_id, program=PROGRAM, drafts=drafts, actor=actor, now=now
+    )
+    _link(paid, made)
+    wanted.ask_many([row.payee for row in paid], now)
 
 
-def make_payout(
-    row: Receipt, lines: Sequence[LineDraft], excluded: set[int], actor: Actor, now: datetime
-) -> Payout:
-    """Pay out what one receipt says; its lines are those of the receipt. Raises what `payouts.create` raises."""
+def _draft(row: Receipt, lines: Sequence[LineDraft], excluded: set[int]) -> PayoutDraft:
+    """Pay out what one receipt says; its lines are those of the receipt."""
     week = Week(row.week_start)
-    payout = payouts.create(
-        organisation_id=row.organisation_id,
-        program=PROGRAM,
-        payee_id=row.payee_id,
+    return PayoutDraft(
+        payee=row.payee,
         currency=row.currency,
         lines=lines,
         sources=[SourceDraft(SOURCE, row.id)],
         period_start=week.start,
         period_end=week.end,
         cost_account=entries.held(row.payee).code,
+        idempotency_key=f"repairs:receipt:{row.id}",
         exclusions=[
             ExclusionDraft(user_id, "charged or credited this driver") for user_id in sorted(excluded)
         ],
         # What somebody gave by hand is looked at by another person.
         is_automatic=not excluded,
-        idempotency_key=f"repairs:receipt:{row.id}",
-        before_approval=partial(_link, row),
-        actor=actor,
-        now=now,
     )
-    wanted.ask(row.payee, now)
-    return payout
 
 
-def _link(row: Receipt, payout: Payout) -> None:
-    row.payout_id = payout.id
-    db.session.flush()
+def _link(rows: Sequence[Receipt], payout_ids: Sequence[int]) -> None:
+    """A receipt knows its payout from the beginning; it is never changed after."""
+    db.session.execute(
+        update(Receipt),
+        [{"id": row.id, "payout_id": payout_id} for row, payout_id in zip(rows, payout_ids, strict=True)],
+    )
 
 
 def _exclusions(receipt_ids: Sequence[int]) -> dict[int, set[int]]:
