@@ -37,5 +37,6 @@ def refuse_changes(label: str, differs: dict[str, tuple[object, object, str]], c
     """What a row says otherwise of a record that stays as it is, told at each cell: (stored, said, stored in words)."""
     for name, (stored, said, words) in differs.items():
         if stored != said:
-            reason = f"{label} is stored with {words or 'nothing'} here; a file does not change it."
+            kept = f"with {words}" if words else "without one"
+            reason = f"{label} is stored {kept}; a file does not change it."
             cells.add(Invalid(name, reason, words or None))
