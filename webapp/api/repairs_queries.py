@@ -16,7 +16,7 @@ from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee, Role
-from webapp.programs.repairs.books import Adjustment, Allocation, Charge, Earning, Receipt, WeeklyRun
+from webapp.programs.repairs.books import Adjustment, Allocation, Charge, Earning, Receipt
 from webapp.programs.repairs.models import (
     DriverLease,
     Instalment,
@@ -248,11 +248,6 @@ def payout_references(ids: Collection[int | None]) -> dict[int | None, str]:
     if not wanted:
         return {}
     return dict(db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(wanted))).all())
-
-
-def weekly_runs(organisation_id: int) -> Select[Any]:
-    """The weekly runs of an organisation."""
-    return select(WeeklyRun).where(WeeklyRun.organisation_id == organisation_id)
 
 
 def vehicles(organisation_id: int, text: str) -> Select[Any]:

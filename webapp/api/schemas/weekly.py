@@ -23,12 +23,11 @@ from webapp.api.schemas.drivers import CategoryWord
 from webapp.api.schemas.repairs import driver_filter, lease_filter
 
 ReceiptLineWord = Literal["earning", "charge", "adjustment", "carried"]
-StepWord = Literal["charge", "receipt"]
+StepWord = Literal["charge", "trips", "receipt"]
 NetWord = Literal["positive", "negative", "zero"]
 ReceiptSortWord = Literal[
     "week", "-week", "net", "-net", "paid", "-paid", "driver", "-driver", "created", "-created"
 ]  # fmt: skip
-RunStateWord = Literal["queued", "running", "finished"]
 
 
 class ReceiptOut(Out):
@@ -135,46 +134,66 @@ class ReceiptReissue(In):
     reason: Reason = Field(examples=["A toll was another driver's."])
 
 
-class WeeklyProblemOut(Out):
-    """What could not be done for a driver; tried again when the run is repeated."""
-
-    driver: PayeeRef
-    step: StepWord = Field(examples=["receipt"])
-    message: str = Field(examples=["The payee has no payout method."])
-    happened_at: Instant = Field(examples=["2026-11-22T10:00:00.000Z"])
-
-
 class WeeklyRunOut(Out):
     """The work of the week that begins: its instalments are charged, the week before gets its receipts."""
 
     week_start: date = Field(examples=["2026-11-22"])
     receipts_of: date = Field(description="First day of the week of the receipts.", examples=["2026-11-15"])
-    state: RunStateWord = Field(examples=["finished"])
     posted: int = Field(description="Instalments charged.", examples=[48])
     receipts: int = Field(examples=[30])
     payouts: int = Field(examples=[24])
-    problems: int = Field(examples=[0])
-    started_at: Instant | None = Field(examples=["2026-11-22T10:00:00.000Z"])
-    finished_at: Instant | None = Field(examples=["2026-11-22T10:00:07.000Z"])
+    problems: int = Field(
+        description="What could not be done; tried again when it is run again.", examples=[0]
+    )
+    started_at: Instant = Field(examples=["2026-11-22T10:00:00.000Z"])
+    finished_at: Instant | None = Field(
+        description="When all of it was done first.", examples=["2026-11-22T10:00:07.000Z"]
+    )
 
 
 class WeeklyRunDetail(WeeklyRunOut):
-    """A run with what it could not do."""
+    """How far a run is, counted from the records at this moment."""
 
-    problem_list: list[WeeklyProblemOut]
+    is_working: bool = Field(description="A worker has it, or is about to.", examples=[False])
+    is_finished: bool = Field(examples=[True])
+    expected: int = Field(description="Receipts that there will be.", examples=[30])
+
+
+class WeeklyRunAsked(WeeklyRunDetail):
+    """A run that is handed to a worker."""
+
+    is_repeat: bool = Field(
+        description="A worker has it already; nothing was asked for now.", examples=[False]
+    )
 
 
 class WeeklyRunPage(Out):
-    """One page of runs, the newest week first."""
+    """One page of runs, the newest first."""
 
     items: list[WeeklyRunOut]
+    next_cursor: str | None = Field(examples=[None])
+
+
+class WeeklyProblemOut(Out):
+    """What could not be done for a driver; tried again when the run is repeated."""
+
+    driver: PayeeRef
+    step: StepWord = Field(examples=["receipt"])
+    message: str = Field(examples=["The payout is below the minimum."])
+    happened_at: Instant = Field(examples=["2026-11-22T10:00:00.000Z"])
+
+
+class WeeklyProblemPage(Out):
+    """One page of problems, the oldest first."""
+
+    items: list[WeeklyProblemOut]
     next_cursor: str | None = Field(examples=[None])
 
 
 class WeeklyRunStart(In):
     """Which week's work is to be done."""
 
-    week_start: Day = Field(
-        description="Its first day, not in the future. What is done already is not done again.",
+    week: Day = Field(
+        description="Its first day; it has begun. What is done already is not done again.",
         examples=["2026-11-22"],
     )

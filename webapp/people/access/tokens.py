@@ -55,7 +55,7 @@ class Scope(Label):
         "Read repairs, instalments, leases of drivers, their ledgers and weekly receipts",
     )
     REPAIRS_WRITE = "repairs:write", "Add, change, confirm, hold, cancel and settle repairs"
-    REPAIRS_POST = "repairs:post", "Charge instalments"
+    REPAIRS_POST = "repairs:post", "Charge instalments, ask for weekly runs"
     DRIVERS_WRITE = (
         "drivers:write",
         "Charge and credit drivers, record what they earn and pay, lend, correct receipts",
