@@ -18,6 +18,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ColumnElement,
     DateTime,
     Executable,
@@ -38,6 +39,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from webapp.kernel.errors import NotFound
+from webapp.kernel.labels import Label
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -52,6 +54,16 @@ class Base(DeclarativeBase):
     """Base of all tables."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+def one_of(column: str, label: type[Label]) -> str:
+    """The condition that a column holds one of the words of a label."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in label)})"
+
+
+def known(column: str, label: type[Label]) -> CheckConstraint:
+    """That a column holds one of the words of a label."""
+    return CheckConstraint(one_of(column, label), name=f"{column}_is_known")
 
 
 Row = TypeVar("Row", bound=Base)

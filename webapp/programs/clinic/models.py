@@ -20,14 +20,11 @@ from webapp.database import (
     ScaledDecimal,
     ShortText,
     UtcDateTime,
+    known,
 )
 from webapp.kernel.labels import Label
 from webapp.people.models import Payee
 from webapp.programs.clinic.states import About, InvoiceState, Method, TransactionKind, TransactionState
-
-
-def _in(column: str, label: type[Label]) -> str:
-    return f"{column} IN ({', '.join(repr(str(v)) for v in label)})"
 
 
 class BaseMode(Label):
@@ -88,12 +85,12 @@ class ClinicSettings(Base):
 
     __tablename__ = "clinic_settings"
     __table_args__ = (
-        CheckConstraint(_in("base_mode", BaseMode), name="base_mode_is_known"),
-        CheckConstraint(_in("split_mode", SplitMode), name="split_mode_is_known"),
-        CheckConstraint(_in("part_mode", PartMode), name="part_mode_is_known"),
-        CheckConstraint(_in("fee_bearer", FeeBearer), name="fee_bearer_is_known"),
-        CheckConstraint(_in("payouts_every", Every), name="payouts_every_is_known"),
-        CheckConstraint(_in("withdrawals_every", Every), name="withdrawals_every_is_known"),
+        known("base_mode", BaseMode),
+        known("split_mode", SplitMode),
+        known("part_mode", PartMode),
+        known("fee_bearer", FeeBearer),
+        known("payouts_every", Every),
+        known("withdrawals_every", Every),
         CheckConstraint("withdrawal_minimum_minor >= 0", name="withdrawal_minimum_not_negative"),
         CheckConstraint("due_days BETWEEN 0 AND 365", name="due_days_in_range"),
     )
@@ -211,8 +208,8 @@ class Invoice(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "number"),
         UniqueConstraint("organisation_id", "external_ref"),
-        CheckConstraint(_in("state", InvoiceState), name="state_is_known"),
-        CheckConstraint(_in("about", About), name="about_is_known"),
+        known("state", InvoiceState),
+        known("about", About),
         CheckConstraint(
             "(about = 'appointment') = (appointment_id IS NOT NULL)", name="about_its_appointment"
         ),
@@ -342,7 +339,7 @@ class CommissionRuleVersion(Base):
     __tablename__ = "clinic_commission_rule_versions"
     __table_args__ = (
         UniqueConstraint("rule_id", "version"),
-        CheckConstraint(_in("state", RuleState), name="state_is_known"),
+        known("state", RuleState),
         CheckConstraint("percent BETWEEN 0 AND 100000000", name="percent_in_range"),
         CheckConstraint("flat_minor >= 0", name="flat_not_negative"),
         CheckConstraint("floor_minor IS NULL OR floor_minor >= 0", name="floor_not_negative"),
@@ -403,9 +400,9 @@ class ClinicTransaction(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "reference"),
         UniqueConstraint("organisation_id", "idempotency_key"),
-        CheckConstraint(_in("kind", TransactionKind), name="kind_is_known"),
-        CheckConstraint(_in("method", Method), name="method_is_known"),
-        CheckConstraint(_in("state", TransactionState), name="state_is_known"),
+        known("kind", TransactionKind),
+        known("method", Method),
+        known("state", TransactionState),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("fee_minor >= 0", name="fee_not_negative"),
         CheckConstraint(

@@ -29,6 +29,8 @@ from webapp.database import (
     ScaledDecimal,
     ShortText,
     UtcDateTime,
+    known,
+    one_of,
 )
 from webapp.kernel.labels import Label
 from webapp.people.models import Payee
@@ -106,10 +108,6 @@ class DecisionState(Label):
 
 
 REMINDER_DAYS = "-2 3 10"
-
-
-def _in(column: str, label: type[Label]) -> str:
-    return f"{column} IN ({', '.join(repr(str(v)) for v in label)})"
 
 
 class RentalSettings(Base):
@@ -344,7 +342,7 @@ class Lease(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "reference"),
         UniqueConstraint("organisation_id", "external_ref"),
-        CheckConstraint(_in("state", LeaseState), name="state_is_known"),
+        known("state", LeaseState),
         CheckConstraint("rent_minor > 0", name="rent_positive"),
         CheckConstraint("deposit_minor >= 0", name="deposit_not_negative"),
         CheckConstraint("due_day BETWEEN 1 AND 28", name="due_day_in_every_month"),
@@ -425,7 +423,7 @@ class RentCharge(Base):
     __table_args__ = (
         UniqueConstraint("lease_id", "period_start"),
         UniqueConstraint("organisation_id", "reference"),
-        CheckConstraint(_in("state", ChargeState), name="state_is_known"),
+        known("state", ChargeState),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("paid_minor >= 0", name="paid_not_negative"),
         Index("ix_rent_charges_organisation_state", "organisation_id", "state", "due_on", "id"),
@@ -472,8 +470,8 @@ class RentPayment(Base):
     __tablename__ = "rent_payments"
     __table_args__ = (
         UniqueConstraint("organisation_id", "reference"),
-        CheckConstraint(_in("state", PaymentState), name="state_is_known"),
-        CheckConstraint(_in("source", PaymentSource), name="source_is_known"),
+        known("state", PaymentState),
+        known("source", PaymentSource),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("gateway_charge_minor >= 0", name="gateway_charge_not_negative"),
         CheckConstraint("credit_minor >= 0", name="credit_not_negative"),
@@ -651,12 +649,12 @@ class RentReturn(Base):
 
     __tablename__ = "rent_returns"
     __table_args__ = (
-        CheckConstraint(_in("kind", ReturnKind), name="kind_is_known"),
+        known("kind", ReturnKind),
         CheckConstraint("state IN ('pending', 'completed', 'failed')", name="state_is_known"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("excess_minor BETWEEN 0 AND amount_minor", name="excess_at_most_the_amount"),
         CheckConstraint(
-            f"(excess_minor = 0 AND excess_to = '') OR (excess_minor > 0 AND {_in('excess_to', ExcessTo)})",
+            f"(excess_minor = 0 AND excess_to = '') OR (excess_minor > 0 AND {one_of('excess_to', ExcessTo)})",
             name="excess_has_a_bearer",
         ),
         UniqueConstraint("organisation_id", "return_ref"),
@@ -700,8 +698,8 @@ class RentDecision(Base):
 
     __tablename__ = "rent_decisions"
     __table_args__ = (
-        CheckConstraint(_in("choice", Choice), name="choice_is_known"),
-        CheckConstraint(_in("state", DecisionState), name="state_is_known"),
+        known("choice", Choice),
+        known("state", DecisionState),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(
             "state <> 'confirmed' OR is_single_operator"

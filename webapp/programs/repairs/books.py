@@ -17,9 +17,10 @@ from webapp.database import (
     PrimaryKey,
     ShortText,
     UtcDateTime,
+    known,
 )
 from webapp.people.models import Payee
-from webapp.programs.repairs.models import DriverLease, known
+from webapp.programs.repairs.models import DriverLease
 from webapp.programs.repairs.states import AdjustmentKind, Category, DisputeState
 
 

@@ -19,16 +19,10 @@ from webapp.database import (
     ScaledDecimal,
     ShortText,
     UtcDateTime,
+    known,
 )
-from webapp.kernel.labels import Label
 from webapp.people.models import Payee
 from webapp.programs.repairs.states import InstalmentState, RepairState, ReplanState, Shift, Workshop
-
-
-def known(column: str, label: type[Label]) -> CheckConstraint:
-    """That a column holds one of the words of a label."""
-    words = ", ".join(repr(str(v)) for v in label)
-    return CheckConstraint(f"{column} IN ({words})", name=f"{column}_is_known")
 
 
 class RepairsSettings(Base):

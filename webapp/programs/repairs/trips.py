@@ -36,10 +36,10 @@ from webapp.database import (
     ScaledDecimal,
     UtcDateTime,
     db,
+    known,
 )
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
-from webapp.programs.repairs.models import known
 from webapp.programs.repairs.rules import Week
 
 
