@@ -62,6 +62,9 @@ HANDLERS: dict[str, str] = {
     "notice.import_result": "jobs.mail.import_result",
     "notice.digest": "jobs.mail.digest",
     "notice.statement": "jobs.mail.statement",
+    "notice.receipt": "jobs.receipts.mail_receipt",
+    "notice.dispute.opened": "jobs.receipts.mail_dispute_opened",
+    "notice.dispute.decided": "jobs.receipts.mail_dispute_decided",
     "email.send": "jobs.mail.send_email",
     "account.reset_asked": "jobs.accounts.reset_asked",
     # documents

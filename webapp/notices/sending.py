@@ -6,23 +6,28 @@ Both then carry the same Message-ID. A job that merely repeats finds the mail se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 import structlog
 from sqlalchemy import select
 
 from webapp.config import Settings
 from webapp.database import db, transaction
+from webapp.kernel.errors import PaydeskError
 from webapp.notices import marks, service
 from webapp.notices.models import Email
 from webapp.outbox.service import Later
 from webapp.people.models import Organisation
-from webapp.providers import smtp
+from webapp.providers import smtp, storage
 
 ASK_AGAIN = timedelta(minutes=1)
 WITHOUT_SERVER = timedelta(minutes=10)
 GIVE_UP_AFTER = timedelta(days=3)
 log = structlog.get_logger()
+CHANGED = "The stored file that goes with this mail is not the one that was made. Ask an admin to look at the storage."
+NO_FILE = "The file that goes with this mail cannot be read right now. It is tried again."
 NO_SERVER = (
     "SMTP_URL is missing: no mail leaves this installation. Set it to your mail server "
     "(smtp://user:password@host:587) and start Paydesk again; waiting mails then go out."
@@ -48,8 +53,19 @@ def send(email_id: int, *, settings: Settings, now: datetime) -> Later | None:
             return None
         mail = mail_of(email, settings)
         tries = email.tries
+        kept, kept_hash = email.attachment_key, email.attachment_sha256
     if not settings.smtp_url:
         return _without_server(email_id, settings, now)
+    if kept:
+        try:
+            mail = replace(mail, attachment=_file(kept, kept_hash))
+        except _Changed:
+            _record(email_id, "failed", CHANGED, now)
+            return None
+        except (OSError, PaydeskError) as error:
+            log.warning("email.no_file", email=email_id, error=type(error).__name__)
+            _record(email_id, "queued", NO_FILE, now)
+            return Later(now + WITHOUT_SERVER, NO_FILE)
     try:
         smtp.send(settings.smtp_url, mail)
     except smtp.Refused as error:
@@ -64,6 +80,18 @@ def send(email_id: int, *, settings: Settings, now: datetime) -> Later | None:
         return Later(now + timedelta(minutes=min(60, 2 ** min(tries - 1, 6))), str(error))
     _record(email_id, "sent", "", now)
     return None
+
+
+class _Changed(Exception):
+    """A stored file is not the one that was made."""
+
+
+def _file(key: str, digest: str) -> bytes:
+    """The stored file of a mail; no transaction is open, because the storage may be another host."""
+    content: bytes = storage.read(key)
+    if sha256(content).hexdigest() != digest:
+        raise _Changed
+    return content
 
 
 def mail_of(email: Email, settings: Settings) -> smtp.Mail:
@@ -85,6 +113,7 @@ def mail_of(email: Email, settings: Settings) -> smtp.Mail:
         thread_id=_thread(email),
         at=email.created_at,
         unsubscribe_url=marks.unsubscribe_url(email, settings),
+        attachment_name=email.attachment_name,
     )
 
 

@@ -50,6 +50,15 @@ class Recipient:
     payee_id: int | None = None
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """A stored file that goes with a mail: where it is kept, what it is called, its hash."""
+
+    storage_key: str
+    name: str
+    sha256: str
+
+
 def write(
     *,
     notice: str,
@@ -59,8 +68,12 @@ def write(
     desk: Desk,
     organisation_id: int | None,
     link_id: int | None = None,
+    attachment: Attachment | None = None,
 ) -> Email:
-    """Word a letter, log it and queue it; with a `key` that is there already, the mail of then is answered."""
+    """Word a letter, log it and queue it, with a stored PDF where one is given.
+
+    With a `key` that is there already, the mail of then is answered.
+    """
     key = f"{key}:{sha256(to.address.lower().encode()).hexdigest()[:16]}"
     known = db.session.scalar(select(Email).where(Email.dedupe_key == key))
     if known is not None:
@@ -75,6 +88,9 @@ def write(
         user_id=to.user_id,
         payee_id=to.payee_id,
         link_id=link_id,
+        attachment_key=attachment.storage_key if attachment else "",
+        attachment_name=attachment.name if attachment else "",
+        attachment_sha256=attachment.sha256 if attachment else "",
         subject=words.subject,
         body_text=words.text,
         body_html=words.html,
@@ -314,6 +330,9 @@ def _copy(email: Email, now: datetime) -> Email:
         payout_id=email.payout_id,
         user_id=email.user_id,
         link_id=email.link_id,
+        attachment_key=email.attachment_key,
+        attachment_name=email.attachment_name,
+        attachment_sha256=email.attachment_sha256,
         subject=email.subject,
         body_text=email.body_text,
         body_html=email.body_html,

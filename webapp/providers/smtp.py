@@ -59,6 +59,9 @@ class Mail:
     at: datetime
     # One click on this address ends optional mail (RFC 8058); empty for mail that is always sent.
     unsubscribe_url: str = ""
+    # A PDF that goes with it.
+    attachment_name: str = ""
+    attachment: bytes = b""
 
 
 def server_of(url: str) -> Server:
@@ -101,6 +104,13 @@ def compose(mail: Mail) -> EmailMessage:
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(mail.text, cte="quoted-printable")
         message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+        if mail.attachment:
+            message.add_attachment(
+                mail.attachment,
+                maintype="application",
+                subtype="pdf",
+                filename=_one_line(mail.attachment_name),
+            )
     except (ValueError, IndexError, HeaderParseError, MessageError) as error:
         raise Refused(f"The address {mail.to_address} cannot be written into a mail ({error}).") from error
     return message

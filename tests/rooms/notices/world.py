@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.factories import payouts as factory
-from tests.factories import people, rentals, rents
-from tests.factories.people import stored
+from tests.factories import people, rentals, rents, repairs
+from tests.factories.people import FACTORY, stored
 from webapp import queue
 from webapp.database import db
 from webapp.imports.models import ImportFile
@@ -31,6 +31,8 @@ from webapp.people.changes.models import CoolOffRelease, MethodChange
 from webapp.people.models import Organisation, Payee, PayoutMethod, User, UserSession
 from webapp.programs.rentals import returns
 from webapp.programs.rentals.models import OwnerDebt, Property, RentCharge, RentReminder, ShareChange
+from webapp.programs.repairs import disputing, receipt_document, receipts
+from webapp.programs.repairs.rules import Week
 from webapp.runs.models import Run
 from webapp.statements.models import Document
 
@@ -64,6 +66,7 @@ def build(now: datetime, text: str = "") -> World:
         _accounts(world)
         _details(world)
         _work(world)
+        _driver(world)
         if text:
             organisation.name = text[:120]
             for user in (ana, ben, maya):
@@ -224,6 +227,44 @@ def _rents_that_change(world: World, place: Property, owner: Payee, asked: RentC
     world.ids |= {"rent_refunded": back.id, "owner_rent_went_back": debt.id}
 
 
+def _driver(world: World) -> None:
+    """A driver's weekly receipt that is drawn, and two disputes: one that waits, one that is decided."""
+    here = world.organisation
+    driver = people.payee(
+        here, "driver", user=people.user("dora@example.com"), name="Dora Ek", email="dora@example.com"
+    )
+    repairs.lease(driver, 500_00)
+    repairs.earn(driver, 800_00, date(2025, 10, 1))
+    charges = [repairs.charge(driver, "tolls", 12_00, date(2025, 10, 1)) for _ in range(2)]
+    row = receipts.make_receipts(
+        organisation_id=here.id,
+        payee_ids=[driver.id],
+        week=Week(date(2025, 9, 29)),
+        actor=FACTORY,
+        now=world.now,
+    )[0]
+    (document,) = receipt_document.freeze(
+        organisation_id=here.id, receipt_ids=[row.id], actor=FACTORY, now=world.now
+    )
+    document.state, document.storage_key, document.sha256 = "ready", "documents/receipt.pdf", "0" * 64
+    disputes = [
+        disputing.dispute_charge(
+            organisation_id=here.id, payee_id=driver.id, charge_id=charge.id,
+            reason=_or(world, "I did not use this bridge.", 1000), actor=people.actor_of(world.maya), now=world.now,
+        )
+        for charge in charges
+    ]  # fmt: skip
+    disputing.decide_dispute(
+        organisation_id=here.id, reference=disputes[1].reference, accepts=True,
+        answer=_or(world, "It was another vehicle.", 1000), actor=people.actor_of(world.ana), now=world.now,
+    )  # fmt: skip
+    world.ids |= {
+        "receipt": document.id, "dispute_opened": disputes[0].id, "dispute_decided": disputes[1].id
+    }  # fmt: skip
+    if world.text:
+        driver.name = world.text[:200]
+
+
 def _import(world: World) -> ImportFile:
     return ImportFile(
         reference="IM-0007", organisation_id=world.organisation.id, kind="payees",
@@ -269,6 +310,7 @@ def kind_of(name: str) -> str:
         "payments",
         "transfers",
         "lift",
+        "dispute",
     ):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"

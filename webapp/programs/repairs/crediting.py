@@ -261,6 +261,7 @@ def _lease_first(
             Charge.organisation_id == organisation_id,
             Charge.payee_id == payee_id,
             Charge.category == Category.LEASE.value,
+            Charge.is_disputed.is_(False),
             Charge.paid_minor + Charge.credited_minor < Charge.amount_minor,
         )
         .order_by(Charge.charged_on, Charge.id)

@@ -258,7 +258,7 @@ def _work_out(
         by_id = {charge.id: charge for charge in counted}
         covered = allocate(
             pool,
-            [Debt(c.id, c.category, c.charged_on, c.open_minor) for c in counted if c.open_minor],
+            [Debt(c.id, c.category, c.charged_on, c.open_minor) for c in counted if c.open_minor and not c.is_disputed],
             order=conf.category_order,
             weekly_caps={name: int(cap) for name, cap in conf.weekly_caps.items()},
             protected_minor=conf.protected_minor,
