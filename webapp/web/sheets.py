@@ -137,19 +137,17 @@ def write(
     # Of a file that is written once and read once, speed is worth more than the last tenth of its size.
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as archive:
         rows = _rows(written, batches)
-        is_more = True
-        while is_more:
-            names.append("Rows" if not names else f"Rows {len(names) + 1}")
+        part = next(rows, None)
+        while part is not None or not names:
+            names.append(f"Rows {len(names) + 1}" if names else "Rows")
             with archive.open(_info(len(names)), "w") as sheet:
                 sheet.write(_sheet_head(headers))
-                count, is_more = 1, False
-                for row_texts in rows:
-                    sheet.write("".join(row_texts).encode())
+                count = 1
+                while part is not None and count + len(part) <= most_rows:
+                    sheet.write("".join(part).encode())
                     yield pipe.take()
-                    count += len(row_texts)
-                    if count + _PART > most_rows:
-                        is_more = True
-                        break
+                    count += len(part)
+                    part = next(rows, None)
                 sheet.write(b"</sheetData></worksheet>")
         names.append("Totals")
         with archive.open(_info(len(names)), "w") as sheet:
@@ -159,7 +157,7 @@ def write(
     yield pipe.take()
 
 
-#: Rows of one piece; a sheet ends where another piece might not fit.
+#: Rows of one piece; a sheet ends where the next piece does not fit.
 _PART = 500
 # A fixed time: the same rows give the same bytes.
 _AT = (1980, 1, 1, 0, 0, 0)

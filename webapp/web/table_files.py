@@ -52,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sum:
-    """Count and sums of the rows of one currency; sums by the key of their column, as plain decimals."""
+    """Count and sums of the rows of one currency; sums by their key, as plain decimals."""
 
     currency: str
     count: int
@@ -61,13 +61,17 @@ class Sum:
 
 @dataclass(frozen=True)
 class Table:
-    """What a file is made of. `sums` is asked when the last batch has been read; `facts` say what was chosen."""
+    """What a file is made of. `facts` say what was chosen, `summed` has key and label of each sum.
+
+    `sums` is asked when the last batch has been read.
+    """
 
     title: str
     facts: Sequence[tuple[str, str]]
     columns: Sequence[Column]
     batches: Callable[[], Iterator[Sequence[Cells]]]
     sums: Callable[[], Sequence[Sum]]
+    summed: Sequence[tuple[str, str]] = ()
     is_letter: bool = False
 
 
@@ -127,12 +131,13 @@ def _xlsx(table: Table) -> Iterator[bytes]:
 
 
 def _totals(table: Table) -> sheets.Totals:
-    sums = table.sums()
-    summed = [column for column in table.columns if any(column.key in each.sums for each in sums)]
     return sheets.Totals(
-        ["Currency", "Rows", *(column.header for column in summed)],
-        ["text", "number", *(["amount"] * len(summed))],
-        [[each.currency, str(each.count), *(each.sums[column.key] for column in summed)] for each in sums],
+        ["Currency", "Rows", *(label for _, label in table.summed)],
+        ["text", "number", *(["amount"] * len(table.summed))],
+        [
+            [each.currency, str(each.count), *(each.sums[key] for key, _ in table.summed)]
+            for each in table.sums()
+        ],
     )
 
 
@@ -151,7 +156,7 @@ def _pdf(table: Table) -> Iterator[bytes]:
 
 
 def _said(table: Table, each: Sum) -> str:
-    sums = [f"{column.header} {each.sums[column.key]}" for column in table.columns if column.key in each.sums]
+    sums = [f"{label} {each.sums[key]}" for key, label in table.summed]
     rows = f"{each.count:,} {'row' if each.count == 1 else 'rows'}"
     return f"Total {each.currency}: {rows}; " + ", ".join(sums)
 
