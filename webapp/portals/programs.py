@@ -7,6 +7,9 @@ from datetime import date, datetime
 
 from sqlalchemy import exists
 
+from webapp.database import db
+from webapp.kernel.clock import local_date
+from webapp.people.models import Organisation
 from webapp.portals import figures, set_up
 from webapp.portals.base import register_records
 from webapp.portals.set_up import FIRST_PAYOUT, METHODS, PAYEES, WORK, Step
@@ -18,6 +21,7 @@ from webapp.programs.rentals import drafts
 from webapp.programs.rentals import figures as rentals
 from webapp.programs.rentals.models import Lease, Property, RentPayment
 from webapp.programs.repairs import drafts as repairs
+from webapp.programs.repairs import figures as repairs_figures
 from webapp.programs.repairs.models import Repair, Vehicle
 
 INSTALLATIONS = (
@@ -51,10 +55,10 @@ RENTALS = (
 )  # fmt: skip
 REPAIRS = (
     Step(METHODS + 5, "Enter the vehicles and leases", "Which driver has which vehicle, for how much a week.",
-         "admin.repairs.index",
+         "admin.repairs.vehicles",
          lambda organisation_id: exists().where(Vehicle.organisation_id == organisation_id)),
     Step(WORK, "Enter the first repair", "See its weekly instalments before it is saved.",
-         "admin.repairs.index",
+         "admin.repairs.create_repair",
          lambda organisation_id: exists().where(Repair.organisation_id == organisation_id)),
     Step(FIRST_PAYOUT, "Run the first week", "Each driver gets a receipt; what is left of the week is paid out.",
          "admin.repairs.index", set_up.has_payout),
@@ -67,12 +71,22 @@ def _rents(organisation_id: int, currency: str, timezone: str, now: datetime) ->
     return {day.day: day.expected for day in found.days}
 
 
+def _drivers(organisation_id: int, currency: str, timezone: str, now: datetime) -> Mapping[date, int]:
+    """What drivers get by the next weekly run, as their balances are now."""
+    week_start = db.session.get_one(Organisation, organisation_id).week_start
+    day, minor = repairs_figures.next_payouts(
+        organisation_id, currency, local_date(now, timezone), week_start
+    )
+    return {day: minor}
+
+
 def register() -> None:
     """Have the programs' parts shown in the admins' portal."""
     set_up.register_steps(creation.PROGRAM, INSTALLATIONS)
     set_up.register_steps(drafts.PROGRAM, RENTALS)
     set_up.register_steps(clinic.PROGRAM, CLINIC)
     set_up.register_steps(repairs.PROGRAM, REPAIRS)
+    figures.register_expected(repairs.PROGRAM, "Drivers' balances at the weekly run", _drivers)
     figures.register_expected(drafts.PROGRAM, "Owners' part of rents that fall due", _rents)
     register_records(
         creation.PROGRAM,

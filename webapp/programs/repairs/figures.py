@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median_low
 
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.database import among, db
+from webapp.ledger.models import Account
+from webapp.people.models import Payee, Role
 from webapp.programs.repairs.books import Receipt, WeeklyRun
-from webapp.programs.repairs.models import Instalment, Repair, Replan
+from webapp.programs.repairs.models import DriverLease, Instalment, Repair, Replan
+from webapp.programs.repairs.rules import current_week
 from webapp.programs.repairs.states import InstalmentState, RepairState, ReplanState
 
 #: Receipts that say what a driver's usual week is.
@@ -122,7 +125,7 @@ def run_off(organisation_id: int, currency: str, week_start: date) -> RunOff:
             .group_by(Repair.state)
         ).all()
     )
-    total, held = (int(sum(rows.values())), int(rows.get(RepairState.HOLD.value, 0)))
+    total, held = int(sum(rows.values())), int(rows.get(RepairState.HOLD.value, 0))
     week = case((Instalment.week_start < week_start, week_start), else_=Instalment.week_start)
     planned = db.session.execute(
         select(week, func.sum(Instalment.amount_minor))
@@ -225,3 +228,42 @@ def posting_weeks(organisation_id: int, since: date, until: date) -> list[WeekPo
         ).all()
     )
     return [WeekPosted(day, int(posted), int(missed.get(day, 0))) for day, posted in runs]
+
+
+def next_payouts(organisation_id: int, currency: str, today: date, week_start: int) -> tuple[date, int]:
+    """The day of the next weekly run, and what it would pay out: what drivers have to get, less what they owe.
+
+    As the ledger has it now, less a week of each running lease, which the run charges before it pays.
+    """
+    day = current_week(today + timedelta(days=1), week_start).start
+    sign = case((Account.code.startswith("earnings:"), Account.balance_minor), else_=-Account.balance_minor)
+    has = (
+        select(Account.payee_id, func.sum(sign).label("net"))
+        .where(
+            Account.organisation_id == organisation_id,
+            Account.currency == currency,
+            Account.payee_id.is_not(None),
+            or_(Account.code.startswith("earnings:"), Account.code.startswith("receivable:")),
+        )
+        .group_by(Account.payee_id)
+        .subquery()
+    )
+    weekly = (
+        select(DriverLease.payee_id, func.sum(DriverLease.weekly_minor).label("weekly"))
+        .where(
+            DriverLease.organisation_id == organisation_id,
+            DriverLease.currency == currency,
+            DriverLease.starts_on <= today,
+            or_(DriverLease.ends_on.is_(None), DriverLease.ends_on >= today),
+        )
+        .group_by(DriverLease.payee_id)
+        .subquery()
+    )
+    left = has.c.net - func.coalesce(weekly.c.weekly, 0)
+    total = db.session.scalar(
+        select(func.sum(case((left > 0, left), else_=0)))
+        .select_from(has)
+        .join(Payee, and_(Payee.id == has.c.payee_id, Payee.kind == Role.DRIVER.value))
+        .outerjoin(weekly, weekly.c.payee_id == has.c.payee_id)
+    )
+    return day, int(total or 0)

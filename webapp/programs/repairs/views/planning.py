@@ -71,10 +71,9 @@ def _sentence(count: int, weekly: int, last: int, due: date, currency: str) -> s
     say = filters.money
     if count == 1:
         return f"One instalment of {say(money(weekly, currency))}, due on {filters.day(due)}."
-    words = f"{count} instalments of {say(money(weekly, currency))} a week"
-    if last != weekly:
-        words += f", the last one of {say(money(last, currency))}"
-    return f"{words}; it is paid on {filters.day(due)}."
+    amount = "" if last == weekly else f" of {say(money(last, currency))},"
+    weeks = f"{count} instalments of {say(money(weekly, currency))} a week"
+    return f"{weeks}, the last one{amount} due on {filters.day(due)}."
 
 
 def _of_driver(form: Any, minor: int, weekly: int, day: date) -> dict[str, Any]:

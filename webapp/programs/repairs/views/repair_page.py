@@ -30,6 +30,21 @@ from webapp.programs.repairs.states import (
 
 #: Events of the history, the newest; the trail has them all.
 SHOWN = 50
+#: What the trail's words are on this page, where they would sound odd.
+_TITLES = {
+    "repair:created": "Entered",
+    "repair:updated": "Changed",
+    "repair:confirmed": "Confirmed",
+    "repair:held": "Put on hold",
+    "repair:released": "Released",
+    "repair:cancelled": "Cancelled",
+    "repair:settled": "Settled",
+    "repair:instalment_moved": "Instalment moved to the end",
+    "repair:replanned": "Planned anew",
+    "replan:proposed": "New plan proposed",
+    "replan:accepted": "New plan accepted",
+    "replan:refused": "New plan refused",
+}
 _COUNTED = (InstalmentState.SCHEDULED, InstalmentState.POSTED, InstalmentState.PAID)
 
 
@@ -99,13 +114,15 @@ def row_of(each: Instalment, charge: Charge | None, repair_state: str, day: date
     }
 
 
-def _can(repair: Repair, scheduled: int, owed: int, waiting: Replan | None) -> dict[str, bool]:
-    """The acts that the state allows and that would do something, by their word."""
+def _can(repair: Repair, scheduled: int, owed: int, waiting: Replan | None) -> frozenset[str]:
+    """The words of the acts that the state allows and that would do something."""
     state = RepairState(repair.state)
-    can = {action.value: (state, action) in TRANSITIONS for action in RepairAction}
-    can["settle"] = can["settle"] and scheduled + owed > 0
-    can["replan"] = can["replan"] and scheduled > 0 and waiting is None
-    return can
+    can = {action.value for action in RepairAction if (state, action) in TRANSITIONS}
+    if not scheduled + owed:
+        can.discard(RepairAction.SETTLE.value)
+    if not scheduled or waiting is not None:
+        can.discard(RepairAction.REPLAN.value)
+    return frozenset(can)
 
 
 def _events(repair: Repair, replans: Sequence[Replan]) -> list[dict[str, Any]]:
@@ -123,6 +140,7 @@ def _events(repair: Repair, replans: Sequence[Replan]) -> list[dict[str, Any]]:
         .limit(SHOWN)
     ).all()
     return [
-        {"at": event.at, "who": event.actor_label, "title": words.action(event.tag), "text": event.note}
+        {"at": event.at, "who": event.actor_label, "text": event.note,
+         "title": _TITLES.get(event.tag.partition(":")[2]) or words.action(event.tag)}
         for event in reversed(found)
-    ]
+    ]  # fmt: skip

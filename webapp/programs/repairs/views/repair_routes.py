@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.programs.repairs.views import instalments, overview, planning, repair_acts, repairs
+from webapp.programs.repairs.views import instalments, overview, planning, repair_acts, repairs, replans
 
 READ, FORM, ACT = ["GET"], ["GET", "POST"], ["POST"]
 ROUTES = (
@@ -22,6 +22,7 @@ ROUTES = (
     ("/repairs/<reference>/plan", "propose_replan", repair_acts.propose_replan, FORM),
     ("/repairs/<reference>/plan/<int:replan_id>", "decide_replan", repair_acts.decide_replan, FORM),
     ("/repairs/<reference>/invoice", "document", repairs.document, READ),
+    ("/plans", "plans", replans.index, READ),
     ("/instalments", "instalments", instalments.index, READ),
     ("/instalments/totals", "instalments_totals", instalments.totals, READ),
     ("/instalments/post", "post_instalments", instalments.post, ACT),
