@@ -39,6 +39,14 @@ class CorrectionLine:
             raise Invalid("amount", "Enter an amount other than zero.", "-12.50")
 
 
+def check_lines(lines: Sequence[CorrectionLine]) -> None:
+    """Raises Invalid."""
+    if not 0 < len(lines) <= MOST_LINES:
+        raise Invalid("lines", f"Enter 1 to {MOST_LINES} corrections.")
+    for line in lines:
+        line.check()
+
+
 def reissue_receipt(
     *,
     organisation_id: int,
@@ -56,10 +64,7 @@ def reissue_receipt(
     old = queries.get_receipt(organisation_id, number)
     payee = trail.lock_drivers(organisation_id, [old.payee_id])[old.payee_id]
     said = need_reason(reason, "A toll was another driver's.", "receipt")
-    if not 0 < len(lines) <= MOST_LINES:
-        raise Invalid("lines", f"Enter 1 to {MOST_LINES} corrections.")
-    for line in lines:
-        line.check()
+    check_lines(lines)
     newer = db.session.scalar(select(Receipt.number).where(Receipt.replaces_id == old.id))
     if newer is not None:
         raise Conflict(f"{number} was corrected already, by {newer}. Correct that one.")

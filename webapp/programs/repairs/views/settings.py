@@ -17,7 +17,7 @@ from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in, require_fresh
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.repairs import settings as service
-from webapp.programs.repairs.fleet_forms import MatrixForm, SettingsForm, matrix_form, settings_form
+from webapp.programs.repairs.fleet_forms import EXCESS, MatrixForm, SettingsForm, matrix_form, settings_form
 from webapp.programs.repairs.models import MatrixVersion
 from webapp.programs.repairs.rules import Matrix, plan_amounts
 from webapp.programs.repairs.views.area import AREA
@@ -58,7 +58,7 @@ def settings() -> ResponseReturnValue:
     return act_page(
         AREA, form, title="How repairs are run", button="Save", back=(url_for(".settings"), "the settings"),
         call=call, fill=lambda: form.fill(row, _say), template="repairs/settings.html", tab="settings",
-        may_change=may_change(),
+        may_change=may_change(), excess=EXCESS,
     )  # fmt: skip
 
 
