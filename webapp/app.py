@@ -23,6 +23,7 @@ from webapp.web import (
     pieces,
     read_only_requests,
     request_log,
+    row_frames,
     script_words,
     templates,
 )
@@ -61,6 +62,7 @@ def create_app(settings: config.Settings | None = None, *, for_web: bool = False
     i18n.init_app(app)
     filters.init_app(app)
     pieces.init_app(app)
+    row_frames.init_app(app)
     script_words.init_app(app)
     read_only_requests.init_app(app)
     people_session.init_app(app)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
@@ -111,6 +111,12 @@ class Money:
         for i in remainders[: size - sum(parts)]:
             parts[i] += 1
         return [Money(sign * p, self.currency) for p in parts]
+
+
+def formatter(currency: str, locale: str) -> Callable[[int], str]:
+    """`Money(amount, currency).format(locale)` for many amounts, each a whole number of minor units."""
+    exponent(currency)
+    return lambda amount: _formatted(amount, currency, locale)
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:

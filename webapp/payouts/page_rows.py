@@ -93,10 +93,24 @@ def _columns(query: Select[Any]) -> Select[Any]:
 
 def listed(rows: Iterable[Any]) -> list[ListedPayout]:
     """The lines of the rows that a query of `columns` gave."""
-    return [_line(row) for row in rows]
+    return [line(row) for row in rows]
 
 
-def _line(row: Any) -> ListedPayout:
+def status_facts(row: Any) -> tuple[Any, ...]:
+    """What the status of a row depends on: its state, hold and reason, who is paid, and their details."""
+    # In the order of `_COLUMNS`; a test holds the two together.
+    return (row[6], row[9:12], row[14:20])
+
+
+def pay_to(row: Any) -> str | None:
+    """Where the money of a row goes: what it is bound to, else the payee's details; None where there are none."""
+    if row[20] is not None:
+        return row[21] or "By hand"
+    return None if row[15] is None else row[16] or "By hand"
+
+
+def line(row: Any) -> ListedPayout:
+    """The line of a row that a query of `columns` gave."""
     *own, name, current, current_masked, until, asked, asked_masked, bound, bound_masked = row
     payee = ListedPayee(
         name,

@@ -157,9 +157,9 @@ def find_visit(*, token: str, now: datetime) -> Visit | None:
     *values, organisation, roles, programs = found
     held = [entry.split(" ") for entry in (roles or "").split(",") if entry]
     memberships = tuple(RoleHeld(int(organisation_id), role) for organisation_id, role in held)
-    user = Person(*values[_OF_SESSION:], memberships)
+    user = Person._make((*values[_OF_SESSION:], memberships))
     own = frozenset((programs or "").split(",")) - {""}
-    row = Visit(*values[:_OF_SESSION], user, organisation, own)
+    row = Visit._make((*values[:_OF_SESSION], user, organisation, own))
     return row if is_live(row, now) else None
 
 

@@ -34,6 +34,11 @@ def day(value: date | None) -> str:
     return "" if value is None else _date(value, "d MMM y", _locale())
 
 
+def day_in(value: date, locale: str) -> str:
+    """The words of `day` in a locale."""
+    return _date(value, "d MMM y", locale)
+
+
 @lru_cache(maxsize=4_096)
 def _date(value: date, pattern: str, locale: str) -> str:
     """A list shows few different days many times; Babel takes tens of microseconds for each."""

@@ -62,6 +62,22 @@ def test_words_are_those_of_the_records(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("mixed")
+def test_facts_of_a_row_are_those_of_its_line(place: Place) -> None:
+    rows = db.session.execute(page_rows.columns(_all(place)).order_by(Payout.id)).all()  # type: ignore[arg-type]
+    lines = [page_rows.line(row) for row in rows]
+    assert len(lines) == 4
+    for row, line in zip(rows, lines, strict=True):
+        method = line.method or line.payee.current_method
+        assert page_rows.pay_to(row) == ((method.masked or "By hand") if method else None)
+        current, change = line.payee.current_method, line.payee.pending_change
+        state, held, payee = page_rows.status_facts(row)
+        assert (state, *held) == (line.state, line.is_held, line.hold_reason, line.reason)
+        assert payee[0] == line.payee.name
+        assert payee[2:4] == ((current.masked, current.cool_off_until) if current else (None, None))
+        assert payee[4:] == (tuple(change) if change else (None, None))
+
+
+@pytest.mark.usefixtures("mixed")
 def test_files_of_columns_and_of_rows_hold_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     query = _all(place)
     by_rows = "".join(

@@ -83,19 +83,22 @@ def index() -> ResponseReturnValue:
         label = f"{page.count_label} payouts" if page.count_label != "1" else "1 payout"
         page = Page(page.items, page.previous_href, page.next_href, label)
     ids, links = [row.id for row in page.items], listing.sort_links("admin.payouts.index", sort)
+    acting = _acting(form, page, links) if is_valid else {"acts": []}
     context = {
         "form": form,
         "page": page,
-        "rows": lines.admin_lines(
-            page_rows.listed(page.items),
+        "rows": lines.admin_rows(
+            page.items,
             approvers=lists.approvers_of(ids),
             documents=panels.document_hrefs("admin", ids),
+            has_several_programs=form.has_several_programs,
+            chosen=acting["selected"].chosen if acting["acts"] else None,
         ),
         "headers": [h for h in HEADERS if h != "Program" or form.has_several_programs],
         "sort": links,
         "sizes": listing.size_links("admin.payouts.index", page),
         "kept_choices": listing.kept_choices(),
-        **(_acting(form, page, links) if is_valid else {"acts": []}),
+        **acting,
         "more_filters": form.uses(*MORE),
         "chips": listing.chips(form, "admin.payouts.index"),
         "clear_href": url_for("admin.payouts.index"),

@@ -29,6 +29,7 @@ from webapp.people.views.session import actor
 from webapp.web.exports import csv_columns, text_response
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, keyset
+from webapp.web.row_frames import Rows
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
 MORE = (
@@ -72,9 +73,15 @@ def _tabs(view: str, counts: approval_queue.Views | None = None) -> list[dict[st
     ]
 
 
-def _lines(page: Page[WaitingPayout], who: Approver) -> list[lines.QueueLine]:
-    flags = lists.flags_of([row.id for row in page.items])
-    return lines.queue_lines(page.items, flags=flags, reasons=partial(approval_queue.reasons, who))
+def _rows(form: QueueFilterForm, view: str, page: Page[WaitingPayout], who: Approver, selected: Any) -> Rows:
+    return lines.queue_rows(
+        page.items,
+        flags=lists.flags_of([row.id for row in page.items]),
+        reasons=partial(approval_queue.reasons, who),
+        has_several_programs=form.has_several_programs,
+        chosen=selected.chosen if selected else None,
+        says_reasons=view != "ready",
+    )
 
 
 def _approver() -> Approver:
@@ -106,12 +113,13 @@ def index() -> ResponseReturnValue:
         page = _page(form, view, who, sort)
         is_waiting = bool(page.items) or approval_queue.is_any_waiting(who, form.chosen())
     can_select, links = "admin" in g.roles, listing.sort_links("admin.approvals.index", sort)
+    selected = selecting.carried(page, "admin.approvals.turn") if can_select else None
     context = {
         "form": form,
         "view": view,
         "views": _tabs(view),
         "page": page,
-        "rows": _lines(page, who),
+        "rows": _rows(form, view, page, who, selected),
         "is_waiting": is_waiting,
         "counts_href": listing.address("admin.approvals.counts", view=view),
         "csv_href": listing.address("admin.approvals.export", view=view),
@@ -125,7 +133,7 @@ def index() -> ResponseReturnValue:
         "check_href": url_for("admin.approvals.check"),
         "more_filters": form.uses(*MORE),
         "can_select": can_select,
-        "selected": selecting.carried(page, "admin.approvals.turn") if can_select else None,
+        "selected": selected,
         "now": who.now,
         "has_errors": not is_valid,
     }

@@ -5,22 +5,22 @@ Everything that is the same for many lines is made once: addresses, the words of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from flask import g, request
 
 from webapp.kernel.clock import local_date
+from webapp.payouts import page_rows
 from webapp.payouts.lists import Flag
 from webapp.payouts.page_rows import ListedPayout
 from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.views import words
-from webapp.web import addresses
-from webapp.web.i18n import gettext
-
-# Stands for what changes from line to line while a text is made once.
-_PLACE = "0place0of0the0value0"
+from webapp.web import addresses, filters
+from webapp.web.i18n import locale_name, translated
+from webapp.web.row_frames import Rows
 
 
 class AdminLine(NamedTuple):
@@ -42,64 +42,27 @@ class AdminLine(NamedTuple):
     document: str | None
 
 
-class OwnLine(NamedTuple):
-    """One line as the payee sees it."""
-
-    reference: str
-    show_href: str
-    period: str
-    status: words.Status
-    gross: str
-    deductions: str
-    net: str
-    payment_reference: str | None
-    paid_on: date | None
-    document: str | None
-
-
-class QueueLine(NamedTuple):
-    """One line of the approvals queue, for the person who looks at it."""
-
-    id: int
-    reference: str
-    show_href: str
-    drawer_href: str
-    payee: str
-    program: str
-    period: str
-    pay_to: str | None
-    gross: str
-    deductions: str
-    net: str
-    waiting_since: date
-    flags: Sequence[Flag]
-    # Why this person cannot approve it; empty when they can.
-    reasons: Sequence[str]
+# What a row's chip depends on: its tone, its word, its shape, and whether its sentence stands below it.
+_Chip = tuple[str, str, str, bool]
 
 
 class _Words:
-    """The words of a page's lines; what many lines share is made once."""
+    """The words of a page's rows; what many rows share is made once."""
 
     def __init__(self, status: Callable[[Any], words.Status]) -> None:
         self._status = status
-        self._states: dict[tuple[object, ...], words.Status] = {}
-        self._periods: dict[tuple[date, date], str] = {}
+        self._chips: dict[tuple[Any, ...], tuple[_Chip, str]] = {}
         self._amounts: dict[str, Callable[[int], str]] = {}
+        self.locale = locale_name()
 
-    def status(self, row: ListedPayout) -> words.Status:
-        """The status; equal facts have equal words."""
-        key = (row.state, row.is_held, row.hold_reason, row.reason, row.payee)
-        found = self._states.get(key)
+    def chip(self, row: Any) -> tuple[_Chip, str]:
+        """The chip of the status, and the sentence below it; equal facts have equal words."""
+        facts = page_rows.status_facts(row)
+        found = self._chips.get(facts)
         if found is None:
-            found = self._states[key] = self._status(row)
-        return found
-
-    def period(self, row: ListedPayout | WaitingPayout) -> str:
-        """The period that is paid for."""
-        key = (row.period_start, row.period_end)
-        found = self._periods.get(key)
-        if found is None:
-            found = self._periods[key] = words.period(row)
+            said = self._status(page_rows.line(row))
+            sentence = translated(said.sentence) if said.needs_words else ""
+            found = self._chips[facts] = (said.tone, said.label, said.icon, bool(sentence)), sentence
         return found
 
     def amounts(self, currency: str) -> Callable[[int], str]:
@@ -119,66 +82,126 @@ def admin_lines(
     rows: Sequence[ListedPayout], *, approvers: Mapping[int, str], documents: Mapping[int, str]
 ) -> list[AdminLine]:
     """The lines of the admins' list; a line's drawer keeps the page of the list behind it in the history."""
-    say = _Words(words.admin_status)
+    locale = locale_name()
     show = addresses.each("admin.payouts.show", "reference")
     drawer = addresses.each("admin.payouts.index", "open", **request.args.to_dict())
     return [
         AdminLine(
             row.id, row.reference, show(row.reference), drawer(row.reference), row.payee.name,
-            row.program.capitalize(), say.period(row), say.status(row), say.amounts(row.currency)(row.amount_minor),
+            row.program.capitalize(), words.period_words(row.period_start, row.period_end, locale),
+            words.admin_status(row), words.wording(row.currency)(row.amount_minor),
             _pay_to(row), row.payment_reference, approvers.get(row.id), row.paid_on, documents.get(row.id),
         )
         for row in rows
     ]  # fmt: skip
 
 
-def queue_lines(
+_ADMIN_VALUES = (
+    "id", "reference", "show_href", "drawer_href", "payee", "program", "period", "sentence", "net", "pay_to",
+    "payment_reference", "approved_by", "paid_iso", "paid_day", "document",
+)  # fmt: skip
+
+
+def admin_rows(
+    rows: Sequence[Any],
+    *,
+    approvers: Mapping[int, str],
+    documents: Mapping[int, str],
+    has_several_programs: bool,
+    chosen: Collection[int] | None,
+) -> Rows:
+    """The rows of the admins' list, of what a query of `page_rows.columns` gave; their drawers lead back to it.
+
+    `chosen` are the ids that are ticked; None where nothing can be ticked.
+    """
+    say, ticked = _Words(words.admin_status), chosen or ()
+    show = addresses.each("admin.payouts.show", "reference")
+    drawer = addresses.each("admin.payouts.index", "open", **request.args.to_dict())
+    made = []
+    for row in rows:
+        number, reference, program, currency, _, net, _, start, end, _, _, _, payment, paid_on, payee = row[
+            :15
+        ]
+        chip, sentence = say.chip(row)
+        pay_to, approved_by, document = page_rows.pay_to(row), approvers.get(number), documents.get(number)
+        facts = (
+            chosen is not None, number in ticked, has_several_programs, chip, bool(pay_to),
+            bool(payment), bool(approved_by), bool(paid_on), bool(document),
+        )  # fmt: skip
+        values = (
+            str(number), reference, show(reference), drawer(reference), payee, program.capitalize(),
+            words.period_words(start, end, say.locale), sentence, say.amounts(currency)(net), pay_to or "",
+            payment or "", approved_by or "", *_day(paid_on, say.locale), document or "",
+        )  # fmt: skip
+        made.append((facts, values))
+    return Rows(_ADMIN_VALUES, made)
+
+
+_QUEUE_VALUES = (
+    "id", "reference", "show_href", "drawer_href", "payee", "program", "period", "pay_to", "gross", "deductions",
+    "net", "since_iso", "since_day", "reasons",
+)  # fmt: skip
+
+
+def queue_rows(
     rows: Sequence[WaitingPayout],
     *,
     flags: Mapping[int, Sequence[Flag]],
     reasons: Callable[[Any], Sequence[str]],
-) -> list[QueueLine]:
-    """The lines of the approvals queue; `reasons` says why the person who looks cannot approve a payout."""
-    say = _Words(words.admin_status)
+    has_several_programs: bool,
+    chosen: Collection[int] | None,
+    says_reasons: bool,
+) -> Rows:
+    """The rows of the approvals queue; `reasons` says why the person who looks cannot approve a payout.
+
+    `chosen` are the ids that are ticked; None where nothing can be ticked.
+    """
+    locale, zone, ticked = locale_name(), g.organisation.timezone, chosen or ()
     show = addresses.each("admin.payouts.show", "reference")
     drawer = addresses.each("admin.approvals.index", "open", **request.args.to_dict())
-    zone = g.organisation.timezone
-    lines = []
+    amounts = {currency: words.wording(currency) for currency in {row.currency for row in rows}}
+    made = []
     for row in rows:
-        write = say.amounts(row.currency)
-        lines.append(
-            QueueLine(
-                row.id, row.reference, show(row.reference), drawer(row.reference), row.payee.name,
-                row.program.capitalize(), say.period(row), row.pay_to, write(row.gross_minor),
-                write(row.amount_minor - row.gross_minor), write(row.amount_minor),
-                local_date(row.created_at, zone), flags[row.id], reasons(row),
-            )
+        write, pay_to, why = amounts[row.currency], row.pay_to, reasons(row)
+        facts = (
+            chosen is not None, not why, row.id in ticked, has_several_programs, bool(pay_to),
+            tuple(flag.label for flag in flags[row.id]), says_reasons,
         )  # fmt: skip
-    return lines
+        values = (
+            str(row.id), row.reference, show(row.reference), drawer(row.reference), row.payee.name,
+            row.program.capitalize(), words.period_words(row.period_start, row.period_end, locale), pay_to or "",
+            write(row.gross_minor), write(row.amount_minor - row.gross_minor), write(row.amount_minor),
+            *_day(local_date(row.created_at, zone), locale), " ".join(why),
+        )  # fmt: skip
+        made.append((facts, values))
+    return Rows(_QUEUE_VALUES, made)
 
 
-def own_lines(
-    rows: Sequence[ListedPayout], *, show_endpoint: str, documents: Mapping[int, str]
-) -> list[OwnLine]:
-    """The lines of a payee's own list."""
+_OWN_VALUES = (
+    "reference", "show_href", "period", "sentence", "gross", "deductions", "net", "payment_reference", "paid_iso",
+    "paid_day", "document",
+)  # fmt: skip
+
+
+def own_rows(rows: Sequence[Any], *, show_endpoint: str, documents: Mapping[int, str]) -> Rows:
+    """The rows of a payee's own list, of what a query of `page_rows.columns` gave."""
     payer = g.organisation.name
     say = _Words(lambda row: words.payee_status(row, payer))
     show = addresses.each(show_endpoint, "reference")
-    lines = []
+    made = []
     for row in rows:
-        write = say.amounts(row.currency)
-        lines.append(
-            OwnLine(
-                row.reference, show(row.reference), say.period(row), say.status(row), write(row.gross_minor),
-                write(row.amount_minor - row.gross_minor), write(row.amount_minor), row.payment_reference,
-                row.paid_on, documents.get(row.id),
-            )
+        number, reference, _, currency, gross, net, _, start, end, _, _, _, payment, paid_on = row[:14]
+        chip, sentence = say.chip(row)
+        write, document = say.amounts(currency), documents.get(number)
+        values = (
+            reference, show(reference), words.period_words(start, end, say.locale), sentence, write(gross),
+            write(net - gross), write(net), payment or "", *_day(paid_on, say.locale), document or "",
         )  # fmt: skip
-    return lines
+        made.append(((chip, bool(payment), bool(paid_on), bool(document)), values))
+    return Rows(_OWN_VALUES, made)
 
 
-def around_copy_label() -> tuple[str, str]:
-    """What the button that copies a payment reference is called, before and after the payout's reference."""
-    what = gettext("the payment reference of %(payout)s", payout=_PLACE)
-    before, _, after = gettext("Copy %(what)s", what=what).partition(_PLACE)
-    return before, after
+@lru_cache(maxsize=4_096)
+def _day(value: date | None, locale: str) -> tuple[str, str]:
+    """A day for machines and in words; two empty texts where there is none."""
+    return ("", "") if value is None else (value.isoformat(), filters.day_in(value, locale))

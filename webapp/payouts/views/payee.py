@@ -61,12 +61,11 @@ def index() -> ResponseReturnValue:
     context = {
         "form": form,
         "page": page,
-        "rows": lines.own_lines(
-            page_rows.listed(page.items),
+        "rows": lines.own_rows(
+            page.items,
             show_endpoint=f"{here}.show",
             documents=panels.document_hrefs(_portal(), [row.id for row in page.items]),
         ),
-        "copy_label": lines.around_copy_label(),
         "headers": HEADERS,
         "chips": listing.chips(form, f"{here}.index"),
         "clear_href": url_for(f"{here}.index"),

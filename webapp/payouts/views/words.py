@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from babel.numbers import format_compact_currency
 from flask import g
 
 from webapp.kernel.clock import utc_now
-from webapp.kernel.money import Money
+from webapp.kernel.money import Money, formatter
 from webapp.outbox.service import Later
 from webapp.payouts.models import Payout, PayoutLine, Transfer
 from webapp.payouts.page_rows import ListedChange, ListedPayout
@@ -196,12 +197,8 @@ def wording(currency: str) -> Callable[[int], str]:
     """How a plot writes an amount of a currency, given in minor units."""
     locale = locale_name()
     home = getattr(g.get("organisation"), "currency", currency)
-    suffix = "" if currency == home else f" {currency}"
-
-    def say(value: int) -> str:
-        return Money(value, currency).format(locale) + suffix
-
-    return say
+    say = formatter(currency, locale)
+    return say if currency == home else lambda value: f"{say(value)} {currency}"
 
 
 def short_wording(currency: str, locale: str) -> charts.Wording:
@@ -260,10 +257,17 @@ def gross_to_net(payout: Payout) -> charts.RowFigure:
 
 def period(payout: Payout | ListedPayout | WaitingPayout) -> str:
     """ "1–31 Oct 2026", or one day, in the organisation's locale."""
-    start, end = payout.period_start, payout.period_end
+    return period_words(payout.period_start, payout.period_end, locale_name())
+
+
+@lru_cache(maxsize=4_096)
+def period_words(start: date, end: date, locale: str) -> str:
+    """The words of `period` in a locale."""
     if start == end:
-        return filters.day(end)
+        return filters.day_in(end, locale)
     if (start.year, start.month) == (end.year, end.month):
-        return f"{start.day}–{filters.day(end)}"
-    first = filters.day(start)
-    return f"{first.removesuffix(str(start.year)).rstrip() if start.year == end.year else first} – {filters.day(end)}"
+        return f"{start.day}–{filters.day_in(end, locale)}"
+    first, last = filters.day_in(start, locale), filters.day_in(end, locale)
+    if start.year == end.year:
+        first = first.removesuffix(str(start.year)).rstrip()
+    return f"{first} – {last}"
