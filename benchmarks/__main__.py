@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "reconciliation": ENGINES,
     "webhooks": ENGINES,
     "clinic": ENGINES,
+    "repairs": ENGINES,
 }
 
 

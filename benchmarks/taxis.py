@@ -5,21 +5,25 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from benchmarks import books
 from benchmarks.ground import Ground
 from tests.factories import repairs
 from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
-from webapp.programs.repairs import instalments, weekly
+from webapp.programs.repairs import charging, instalments, weekly
+from webapp.programs.repairs.books import Receipt
+from webapp.programs.repairs.drafts import ChargeDraft, EarningDraft
+from webapp.programs.repairs.models import DriverLease, Instalment
 
 #: Plans of each driver that are due in the same week.
 PLANS = 10
-AMOUNT, EARNED, LEASE = 25_00, 900_00, 350_00
+AMOUNT, EARNED, LEASE, TAX = 25_00, 900_00, 350_00, 12_50
 _SERIES = {
     "postgresql": "generate_series(1, :{count}) AS {name}(n)",
-    "sqlite": "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :{count}) SELECT n FROM c) {name}",
+    "sqlite": "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :{count}) "
+    "SELECT n FROM c) {name}",
 }
 _SAID = "'bench', '2025-09-01 12:00:00'"
 _PAYEES = (
@@ -56,11 +60,7 @@ _INSTALMENTS = (
     "r.id, r.payee_id, :week, :start, :due, 'USD', :amount, 0, :amount * (1000 - :week), 'scheduled' FROM repairs r "
     "WHERE r.organisation_id = :org"
 )
-_EARNINGS = (
-    "INSERT INTO repairs_earnings (organisation_id, payee_id, source, external_ref, description, currency, "
-    "amount_minor, earned_on, week_start, created_at) SELECT :org, y.id, 'Card fares', 'B-' || :week || '-' || y.id, "
-    "'', 'USD', :earned, :start, :start, '2025-10-01 12:00:00' FROM payees y WHERE y.organisation_id = :org"
-)
+_HOLD = "UPDATE repairs SET state = 'hold', reason = 'At the insurer' WHERE organisation_id = :org AND id % 50 = 0"
 # What posting does at least, by bare statements: no balances, no digests, no trail, and no guards in these tables.
 _BARE = (
     "INSERT INTO repairs_charges (organisation_id, payee_id, lease_id, instalment_id, category, description, "
@@ -96,14 +96,20 @@ _ACCOUNTS = (
 class Fleet:
     """Drivers with a lease and open repairs each; weeks of instalments and earnings are added one by one."""
 
-    def __init__(self, ground: Ground, name: str, drivers: int, *, is_bare: bool = False, plans: int = PLANS) -> None:
-        self.app, self.drivers, self.plans, self.week = ground.application(name), drivers, plans, 0
+    def __init__(
+        self, ground: Ground, name: str, drivers: int, *, is_bare: bool = False, plans: int = PLANS
+    ) -> None:
+        self.ground, self.app = ground, ground.application(name)
+        self.drivers, self.plans, self.week, self.first = drivers, plans, 0, repairs.sunday(0)
         with self.app.app_context():
             self.organisation = repairs.metrocab().id
+            db.session.remove()
             with db.engine.begin() as connection:
                 for statement in (_PAYEES, _METHODS, _VEHICLES, _LEASES, _REPAIRS, *_ACCOUNTS):
                     self._execute(connection, statement)
-                found = text("SELECT id FROM accounts WHERE organisation_id = :org AND code = 'income:repair_recovery'")
+                found = text(
+                    "SELECT id FROM accounts WHERE organisation_id = :org AND code = 'income:repair_recovery'"
+                )
                 self.income = connection.execute(found, {"org": self.organisation}).scalar_one()
                 if is_bare:
                     books.drop_triggers(connection)
@@ -119,20 +125,77 @@ class Fleet:
         )
         values = {
             "org": self.organisation, "drivers": self.drivers, "plans": self.plans, "amount": AMOUNT,
-            "earned": EARNED, "lease": LEASE, **more,
+            "lease": LEASE, **more,
         }  # fmt: skip
         connection.execute(found, {name: values[name] for name in found.compile().params})
 
-    def add_week(self, *, with_earnings: bool = False) -> date:
+    def add_week(self) -> date:
         """One more week of each plan, due when it begins; returns its first day."""
         start = repairs.sunday(self.week)
         self.week += 1
         days = {"week": self.week, "start": start, "due": start + timedelta(days=6)}
         with self.app.app_context(), db.engine.begin() as connection:
             self._execute(connection, _INSTALMENTS, **days)
-            if with_earnings:
-                self._execute(connection, _EARNINGS, **days)
         return start
+
+    def plan(self, weeks: int) -> None:
+        """So many more weeks, and a part of the plans on hold; the database has counted its rows since."""
+        for _ in range(weeks):
+            self.add_week()
+        with self.app.app_context():
+            with db.engine.begin() as connection:
+                self._execute(connection, _HOLD)
+            self.ground.analyse()
+            db.session.remove()
+
+    def middle(self) -> int:
+        """An instalment in the middle of what is planned; inside an application context."""
+        found = select(func.min(Instalment.id), func.max(Instalment.id)).where(
+            Instalment.organisation_id == self.organisation
+        )
+        first, last = db.session.execute(found).one()
+        return int(first + last) // 2
+
+    def earn(self, start: date) -> None:
+        """What each driver earns in a week, and a tax; entered as an import does it."""
+        now = repairs.at(start + timedelta(days=5))
+        with self.app.app_context():
+            payees = db.session.scalars(select(DriverLease.payee_id).order_by(DriverLease.payee_id)).all()
+            for first in range(0, len(payees), 500):
+                some = payees[first : first + 500]
+                earned = [
+                    EarningDraft(
+                        payee,
+                        "Card fares",
+                        f"{start}-{day}-{payee}",
+                        EARNED // 3,
+                        start + timedelta(days=day),
+                    )
+                    for payee in some
+                    for day in range(3)
+                ]
+                taxes = [ChargeDraft(payee, "taxes", "Surcharge", TAX, start) for payee in some]
+                with transaction():
+                    common: Any = {"organisation_id": self.organisation, "actor": SCHEDULER, "now": now}
+                    charging.record_earnings(drafts=earned, **common)
+                    charging.add_charges(drafts=taxes, **common)
+            db.session.remove()
+
+    def run_week(self, day: date) -> None:
+        """The scheduler's run of the week that begins on a day."""
+        with self.app.app_context():
+            weekly.run_week(
+                organisation_id=self.organisation, day=day, actor=SCHEDULER, now=repairs.at(day, 9)
+            )
+            db.session.remove()
+
+    def made(self, week: date) -> tuple[int, int]:
+        """How many receipts there are of a week, and how many of them are paid out."""
+        with self.app.app_context():
+            query = select(func.count(), func.count(Receipt.payout_id)).where(Receipt.week_start == week)
+            receipts, payouts = db.session.execute(query).one()
+            db.session.remove()
+        return int(receipts), int(payouts)
 
     def post(self, day: date) -> int:
         """Charge all that is due on a day, as the weekly run does it; returns how many instalments."""
@@ -146,7 +209,11 @@ class Fleet:
                 after = ids[-1]
                 with transaction():
                     posted += instalments.post_due(
-                        organisation_id=self.organisation, payee_ids=ids, day=day, actor=SCHEDULER, now=repairs.at(day)
+                        organisation_id=self.organisation,
+                        payee_ids=ids,
+                        day=day,
+                        actor=SCHEDULER,
+                        now=repairs.at(day),
                     )
             db.session.remove()
         return posted
