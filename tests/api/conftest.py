@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from tests import factories
-from tests.factories import clinic, installations
+from tests.factories import clinic, installations, repairs
 from tests.factories.payouts import payout
 from tests.factories.tokens import Api, token
 from webapp.database import db
 from webapp.payouts.queries import current_method, get_payout
 from webapp.people.models import Organisation, Payee, User
+from webapp.programs.repairs.models import DriverLease
+
+_invoices = count(1)
 
 
 @dataclass
@@ -101,3 +105,66 @@ def care(database: Flask) -> Care:
     ana = clinic.practitioner(here, user=users["ana"], name="Dr Ana Souza")
     ben = clinic.practitioner(here, user=users["ben"], name="Ben Okafor")
     return Care(database, here, users, ana, ben)
+
+
+def usd(amount: str) -> dict[str, str]:
+    """An amount of dollars as programs send it."""
+    return {"currency": "USD", "amount": amount}
+
+
+@dataclass
+class Cab:
+    """A taxi fleet. `admin` and `approver` are admins; `ann` and `ben` are drivers; Ann has a lease of 500.00."""
+
+    app: Flask
+    organisation: Organisation
+    users: dict[str, User]
+    ann: Payee
+    ben: Payee
+    lease: DriverLease
+
+    def api(self, name: str = "admin", *scopes: str) -> Api:
+        """A program with a token of somebody."""
+        return Api(self.app, token(self.users[name], self.organisation, *scopes))
+
+    def stranger(self) -> Api:
+        """A program of another fleet's admin."""
+        other = repairs.metrocab()
+        admin = factories.user("admin@elsewhere.example", organisation=other, role="admin")
+        return Api(self.app, token(admin, other))
+
+    def invoice(self, amount: Any = "500.50", **values: Any) -> dict[str, Any]:
+        """The body of a repair: an invoice of 1 October 2025 under Ann's lease, charged from the coming Sunday on."""
+        body = {
+            "lease": self.lease.reference, "invoice_number": f"W-{next(_invoices)}", "invoice_date": "2025-10-01",
+            "amount": usd(amount) if isinstance(amount, str) else amount, "start": "CURRENT",
+        }  # fmt: skip
+        return {**body, **values}
+
+    def draft(self, amount: str = "500.50", **values: Any) -> str:
+        """The reference of a repair that is made by API and not confirmed."""
+        made = self.api().post("/repairs", self.invoice(amount, **values))
+        assert made.status_code == 201, made.text
+        return str(made.json["reference"])
+
+    def repair(self, amount: str = "500.50", **values: Any) -> str:
+        """The reference of one that is open."""
+        reference = self.draft(amount, **values)
+        assert self.api().post(f"/repairs/{reference}/confirm", {}).status_code == 200
+        return reference
+
+
+@pytest.fixture
+def cab(database: Flask) -> Cab:
+    """A fleet in New York, whose drivers sign in; nobody has a bank account."""
+    here = repairs.metrocab()
+    users = {
+        "admin": factories.user("admin@cab.example", organisation=here, role="admin"),
+        "approver": factories.user("approver@cab.example", organisation=here, role="admin"),
+        "accountant": factories.user("accountant@cab.example", organisation=here, role="accountant"),
+        "ann": factories.user("ann@cab.example"),
+        "ben": factories.user("ben@cab.example"),
+    }
+    ann = repairs.driver(here, user=users["ann"], name="Ann Lee")
+    ben = repairs.driver(here, user=users["ben"], name="Ben Ortiz")
+    return Cab(database, here, users, ann, ben, repairs.lease(ann, 500_00))
