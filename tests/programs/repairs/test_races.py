@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.test_plans import clean
+from tests.programs.repairs.common import clean
 from tests.rooms.payouts.test_races import together
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict
