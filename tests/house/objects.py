@@ -13,9 +13,11 @@ from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house import (  # noqa: F401 - their example records
     objects_clinic,
+    objects_driver_portal,
     objects_drivers,
     objects_reconciliation,
     objects_repairs,
+    objects_repairs_files,
 )
 from tests.house.town import Arguments, House, example
 from webapp.bankfiles import setups as bank_file_setups

@@ -79,8 +79,28 @@ class BatchHandler(Protocol):
     ) -> Mapping[int, RowResult]: ...
 
 
+@dataclass(frozen=True)
+class OutsideRow:
+    """A row that is worked on with no transaction open, and what is known of its run."""
+
+    run_id: int
+    row_id: int
+    organisation_id: int
+    data: Mapping[str, Any]
+
+
+class OutsideHandler(Protocol):
+    """Works on one row with no transaction open, as it takes long or talks to a storage. It must be safe to repeat.
+
+    A PaydeskError makes the row's outcome.
+    """
+
+    def __call__(self, row: OutsideRow, actor: Actor, now: datetime) -> RowResult: ...
+
+
 _handlers: dict[str, RowHandler] = {}
 _batches: dict[str, BatchHandler] = {}
+_outside: dict[str, OutsideHandler] = {}
 
 
 def register_handler(kind: str, handler: RowHandler) -> None:
@@ -91,6 +111,11 @@ def register_handler(kind: str, handler: RowHandler) -> None:
 def register_batch(kind: str, handler: BatchHandler) -> None:
     """Have rows of a kind of run, which has its handler of single rows, worked on together; once, at start-up."""
     _batches[kind] = handler
+
+
+def register_outside(kind: str, handler: OutsideHandler) -> None:
+    """Say who works on the rows of a kind of run with no transaction open; once, at start-up."""
+    _outside[kind] = handler
 
 
 def create_draft(
@@ -104,7 +129,7 @@ def create_draft(
     parameters: Mapping[str, Any] | None = None,
 ) -> Run:
     """Keep what a person chose, for the check step; nothing is done before `confirm`. Raises Invalid."""
-    if kind not in _handlers:
+    if kind not in _handlers and kind not in _outside:
         raise ValueError(f"nobody handles runs of the kind {kind!r}")
     if not rows:
         raise Invalid("rows", "Nothing is selected. Select at least one row.")
@@ -235,6 +260,7 @@ def step(*, run_id: int, clock: Callable[[], datetime] = utc_now, chunk: int = C
     if actor is None:
         return False
     until = time.monotonic() + STEP_SECONDS
+    _work_outside(run_id, actor, clock, until)
     alone = _work_together(run_id, actor, clock(), chunk)
     # One more than is left: it finds out that the run is over.
     for _ in range(chunk if alone is None else len(alone) + 1):
@@ -276,6 +302,36 @@ def _take(run_id: int, now: datetime) -> Actor | None:
             run.is_stop_requested = True
             run.stop_reason = f"{run.created_by_label} is not an active admin of this organisation any more."
         return Actor(run.created_by_id, run.created_by_label)
+
+
+def _work_outside(run_id: int, actor: Actor, clock: Callable[[], datetime], until: float) -> None:
+    """Work on rows one by one with no transaction open, where the kind of run has somebody for that."""
+    while (row := _next_outside(run_id)) is not None:
+        kind, work = row
+        try:
+            result = _outside[kind](work, actor, clock())
+        except OperationalError:
+            raise  # the database is away: the row is not at fault, the step is tried again
+        except Exception as error:
+            result = _result_of(error, run_id, work.row_id)
+        try:
+            with transaction():
+                _keep(run_id, work.row_id, result, clock())
+        except _RowTaken:
+            return
+        if time.monotonic() >= until:
+            return
+
+
+def _next_outside(run_id: int) -> tuple[str, OutsideRow] | None:
+    with transaction():
+        run = db.session.get_one(Run, run_id, populate_existing=True)
+        if run.kind not in _outside or run.state != RunState.RUNNING or run.is_stop_requested:
+            return None
+        row = db.session.scalar(_waiting(run_id).limit(1))
+        if row is None:
+            return None
+        return run.kind, OutsideRow(run.id, row.id, run.organisation_id, dict(row.data))
 
 
 def _work_together(run_id: int, actor: Actor, now: datetime, chunk: int) -> list[int] | None:

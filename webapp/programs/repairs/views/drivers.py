@@ -25,7 +25,7 @@ from webapp.programs.repairs import (
 from webapp.programs.repairs.filters import LedgerFilterForm
 from webapp.programs.repairs.fleet_filters import DriverFilterForm
 from webapp.programs.repairs.states import RepairState, Shift
-from webapp.programs.repairs.views import pages
+from webapp.programs.repairs.views import files, pages
 from webapp.programs.repairs.views.area import AREA, PREFIX
 from webapp.programs.repairs.views.fleet import lease_state
 from webapp.programs.repairs.views.words import balance_words
@@ -162,6 +162,7 @@ def ledger(reference: str) -> ResponseReturnValue:
             page=page,
             rows=[line_row(row) for row in page.items],
             totals=totals,
+            file_links=files.links("ledger", reference=reference),
             chips=_chips(form, endpoint, reference) if is_valid else [],
             fragment=is_fragment(),
             has_errors=not is_valid,

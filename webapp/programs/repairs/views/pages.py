@@ -13,6 +13,7 @@ from webapp.payouts.views import listing as addresses
 from webapp.payouts.views.program_pages import NO_PAGE
 from webapp.programs.repairs import listing
 from webapp.programs.repairs.listing import Listing, Sort
+from webapp.programs.repairs.views import files
 from webapp.programs.repairs.views.area import AREA, PREFIX
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, page_of_ids, page_size, position
@@ -62,6 +63,7 @@ def list_context(found: Listing | None, tab: str, noun: str, many: str = "") -> 
         "sort": sort_links(found, endpoint) if found is not None else {},
         "kept": addresses.kept_choices(),
         "sizes": addresses.size_links(endpoint, page),
+        "file_links": files.links(tab) if tab in files.LISTS else None,
         "totals_href": addresses.address(f"{endpoint}_totals"),
     }
 
