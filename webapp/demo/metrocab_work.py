@@ -1,0 +1,83 @@
+"""What happens at the demo's fleet again and again: who acts, and a repair of a driver's vehicle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from webapp.kernel.actor import Actor
+from webapp.programs.repairs import drafting, fleet
+from webapp.programs.repairs.drafts import RepairDraft
+from webapp.programs.repairs.models import DriverLease, Repair
+from webapp.programs.repairs.rules import CURRENT, Week
+from webapp.programs.repairs.states import Workshop
+
+ZONE = "America/New_York"
+WEEKS = 26
+
+
+def at(day: date, hour: int, minute: int = 0) -> datetime:
+    """An hour of the fleet's day."""
+    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who acts; drivers by their position in `metrocab_people.DRIVERS`; the first of the weeks."""
+
+    organisation_id: int
+    admin: Actor
+    approver: Actor
+    driver: Actor
+    drivers: tuple[int, ...]
+    first: Week
+    #: References of repairs and others that a later chapter of a story needs.
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def lease(self, position: int, day: date) -> DriverLease | None:
+        """The lease that a driver has on a day."""
+        return fleet.lease_on(self.drivers[position], day)
+
+    def has_lease(self, position: int, week: Week) -> bool:
+        """Whether a driver has one at the end of a week."""
+        return self.lease(position, week.end) is not None
+
+
+def repair(
+    cast: Cast,
+    position: int,
+    day: date,
+    amount_minor: int,
+    words: str,
+    *,
+    workshop: Workshop = Workshop.EXTERNAL,
+    is_open: bool = True,
+) -> Repair:
+    """A workshop's invoice of a day, confirmed the day after unless told otherwise."""
+    lease = cast.lease(position, day)
+    if lease is None:
+        raise ValueError(f"driver {position} has no lease on {day}")
+    number = f"{'IH' if workshop is Workshop.IN_HOUSE else 'QB'}-{day:%y%m}{position:02}{day.day:02}"
+    made = drafting.create_repair(
+        organisation_id=cast.organisation_id,
+        draft=RepairDraft(
+            lease_id=lease.id,
+            invoice_number=number,
+            invoice_date=day,
+            amount_minor=amount_minor,
+            workshop=workshop.value,
+            description=words,
+            start=CURRENT,
+        ),
+        actor=cast.admin,
+        now=at(day, 15),
+    )
+    if is_open:
+        drafting.confirm_repair(
+            organisation_id=cast.organisation_id,
+            reference=made.reference,
+            actor=cast.approver,
+            now=at(day + timedelta(days=1), 9),
+        )
+    return made
