@@ -5,6 +5,7 @@ SQLite is the embedded default and PostgreSQL the engine of larger installations
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     event,
+    func,
     literal,
     select,
 )
@@ -319,12 +321,26 @@ def among(column: Any, values: Collection[int]) -> ColumnElement[bool]:
     return column.in_(list(values))  # type: ignore[no-any-return]
 
 
+class _NumbersAsText(TypeDecorator[Collection[int]]):
+    """Numbers as one value for SQLite, which reads them out of a JSON array."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> str:
+        return json.dumps(list(value or ()))
+
+
 def among_given(column: Any, name: str, dialect: str) -> ColumnElement[bool]:
-    """`among` for a statement that is put together once on an engine: the list of numbers is given as `name`."""
+    """`among` for a statement that is put together once on an engine: the list of numbers is given as `name`.
+
+    It is one value on both engines, so the statement is the same for any number of them and needs no second look.
+    """
     if dialect == "postgresql":
         found: ColumnElement[bool] = column == any_(bindparam(name, type_=postgresql.ARRAY(BigInteger)))
         return found
-    return column.in_(bindparam(name, expanding=True))  # type: ignore[no-any-return]
+    numbers = func.json_each(bindparam(name, type_=_NumbersAsText())).table_valued("value")
+    return column.in_(select(numbers.c.value))  # type: ignore[no-any-return]
 
 
 def short_statements(url: str) -> dict[str, Any]:

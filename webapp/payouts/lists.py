@@ -389,12 +389,18 @@ def is_flagged() -> ColumnElement[bool]:
     return or_(~is_known, clauses[Flag.UNUSUAL], clauses[Flag.DUPLICATE])
 
 
+_FLAGS = tuple(Flag)
+
+
 def flags_of(payout_ids: Sequence[int]) -> dict[int, list[Flag]]:
     """The flags of the payouts of one page, in one query."""
     if not payout_ids:
         return {}
     rows = ask(_flags(db.engine.dialect.name), {"payout_ids": list(payout_ids)})
-    return {row[0]: [flag for flag, is_set in zip(Flag, row[1:], strict=True) if is_set] for row in rows}
+    return {
+        number: [flag for flag, is_set in zip(_FLAGS, found, strict=True) if is_set] if any(found) else []
+        for number, *found in rows
+    }
 
 
 @cache
