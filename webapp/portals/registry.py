@@ -35,6 +35,7 @@ from webapp.programs.clinic import statement_section as clinic_statement
 from webapp.programs.clinic import work as clinic
 from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
+from webapp.programs.partners import work as partners
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import importing as rent_lists
 from webapp.programs.rentals import statement_section
@@ -43,6 +44,7 @@ from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
 from webapp.programs.repairs import importing as repair_lists
 from webapp.programs.repairs import work as repairs
+from webapp.programs.repairs.views import driver as driver_pages
 from webapp.statements import month_runs
 from webapp.web.i18n import N_
 
@@ -60,6 +62,7 @@ REGISTERED = (
     rentals,
     clinic,
     repairs,
+    partners,
     hooks,
     rent_hooks,
     rent_lists,
@@ -123,6 +126,14 @@ def init_app(app: Flask, settings: Settings) -> None:
             "clinic/practitioner/_home.html",
             practitioner_pages.home_section,
             N_("When the first of your invoices is paid you see your payout here."),
+        ),
+    )
+    payee_home.register_section(
+        "driver",
+        payee_home.HomeSection(
+            "repairs/driver_portal/_home.html",
+            driver_pages.home_section,
+            N_("When a week of yours ends with money for you, you see your payout here."),
         ),
     )
     source_links["payout"] = _payout_page

@@ -38,7 +38,7 @@ from webapp.programs.repairs.states import AdjustmentKind, Category
 CHARGE, EARNING, ADJUSTMENT, PAYOUT = "charge", "earning", "adjustment", "payout"
 KINDS = ((CHARGE, "Charge"), (EARNING, "Earning"), (ADJUSTMENT, "Payment or credit"), (PAYOUT, "Payout"))
 #: The key of a line is the id of its record times this, plus the place of its kind.
-_KINDS_AT_MOST = 4
+KINDS_AT_MOST = 4
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _lines(
 ) -> Select[Any]:  # fmt: skip
     # Types are said, because the parts are put together: both engines then give the same kinds of values.
     return select(
-        (model.id * _KINDS_AT_MOST + place).label("id"),
+        (model.id * KINDS_AT_MOST + place).label("id"),
         day.label("day"),
         cast(literal(kind), String).label("kind"),
         cast(category, String).label("category"),

@@ -15,6 +15,7 @@ AREA = Area(
         ("weekly", "Weekly run"),
         ("receipts", "Receipts"),
         ("drivers", "Drivers"),
+        ("disputes", "Disputes"),
         ("leases", "Leases"),
         ("vehicles", "Vehicles"),
         ("settings", "Settings"),

@@ -1,0 +1,55 @@
+"""Example records of the driver's portal: a repair with its plan, a charge, a weekly receipt, a dispute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.factories import FACTORY, actor_of, repairs
+from tests.factories.people import stored
+from tests.house.objects_drivers import lease_of
+from tests.house.town import Arguments, House, example
+from webapp.programs.repairs import disputing, receipts
+from webapp.programs.repairs.books import Charge
+from webapp.programs.repairs.rules import week_of
+
+
+def _charge(house: House) -> Charge:
+    payee = house.payees["driver"]
+    lease_of(payee)
+    return repairs.charge(payee, "tolls", 12_00, repairs.DAY)
+
+
+@example("driver.repairs.show")
+def a_repair(house: House, kind: str) -> list[Arguments]:
+    """The driver's repair."""
+    return [{"reference": repairs.repair(lease_of(house.payees["driver"])).reference}]
+
+
+@example("driver.ledger.dispute")
+def a_charge(house: House, kind: str) -> list[Arguments]:
+    """A charge of the driver."""
+    return [{"charge_id": _charge(house).id}]
+
+
+@example("driver.receipts.show", "driver.receipts.pdf", "admin.repairs.receipt_pdf")
+def a_receipt(house: House, kind: str) -> list[Arguments]:
+    """The driver's receipt of the first week of October; nobody has asked for its PDF."""
+    _charge(house)
+    week = week_of(repairs.DAY, house.organisation.week_start)
+    made = receipts.make_receipts(
+        organisation_id=house.organisation.id, payee_ids=[house.payees["driver"].id], week=week, actor=FACTORY,
+        now=repairs.at(week.end + timedelta(days=1)),
+    )  # fmt: skip
+    return [{"number": made[0].number}]
+
+
+@example("admin.repairs.decide_dispute")
+def a_dispute(house: House, kind: str) -> list[Arguments]:
+    """A dispute that waits for a decision."""
+    charge = _charge(house)
+    with stored():
+        made = disputing.dispute_charge(
+            organisation_id=house.organisation.id, payee_id=charge.payee_id, charge_id=charge.id,
+            reason="I did not use this bridge.", actor=actor_of(house.users["driver"]), now=repairs.at(repairs.DAY),
+        )  # fmt: skip
+    return [{"reference": made.reference}]
