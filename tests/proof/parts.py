@@ -12,7 +12,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from tests.proof import messages, nemesis, workers
+from tests.proof import messages, nemesis, weeks, workers
 from tests.proof.bank import FAULTS, OUTCOMES, FileBank
 from tests.proof.figures import Case, Figures
 from tests.proof.ground import ground, restartable
@@ -26,6 +26,8 @@ EVERYTHING, EVERY_ORDER = 20_000, 2000
 _TELL_EVERY = 60.0
 # A batch under fire for so many runs; so many transfers in it, and so many workers that are killed.
 _RUNS_A_BATCH, _TOGETHER, _KILLS = 2000, 60, 10
+# A weekly run that dies for so many runs, and its drivers.
+_RUNS_A_WEEK, _DRIVERS = 100, 30
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,18 @@ def _batch(figures: Figures, path: Path, seed: int, between: Callable[[], None])
     ]
 
 
+def weekly_runs(job: Job, say: Callable[[str], None]) -> Figures:
+    """Runs of drivers' weeks that are killed at random moments, come late, and are done by two at once."""
+    figures, teller = Figures(), Teller(say, job)
+    count = max(1, job.own_runs // _RUNS_A_WEEK)
+    with ground(job.engine) as (_, store, _folder):
+        for found in weeks.kills(store, _DRIVERS, count, job.own_seed):
+            figures.add(found)
+            teller.tell(f"of {count} weekly runs of {_DRIVERS} drivers", figures)
+        teller.tell("done", figures, is_last=True)
+    return figures
+
+
 #: Name of each part, and what it does.
 PARTS: dict[str, Callable[[Job, Callable[[str], None]], Figures]] = {
     "a death at every event": every_event,
@@ -234,5 +248,6 @@ PARTS: dict[str, Callable[[Job, Callable[[str], None]], Figures]] = {
     "messages in every order": orders,
     "faults of the provider F1–F24": mixes,
     "batches under fire": batches,
+    "weekly runs that die": weekly_runs,
     "whole lives": lives,
 }
