@@ -8,16 +8,7 @@ from typing import Any
 from tests.factories.people import FACTORY
 from tests.factories.repairs import DAY, at
 from webapp.database import db, transaction
-from webapp.ledger import check
-from webapp.people.models import Organisation
 from webapp.programs.repairs.models import Repair
-
-
-def clean(organisation: Organisation) -> bool:
-    """Whether the ledger's check finds nothing."""
-    report = check.run(organisation.id)
-    assert report.findings == []
-    return report.is_clean
 
 
 def plan(repair: Repair) -> list[tuple[int, date, int, int, str]]:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from tests.factories import people, repairs
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.common import clean
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from webapp.outbox.models import OutboxMessage

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.common import clean
 from tests.programs.repairs.test_receipts import FRIDAY, example, last_receipt
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.people.models import Organisation, Payee

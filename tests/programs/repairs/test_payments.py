@@ -8,7 +8,7 @@ from flask import Flask
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import DAY, at
-from tests.programs.repairs.common import clean
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Organisation, Payee

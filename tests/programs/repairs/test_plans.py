@@ -10,7 +10,8 @@ import pytest
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import DAY, at, sunday
-from tests.programs.repairs.common import clean, do, plan
+from tests.programs.repairs.common import do, plan
+from tests.support.books import clean
 from webapp.database import transaction
 from webapp.kernel.errors import Conflict, IllegalTransition, Invalid, NotFound
 from webapp.people.models import Organisation

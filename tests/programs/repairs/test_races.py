@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.common import clean
 from tests.rooms.payouts.test_races import together
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict
 from webapp.payouts.models import Payout

@@ -12,7 +12,7 @@ from tests import factories
 from tests.factories import repairs
 from tests.factories.people import actor_of
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.common import clean
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.payouts import policies
 from webapp.payouts import service as payouts

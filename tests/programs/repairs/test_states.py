@@ -11,7 +11,8 @@ from tests import factories
 from tests.factories import repairs
 from tests.factories.people import FACTORY, actor_of
 from tests.factories.repairs import DAY, at, sunday
-from tests.programs.repairs.common import clean, do, plan
+from tests.programs.repairs.common import do, plan
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, Forbidden, IllegalTransition, Invalid, StaleVersion
 from webapp.people.models import Organisation, Payee

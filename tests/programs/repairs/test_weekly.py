@@ -17,8 +17,8 @@ from sqlalchemy.exc import DatabaseError
 from tests.factories import repairs
 from tests.factories.people import FACTORY
 from tests.factories.repairs import at, sunday
-from tests.programs.repairs.common import clean
 from tests.programs.repairs.test_receipts import FRIDAY, example
+from tests.support.books import clean
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict
 from webapp.ledger import check

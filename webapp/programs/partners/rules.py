@@ -199,6 +199,8 @@ class Rule:
     least_deal_minor: int = 0
     # Counts for deals that close within so many months after the partner's first one; None: always.
     months: int | None = None
+    valid_from: date | None = None
+    is_active: bool = True
     version_id: int | None = None
     edited_by_id: int | None = None
 
@@ -235,9 +237,20 @@ def months_after(day: date, months: int) -> date:
     return min(first + timedelta(days=day.day - 1), month_bounds(first)[1])
 
 
+def in_force(rules: Iterable[Rule], on: date) -> list[Rule]:
+    """Of each rule the newest version that has begun on a day, without those that ended."""
+    newest: dict[int, Rule] = {}
+    for rule in rules:
+        if rule.valid_from is not None and rule.valid_from > on:
+            continue
+        if rule.rule_id not in newest or newest[rule.rule_id].version < rule.version:
+            newest[rule.rule_id] = rule
+    return [rule for rule in newest.values() if rule.is_active]
+
+
 def find_rule(rules: Iterable[Rule], case: Case) -> Rule | None:
-    """The first that fits by its priority, the lowest number first, then the older rule."""
-    fitting = (rule for rule in rules if case.fits(rule))
+    """The first in force on the day of the close that fits: the lowest priority number, then the older rule."""
+    fitting = (rule for rule in in_force(rules, case.closed_on) if case.fits(rule))
     return min(fitting, key=lambda rule: (rule.priority, rule.rule_id), default=None)
 
 

@@ -109,6 +109,48 @@ class CommissionKind(Label):
     CORRECTION = "correction", "Correction"
 
 
+class PeriodKind(Label):
+    """What a payout is for."""
+
+    MONTH = "month", "Month"
+    QUARTER = "quarter", "Quarter"
+
+
+class RuleState(Label):
+    """Whether a version of a commission rule counts."""
+
+    PROPOSED = (
+        "proposed",
+        "Waits for a second admin",
+        "waiting",
+        "waiting",
+        "Another admin accepts or refuses it.",
+    )
+    IN_FORCE = "in_force", "In force", "ok", "ok", "It counts from its first day."
+    REFUSED = "refused", "Refused", "rejected", "rejected", "It never counted."
+    WITHDRAWN = "withdrawn", "Withdrawn", "cancelled", "cancelled", "It never counted."
+
+
+class DisputeState(Label):
+    """What became of an objection."""
+
+    OPEN = (
+        "open",
+        "Waits for an answer",
+        "waiting",
+        "waiting",
+        "This commission waits until an admin decides.",
+    )
+    ACCEPTED = "accepted", "Accepted", "ok", "ok", "The difference is a correction."
+    REFUSED = (
+        "refused",
+        "Refused",
+        "rejected",
+        "rejected",
+        "The commission stays as it is; the answer says why.",
+    )
+
+
 class DealAction(Label):
     """What can happen to a deal."""
 

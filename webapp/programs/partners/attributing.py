@@ -1,0 +1,108 @@
+"""Who has which share of a deal: worked out anew while it is open, recorded when it is won, then frozen by a payout.
+
+Many deals at once cost a few statements: touches are read together, shares are written together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from webapp.database import among, ask, db, insert_many
+from webapp.kernel.money import Money
+from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.rules import Share, Touch, attribute
+from webapp.programs.partners.states import Model
+
+#: Deals of one batch.
+BATCH = 1_000
+
+
+def recompute(organisation_id: int, deal_ids: Sequence[int], now: datetime) -> None:
+    """Work out the shares of deals anew, but for those that a payout has frozen: there amounts follow the deal alone.
+
+    `now` stands for the close of a deal that is open.
+    """
+    for start in range(0, len(deal_ids), BATCH):
+        _recompute(organisation_id, deal_ids[start : start + BATCH], now)
+
+
+def _recompute(organisation_id: int, deal_ids: Sequence[int], now: datetime) -> None:
+    deals = ask(
+        select(
+            Deal.id, Deal.currency, Deal.amount_minor, Deal.closed_at, Deal.registered_by_id, PartnerProgram.model,
+            PartnerProgram.role_weights,
+        )
+        .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
+        .where(Deal.organisation_id == organisation_id, among(Deal.id, deal_ids))
+    )  # fmt: skip
+    frozen = _frozen(deal_ids)
+    touches = _touches([deal.id for deal in deals if deal.id not in frozen])
+    rows: list[dict[str, object]] = []
+    for deal in deals:
+        amount = Money(deal.amount_minor, deal.currency)
+        if deal.id in frozen:
+            _follow(frozen[deal.id], amount)
+            continue
+        model = Model(deal.model)
+        shares = attribute(
+            amount, touches[deal.id], model=model, closed_at=deal.closed_at or now,
+            registered_by=deal.registered_by_id, role_weights=deal.role_weights or None,
+        )  # fmt: skip
+        rows += [_row(organisation_id, deal.id, model, share, now) for share in shares]
+    renewed = [deal.id for deal in deals if deal.id not in frozen]
+    db.session.execute(delete(Attribution).where(among(Attribution.deal_id, renewed)))
+    insert_many(db.session(), Attribution, rows)
+    db.session.flush()
+
+
+def _touches(deal_ids: Collection[int]) -> dict[int, list[Touch]]:
+    found: dict[int, list[Touch]] = defaultdict(list)
+    columns = (
+        Touchpoint.deal_id, Touchpoint.id, Touchpoint.payee_id, Touchpoint.type, Touchpoint.happened_at,
+        Touchpoint.weight,
+    )  # fmt: skip
+    for row in ask(select(*columns).where(among(Touchpoint.deal_id, deal_ids))):
+        found[row[0]].append(Touch(*row[1:]))
+    return found
+
+
+def _frozen(deal_ids: Collection[int]) -> dict[int, list[Attribution]]:
+    found: dict[int, list[Attribution]] = defaultdict(list)
+    query = select(Attribution).where(among(Attribution.deal_id, deal_ids), Attribution.is_frozen)
+    for row in db.session.scalars(query.order_by(Attribution.id)):
+        found[row.deal_id].append(row)
+    return found
+
+
+def _follow(rows: Sequence[Attribution], amount: Money) -> None:
+    """The shares stay, the amounts are those of the deal as it is now."""
+    for row, part in zip(rows, amount.allocate([row.millionths for row in rows]), strict=True):
+        row.amount_minor = part.amount
+
+
+def _row(organisation_id: int, deal_id: int, model: Model, share: Share, now: datetime) -> dict[str, object]:
+    return {
+        "organisation_id": organisation_id,
+        "deal_id": deal_id,
+        "payee_id": share.partner_id,
+        "model": model.value,
+        "millionths": share.millionths,
+        "currency": share.amount.currency,
+        "amount_minor": share.amount.amount,
+        "parts": [[part.touch_id, float(part.weight), part.why] for part in share.parts],
+        "is_frozen": False,
+        "worked_out_at": now,
+    }
+
+
+def freeze(deal_ids: Collection[int]) -> None:
+    """A payout has commissions of these deals: their shares do not change any more."""
+    for row in db.session.scalars(
+        select(Attribution).where(among(Attribution.deal_id, deal_ids), ~Attribution.is_frozen)
+    ):
+        row.is_frozen = True
+    db.session.flush()

@@ -1,0 +1,215 @@
+"""Pending commissions become payouts: one for each partner and currency, of all that is due and in no payout yet.
+
+Rows are claimed where they are locked: of two calculations at once each takes what the other has not, and one that dies
+leaves nothing behind. Doing it again adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import joinedload
+
+from webapp.database import among, db
+from webapp.kernel.actor import Actor
+from webapp.kernel.money import Money
+from webapp.payouts import creation_many, policies
+from webapp.payouts.creation_many import PayoutDraft
+from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
+from webapp.people.models import Payee
+from webapp.programs.partners import attributing, trail
+from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
+from webapp.programs.partners.models import Commission, Deal
+from webapp.programs.partners.rules import Period, period
+from webapp.programs.partners.states import CommissionKind, CommissionState
+
+#: Commissions of one payout: more make a second one at the next calculation.
+MOST_LINES = 1_000
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What of a partner is not paid out now, and why."""
+
+    payee: Payee
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True)
+class Calculated:
+    """What a calculation made: ids of payouts, and who has to wait."""
+
+    payout_ids: tuple[int, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def _is_due(organisation_id: int, until: Period, today: date) -> list[ColumnElement[bool]]:
+    return [
+        Commission.organisation_id == organisation_id,
+        Commission.state == CommissionState.OPEN.value,
+        Commission.offer == "open",
+        Commission.is_disputed.is_(False),
+        Commission.earned_on <= until.last,
+        Commission.due_on <= today,
+    ]
+
+
+def partners_due(organisation_id: int, until: str, now: datetime, after: int, limit: int) -> list[int]:
+    """The next partners, by id, who have something due up to the end of a period. Raises Invalid."""
+    due = _is_due(organisation_id, period(until), trail.today(organisation_id, now))
+    query = select(Commission.payee_id).where(*due, Commission.payee_id > after)
+    return list(db.session.scalars(query.distinct().order_by(Commission.payee_id).limit(limit)))
+
+
+def calculate(
+    *, organisation_id: int, payee_ids: Sequence[int], until: str, actor: Actor, now: datetime
+) -> Calculated:
+    """Make the payouts of partners for what is due up to the end of a period (2026-02, 2026-Q1).
+
+    Below a program's minimum it rolls over; what is taken back is netted, and a sum below zero is carried.
+    Raises Invalid for a period that is none.
+    """
+    span = period(until)
+    groups = _groups(organisation_id, payee_ids, span, trail.today(organisation_id, now))
+    ready: list[list[Commission]] = []
+    waiting: list[Waiting] = []
+    for rows in groups:
+        amount = Money(sum(row.amount_minor for row in rows), rows[0].currency)
+        if reason := _why_waiting(organisation_id, rows, amount):
+            waiting.append(Waiting(rows[0].payee, amount, reason))
+        else:
+            ready.append(rows)
+    ids = creation_many.create_many(
+        organisation_id=organisation_id, program=PROGRAM, drafts=[_draft(rows, span) for rows in ready],
+        actor=actor, now=now,
+    )  # fmt: skip
+    for payout_id, rows in zip(ids, ready, strict=True):
+        for row in rows:
+            row.state, row.payout_id, row.version = CommissionState.CLAIMED.value, payout_id, row.version + 1
+    db.session.flush()
+    attributing.freeze(sorted({row.deal_id for rows in ready for row in rows if row.deal_id is not None}))
+    if ids:
+        changes = {"payouts": [None, len(ids)], "commissions": [None, sum(map(len, ready))]}
+        trail.record_many("calculation", "made", organisation_id, span.text, actor, now, changes)
+    return Calculated(tuple(ids), tuple(waiting))
+
+
+def _groups(
+    organisation_id: int, payee_ids: Sequence[int], span: Period, today: date
+) -> list[list[Commission]]:
+    """What is due, locked, by partner and currency; what another calculation has just taken is not among it."""
+    rows = db.session.scalars(
+        select(Commission)
+        .where(*_is_due(organisation_id, span, today), among(Commission.payee_id, payee_ids))
+        .options(joinedload(Commission.payee), joinedload(Commission.deal), joinedload(Commission.program))
+        .order_by(Commission.id)
+        .with_for_update(of=Commission)
+        .execution_options(populate_existing=True)
+    )
+    groups: dict[tuple[int, str], list[Commission]] = defaultdict(list)
+    for row in rows:
+        groups[row.payee_id, row.currency].append(row)
+    return [_capped(groups[key]) for key in sorted(groups)]
+
+
+def _capped(rows: list[Commission]) -> list[Commission]:
+    """What is taken back first: it is netted in the next payout, however many lines that has."""
+    return sorted(rows, key=lambda row: (row.amount_minor >= 0, row.id))[:MOST_LINES]
+
+
+def _why_waiting(organisation_id: int, rows: Sequence[Commission], amount: Money) -> str:
+    payee = rows[0].payee
+    if not payee.is_active:
+        return f"{payee.name} is not active."
+    if amount.amount <= 0:
+        return "What was taken back is not earned again yet; it is carried."
+    least = max(int(row.program.minimums.get(amount.currency, 0)) for row in rows)
+    policy, _ = policies.current_policy(organisation_id)
+    if policy.currency == amount.currency:
+        least = max(least, policy.minimum_minor)
+    if amount.amount < least:
+        return f"Less than the smallest payout, {Money(least, amount.currency).format()}; it rolls over."
+    return ""
+
+
+def _draft(rows: Sequence[Commission], span: Period) -> PayoutDraft:
+    first = rows[0]
+    return PayoutDraft(
+        payee=first.payee,
+        currency=first.currency,
+        lines=[_line(row) for row in rows],
+        sources=[SourceDraft(SOURCE, row.id) for row in rows],
+        period_start=span.first,
+        period_end=span.last,
+        cost_account=COST_ACCOUNT,
+        # A commission that was in a payout before has another version now.
+        idempotency_key=f"partners:{first.payee_id}:{first.currency}:{first.id}.{first.version}",
+        exclusions=_exclusions(rows),
+    )
+
+
+def _line(row: Commission) -> LineDraft:
+    words = row.deal.name if row.deal else f"Retainer {row.period}"
+    kind = CommissionKind(row.kind)
+    base, amount = (Money(minor, row.currency) for minor in (row.base_minor, row.amount_minor))
+    rate = Decimal(row.rate_bp) / 100
+    is_plain = kind is CommissionKind.SALE
+    return LineDraft(
+        kind="earning" if row.amount_minor >= 0 else "deduction",
+        description=words if is_plain else f"{kind.label}: {words}. {row.reason}".strip(),
+        amount_minor=row.amount_minor,
+        occurred_on=row.earned_on,
+        rate=rate if is_plain else None,
+        formula=f"{base.plain} × {rate.normalize():f} % → {amount.plain}" if is_plain else "",
+        source_type=SOURCE,
+        source_id=row.id,
+        source_label=row.reference,
+    )
+
+
+def _exclusions(rows: Sequence[Commission]) -> list[ExclusionDraft]:
+    """Who set a rate or entered a deal does not approve what it made."""
+    rates = {row.edited_by_id for row in rows if row.edited_by_id is not None}
+    deals = {row.deal.created_by_id for row in rows if row.deal and row.deal.created_by_id is not None}
+    return [
+        *(ExclusionDraft(user, "set the rate of one of these commissions") for user in sorted(rates)),
+        *(ExclusionDraft(user, "entered one of these deals") for user in sorted(deals)),
+    ]
+
+
+def release(organisation_id: int, payout_id: int, reason: str) -> None:
+    """A payout was rejected or cancelled: its commissions wait for a person who offers or dismisses them."""
+    db.session.execute(
+        update(Commission)
+        .where(Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+        .values(
+            state=CommissionState.OPEN.value, payout_id=None, paid_at=None, offer="blocked", offer_reason=reason[:300],
+            version=Commission.version + 1,
+        )
+        .execution_options(synchronize_session="fetch")
+    )  # fmt: skip
+
+
+def mark_paid(organisation_id: int, payout_id: int, paid_at: datetime | None) -> None:
+    """The partner has the money; or not any more (None), and it is still in the payout."""
+    state = CommissionState.CLAIMED if paid_at is None else CommissionState.PAID
+    db.session.execute(
+        update(Commission)
+        .where(Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+        .values(state=state.value, paid_at=paid_at)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def deals_of(payout_id: int) -> Sequence[Deal]:
+    """The deals that a payout pays for."""
+    query = (
+        select(Deal).join(Commission, Commission.deal_id == Deal.id).where(Commission.payout_id == payout_id)
+    )
+    return db.session.scalars(query.distinct().order_by(Deal.id)).all()

@@ -1,0 +1,240 @@
+"""Deals: entered, changed, won, lost; and what partners did for them. Each act works out anew who earns what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from webapp.database import db, lock_row
+from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
+from webapp.kernel.errors import Conflict, Invalid
+from webapp.people.numbers import next_number
+from webapp.programs.partners import attributing, earning, trail
+from webapp.programs.partners.drafts import DealDraft, TouchDraft
+from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.partners import get_partner
+from webapp.programs.partners.states import DealAction, DealState, next_state
+
+
+def get_deal(organisation_id: int, reference: str, expected_version: int | None = None) -> Deal:
+    """A deal by its number, locked. Raises NotFound, StaleVersion."""
+    row = lock_row(Deal, Deal.organisation_id == organisation_id, Deal.reference == reference)
+    trail.check_version(row, reference, expected_version)
+    return row
+
+
+def _check(organisation_id: int, draft: DealDraft, now: datetime) -> None:
+    draft.check()
+    found = db.session.get(PartnerProgram, draft.program_id)
+    if found is None or found.organisation_id != organisation_id:
+        raise Invalid("program", "There is no such program.", "PP-0001")
+    if draft.opened_at > now:
+        raise Invalid("opened_at", "This day has not come yet.", now.date().isoformat())
+    if draft.registered_by_id is not None:
+        get_partner(organisation_id, draft.registered_by_id)
+
+
+def _values(draft: DealDraft) -> dict[str, object]:
+    return {
+        "program_id": draft.program_id,
+        "name": " ".join(draft.name.split()),
+        "customer": " ".join(draft.customer.split()),
+        "product": " ".join(draft.product.split()),
+        "currency": draft.currency,
+        "amount_minor": draft.amount_minor,
+        "opened_at": draft.opened_at,
+        "registered_by_id": draft.registered_by_id,
+    }
+
+
+def create_deal(*, organisation_id: int, draft: DealDraft, actor: Actor, now: datetime) -> Deal:
+    """A new deal, open. Raises Invalid, NotFound for a partner who is none."""
+    _check(organisation_id, draft, now)
+    row = Deal(
+        organisation_id=organisation_id,
+        reference=next_number(organisation_id, "DL", 6),
+        external_ref=draft.external_ref or None,
+        created_by_id=actor.user_id,
+        created_by_label=actor.label,
+        created_at=now,
+        **_values(draft),
+    )
+    trail.store_new(row, draft.external_ref, "a deal")
+    changes = {"amount": [None, row.amount_minor], "currency": [None, row.currency]}
+    trail.record("deal", "created", row, row.reference, actor, now, changes)
+    attributing.recompute(organisation_id, [row.id], now)
+    return row
+
+
+def change_deal(
+    *,
+    organisation_id: int,
+    reference: str,
+    draft: DealDraft,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    expected_version: int | None = None,
+) -> Deal:
+    """Change a deal. Of one that is won it needs a reason, and what was paid for it is corrected.
+
+    Its currency and program stay once it is won. Raises NotFound, Invalid, StaleVersion, IllegalTransition.
+    """
+    _check(organisation_id, draft, now)
+    row = get_deal(organisation_id, reference, expected_version)
+    next_state(row.state, DealAction.CHANGE, reference)
+    values = _values(draft)
+    if row.state == DealState.WON:
+        reason = need_reason(reason, "The customer gave two seats back.", "deal")
+        for field, words in (("currency", "currency"), ("program_id", "program")):
+            if values[field] != getattr(row, field):
+                raise Invalid(words.split()[0], f"The {words} of a deal that is won cannot change.")
+        row.reason = reason
+    changes = trail.apply(row, values)
+    if changes:
+        _changed(row, "changed", actor, now, changes, reason)
+        _settle(row, reason or "The deal was changed.", actor, now)
+    return row
+
+
+def win_deal(
+    *,
+    organisation_id: int,
+    reference: str,
+    closed_at: datetime,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Deal:
+    """The deal is won: its shares are recorded and its commissions earned. Winning it again changes nothing.
+
+    Raises NotFound, Invalid, StaleVersion, IllegalTransition.
+    """
+    row = get_deal(organisation_id, reference)
+    if row.state == DealState.WON and row.closed_at == closed_at:
+        return row
+    trail.check_version(row, reference, expected_version)
+    state = next_state(row.state, DealAction.WIN, reference)
+    _check_close(row, closed_at, now)
+    changes = trail.apply(row, {"state": state.value, "closed_at": closed_at})
+    _changed(row, "won", actor, now, changes)
+    _settle(row, "The deal was won.", actor, now)
+    return row
+
+
+def lose_deal(
+    *,
+    organisation_id: int,
+    reference: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    closed_at: datetime | None = None,
+    expected_version: int | None = None,
+) -> Deal:
+    """The deal is lost, or refunded after it was won: what it earned is cancelled, what was paid is taken back.
+
+    Losing it again changes nothing. Raises NotFound, Invalid without a reason, StaleVersion, IllegalTransition.
+    """
+    row = get_deal(organisation_id, reference)
+    if row.state == DealState.LOST:
+        return row
+    trail.check_version(row, reference, expected_version)
+    state = next_state(row.state, DealAction.LOSE, reference)
+    reason = need_reason(reason, "The customer chose another offer.", "deal")
+    day = row.closed_at or closed_at or now
+    _check_close(row, day, now)
+    changes = trail.apply(row, {"state": state.value, "closed_at": day, "reason": reason})
+    _changed(row, "lost", actor, now, changes, reason)
+    _settle(row, reason, actor, now)
+    return row
+
+
+def reopen_deal(
+    *, organisation_id: int, reference: str, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Deal:
+    """A lost deal is open again. Raises NotFound, StaleVersion, IllegalTransition."""
+    row = get_deal(organisation_id, reference, expected_version)
+    state = next_state(row.state, DealAction.REOPEN, reference)
+    changes = trail.apply(row, {"state": state.value, "closed_at": None, "reason": ""})
+    _changed(row, "reopened", actor, now, changes)
+    attributing.recompute(organisation_id, [row.id], now)
+    return row
+
+
+def _check_close(row: Deal, closed_at: datetime, now: datetime) -> None:
+    if closed_at > now:
+        raise Invalid("closed_at", "This day has not come yet.", now.date().isoformat())
+    if closed_at < row.opened_at:
+        raise Invalid("closed_at", "The deal closes before it began.", row.opened_at.date().isoformat())
+
+
+def _changed(
+    row: Deal, word: str, actor: Actor, now: datetime, changes: dict[str, object], note: str = ""
+) -> None:
+    row.version += 1
+    db.session.flush()
+    trail.record("deal", word, row, row.reference, actor, now, changes, note)
+
+
+def _settle(row: Deal, reason: str, actor: Actor, now: datetime) -> None:
+    attributing.recompute(row.organisation_id, [row.id], now)
+    earning.settle(
+        organisation_id=row.organisation_id, deal_ids=[row.id], reason=reason, actor=actor, now=now
+    )
+
+
+def add_touch(
+    *, organisation_id: int, reference: str, draft: TouchDraft, actor: Actor, now: datetime
+) -> Touchpoint:
+    """Say what a partner did for a deal. The same outside name again is the touch that is there.
+
+    Raises NotFound, Invalid; Conflict when a payout has frozen the shares of the deal, or the name is another touch's.
+    """
+    draft.check()
+    row = get_deal(organisation_id, reference)
+    get_partner(organisation_id, draft.payee_id)
+    if draft.happened_at > now:
+        raise Invalid("happened_at", "This day has not come yet.", now.date().isoformat())
+    if draft.external_ref and (found := _find_touch(organisation_id, draft.external_ref)):
+        if (found.deal_id, found.payee_id, found.type) != (row.id, draft.payee_id, draft.type):
+            raise Conflict(
+                f"The touch {draft.external_ref!r} is there already, as another one. Nothing was done."
+            )
+        return found
+    if is_frozen(row.id):
+        raise Conflict(
+            f"A payout pays for {reference} already: who has which share of it does not change any more."
+        )
+    touch = Touchpoint(
+        organisation_id=organisation_id,
+        external_ref=draft.external_ref or None,
+        deal_id=row.id,
+        payee_id=draft.payee_id,
+        type=draft.type,
+        weight=draft.weight,
+        happened_at=draft.happened_at,
+        created_by_label=actor.label,
+        created_at=now,
+    )
+    trail.store_new(touch, draft.external_ref, "a touch")
+    changes = {"type": [None, draft.type], "partner": [None, draft.payee_id]}
+    trail.record("touch", "added", touch, reference, actor, now, changes)
+    _settle(row, "A touch was added.", actor, now)
+    return touch
+
+
+def _find_touch(organisation_id: int, external_ref: str) -> Touchpoint | None:
+    return db.session.scalar(
+        select(Touchpoint).where(
+            Touchpoint.organisation_id == organisation_id, Touchpoint.external_ref == external_ref
+        )
+    )
+
+
+def is_frozen(deal_id: int) -> bool:
+    """Whether a payout has commissions of the deal, so that its shares stay."""
+    count = select(func.count()).where(Attribution.deal_id == deal_id, Attribution.is_frozen)
+    return bool(db.session.scalar(count))

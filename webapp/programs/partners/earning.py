@@ -1,0 +1,240 @@
+"""What partners earn of deals: the difference between what it should be now and what stands already.
+
+A deal's commissions not cancelled always add up, for each partner, to what its shares, its amount and the rules say.
+What is in no payout yet is changed; what is in one stays, and the rest is a correction or is taken back. Doing it
+again adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from webapp.database import among, db
+from webapp.kernel.actor import Actor
+from webapp.kernel.clock import local_date
+from webapp.kernel.ids import digest
+from webapp.kernel.money import Money
+from webapp.people.numbers import next_numbers
+from webapp.programs.partners import trail
+from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProfile, PartnerProgram
+from webapp.programs.partners.rule_store import load_rules
+from webapp.programs.partners.rules import Case, Rate, Rule, commission, find_rule
+from webapp.programs.partners.states import CommissionKind, CommissionState, DealState
+
+_LIVE = (CommissionState.OPEN.value, CommissionState.CLAIMED.value, CommissionState.PAID.value)
+
+
+@dataclass(frozen=True)
+class Earned:
+    """What a partner should have of a deal now, and by which rule; nothing while it is not won."""
+
+    amount: Money
+    base: Money
+    rate: Rate
+    rule: Rule | None
+    # Who set the rate that counts.
+    edited_by_id: int | None
+
+
+@dataclass(frozen=True)
+class _Books:
+    """What a batch of deals is counted with."""
+
+    deals: dict[int, tuple[Deal, PartnerProgram]]
+    shares: dict[tuple[int, int], Attribution]
+    standing: dict[tuple[int, int], list[Commission]]
+    profiles: dict[int, PartnerProfile]
+    first_closed: dict[int, date]
+    rules: list[Rule]
+    timezone: str
+
+
+def settle(
+    *, organisation_id: int, deal_ids: Sequence[int], reason: str, actor: Actor, now: datetime
+) -> list[Commission]:
+    """Bring the commissions of deals up to what they should be; returns those that are new or changed.
+
+    `reason` stands with what is corrected or taken back.
+    """
+    books = _load(organisation_id, deal_ids)
+    changed: list[Commission] = []
+    new: list[Commission] = []
+    for deal_id, payee_id in sorted(books.shares.keys() | books.standing.keys()):
+        earned = _earned(books, deal_id, payee_id)
+        made, is_new = _difference(books, deal_id, payee_id, earned, reason, now)
+        if made is not None:
+            (new if is_new else changed).append(made)
+    for row, reference in zip(new, next_numbers(organisation_id, "CM", 6, len(new)), strict=True):
+        row.reference = reference
+    db.session.add_all(new)
+    db.session.flush()
+    _remember(organisation_id, [*new, *changed], actor, now)
+    return [*new, *changed]
+
+
+def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
+    """Everything that these deals are counted with, in few questions; their commissions are locked."""
+    rows = db.session.execute(
+        select(Deal, PartnerProgram)
+        .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
+        .where(Deal.organisation_id == organisation_id, among(Deal.id, deal_ids))
+    )
+    deals = {deal.id: (deal, program) for deal, program in rows}
+    shares = db.session.scalars(select(Attribution).where(among(Attribution.deal_id, list(deals))))
+    by_pair = {(row.deal_id, row.payee_id): row for row in shares}
+    standing: dict[tuple[int, int], list[Commission]] = defaultdict(list)
+    for row in db.session.scalars(
+        select(Commission)
+        .where(among(Commission.deal_id, list(deals)))
+        .order_by(Commission.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ):
+        standing[row.deal_id or 0, row.payee_id].append(row)
+    payee_ids = sorted({payee for _, payee in by_pair} | {payee for _, payee in standing})
+    profiles = db.session.scalars(select(PartnerProfile).where(among(PartnerProfile.payee_id, payee_ids)))
+    timezone = trail.timezone_of(organisation_id)
+    return _Books(
+        deals, by_pair, standing, {row.payee_id: row for row in profiles}, _first_closed(payee_ids, timezone),
+        load_rules(organisation_id), timezone,
+    )  # fmt: skip
+
+
+def _first_closed(payee_ids: Sequence[int], timezone: str) -> dict[int, date]:
+    """The day on which each partner's first deal was won."""
+    rows = db.session.execute(
+        select(Attribution.payee_id, func.min(Deal.closed_at))
+        .join(Deal, Deal.id == Attribution.deal_id)
+        .where(among(Attribution.payee_id, payee_ids), Deal.state == DealState.WON.value)
+        .group_by(Attribution.payee_id)
+    )
+    return {payee_id: local_date(closed_at, timezone) for payee_id, closed_at in rows if closed_at}
+
+
+def _earned(books: _Books, deal_id: int, payee_id: int) -> Earned:
+    deal, program = books.deals[deal_id]
+    share = books.shares.get((deal_id, payee_id))
+    nothing = Money(0, deal.currency)
+    if share is None or deal.state != DealState.WON or deal.closed_at is None:
+        return Earned(nothing, nothing, Rate(0), None, None)
+    profile = books.profiles.get(payee_id)
+    closed_on = local_date(deal.closed_at, books.timezone)
+    case = Case(
+        program_id=program.id,
+        partner_type=profile.type if profile else "",
+        tier=profile.tier if profile else "",
+        product=deal.product,
+        deal=Money(deal.amount_minor, deal.currency),
+        closed_on=closed_on,
+        first_closed_on=books.first_closed.get(payee_id, closed_on),
+    )
+    rule = find_rule(books.rules, case)
+    rate = rule.rate if rule else Rate(profile.rate_bp if profile else 0)
+    edited_by = rule.edited_by_id if rule else (profile.changed_by_id if profile else None)
+    base = Money(share.amount_minor, deal.currency)
+    return Earned(commission(base, rate), base, rate, rule, edited_by)
+
+
+def _difference(
+    books: _Books, deal_id: int, payee_id: int, earned: Earned, reason: str, now: datetime
+) -> tuple[Commission | None, bool]:
+    """(what is to be stored, whether it is new): the row that makes the sum right; (None, False): it is right."""
+    live = [row for row in books.standing.get((deal_id, payee_id), []) if row.state in _LIVE]
+    waiting = next((row for row in reversed(live) if row.state == CommissionState.OPEN), None)
+    rest = earned.amount.amount - sum(row.amount_minor for row in live if row is not waiting)
+    if waiting is not None and waiting.amount_minor == rest:
+        return None, False
+    if waiting is None and not rest:
+        return None, False
+    if rest < 0 and _is_final(books.deals[deal_id][1], live, now):
+        return None, False
+    is_first = all(row is waiting for row in live)
+    kind = (
+        CommissionKind.SALE
+        if is_first
+        else CommissionKind.CORRECTION
+        if rest >= 0
+        else CommissionKind.CLAWBACK
+    )
+    if waiting is not None:
+        return _revise(waiting, kind, rest, earned, reason), False
+    sequence = max((row.sequence for row in books.standing.get((deal_id, payee_id), [])), default=-1) + 1
+    return _new(books, deal_id, payee_id, kind, rest, earned, reason, sequence, now), True
+
+
+def _is_final(program: PartnerProgram, live: Sequence[Commission], now: datetime) -> bool:
+    """Whether what was paid cannot be taken back any more."""
+    paid = [row.paid_at for row in live if row.paid_at is not None]
+    return bool(paid) and max(paid) + timedelta(days=program.final_days) < now
+
+
+def _revise(row: Commission, kind: CommissionKind, rest: int, earned: Earned, reason: str) -> Commission:
+    if rest == 0:
+        row.state = CommissionState.CANCELLED.value
+    else:
+        row.amount_minor, row.kind = rest, kind.value
+    row.base_minor, row.rate_bp = earned.base.amount, earned.rate.basis_points
+    row.rule_id = earned.rule.rule_id if earned.rule else None
+    row.rule_version_id = earned.rule.version_id if earned.rule else None
+    row.rule_label = earned.rule.label if earned.rule else ""
+    row.edited_by_id = earned.edited_by_id
+    row.reason = reason[:2000]
+    row.version += 1
+    return row
+
+
+def _new(
+    books: _Books,
+    deal_id: int,
+    payee_id: int,
+    kind: CommissionKind,
+    rest: int,
+    earned: Earned,
+    reason: str,
+    sequence: int,
+    now: datetime,
+) -> Commission:
+    deal, program = books.deals[deal_id]
+    today = local_date(now, books.timezone)
+    closed_on = local_date(deal.closed_at, books.timezone) if deal.closed_at else today
+    is_sale = kind is CommissionKind.SALE
+    return Commission(
+        organisation_id=deal.organisation_id,
+        payee_id=payee_id,
+        program_id=program.id,
+        deal_id=deal_id,
+        kind=kind.value,
+        sequence=sequence,
+        rule_id=earned.rule.rule_id if earned.rule else None,
+        rule_version_id=earned.rule.version_id if earned.rule else None,
+        rule_label=earned.rule.label if earned.rule else "",
+        rate_bp=earned.rate.basis_points,
+        currency=deal.currency,
+        base_minor=earned.base.amount,
+        amount_minor=rest,
+        earned_on=closed_on if is_sale else today,
+        # What is corrected or taken back waits for nothing.
+        due_on=closed_on + timedelta(days=program.holding_days) if is_sale else today,
+        reason="" if is_sale else reason[:2000],
+        edited_by_id=earned.edited_by_id,
+        created_at=now,
+    )
+
+
+def _remember(organisation_id: int, rows: Sequence[Commission], actor: Actor, now: datetime) -> None:
+    if not rows:
+        return
+    if len(rows) == 1:
+        [row] = rows
+        changes = {"amount": [None, row.amount_minor], "state": [None, row.state], "kind": [None, row.kind]}
+        trail.record("commission", "settled", row, row.reference, actor, now, changes, row.reason)
+        return
+    told = digest([[row.reference, row.kind, row.amount_minor, row.state] for row in rows])
+    changes = {"commissions": [None, len(rows)], "digest": [None, told]}
+    label = f"{rows[0].reference} to {rows[-1].reference}"
+    trail.record_many("commission", "settled", organisation_id, label, actor, now, changes)
