@@ -211,8 +211,7 @@ def _drive(cast: Cast, rng: random.Random, week: Week, now: datetime) -> None:
         return
     rows = [
         trip
-        for position in range(len(DRIVERS))
-        if cast.has_lease(position, week)
+        for position in cast.leased(week)
         for day in meters.days_of(rng, position, days)
         for trip in meters.trips_of_day(rng, position, day)
     ]
@@ -223,9 +222,7 @@ def _drive(cast: Cast, rng: random.Random, week: Week, now: datetime) -> None:
 def _charge(cast: Cast, rng: random.Random, n: int, week: Week) -> None:
     """Tickets now and then, the agency's fee every fourth week."""
     drafts = []
-    for position, payee_id in enumerate(cast.drivers):
-        if not cast.has_lease(position, week):
-            continue
+    for payee_id in (cast.drivers[position] for position in cast.leased(week)):
         if n % 4 == 0:
             drafts.append(
                 ChargeDraft(

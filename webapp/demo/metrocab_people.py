@@ -23,7 +23,7 @@ class DemoDriver:
     name: str
     account: str
     weekly_minor: int = 425_00
-    days: int = 5
+    days: int = 4
     trips: int = 6
     # The name in Latin letters, where the display name is not.
     name_at_bank: str = ""
@@ -33,35 +33,35 @@ class DemoDriver:
 
 # The last four digits decide what the sandbox bank does: see webapp/providers/sandbox.py.
 DRIVERS = (
-    DemoDriver("Rafael Ortiz", "600012345201"),
-    DemoDriver("Nadia Petrova", "600012345202", 450_00, 6),
+    DemoDriver("Rafael Ortiz", "600012345201", 425_00, 5, 8),
+    DemoDriver("Nadia Petrova", "600012345202", 450_00, 5),
     DemoDriver("Kwame Boateng", "600012345203"),
     DemoDriver("Liu Yang", "600012345204", 400_00),
-    DemoDriver("Seán Byrne", "600012345205", 425_00, 6),
+    DemoDriver("Seán Byrne", "600012345205", 425_00, 5),
     DemoDriver("Mohammed Rahman", "600012345206", 425_00, 5, 7),
-    DemoDriver("Ana Lúcia Ferreira", "600012345207", 475_00, 6),
+    DemoDriver("Ana Lúcia Ferreira", "600012345207", 475_00, 5),
     DemoDriver("Bilal Hussain", "600012345208"),
-    DemoDriver("Dmitri Volkov", "600012345209", 450_00, 6),
+    DemoDriver("Dmitri Volkov", "600012345209", 450_00, 5),
     DemoDriver("Grace Mwangi", "600012345210"),
-    DemoDriver("Jean-Baptiste Étienne", "600012345211", 425_00, 6),
+    DemoDriver("Jean-Baptiste Étienne", "600012345211", 425_00, 5),
     DemoDriver("Tadeusz Wiśniewski", "600012345212", 400_00),
-    DemoDriver("Harpreet Kaur", "600012345213", 500_00, 6, takes_repairs=False),
+    DemoDriver("Harpreet Kaur", "600012345213", 500_00, 5, takes_repairs=False),
     DemoDriver("Carlos Mendoza", "600012345214", 300_00, shift=Shift.DAY.value),
-    DemoDriver("Ebrima Jallow", "600012345215", 325_00, 5, 7, shift=Shift.NIGHT.value),
+    DemoDriver("Ebrima Jallow", "600012345215", 325_00, 4, 7, shift=Shift.NIGHT.value),
     DemoDriver("Sofia Papadaki", "600012345216"),
-    DemoDriver("Ibrahim Coulibaly", "600012345217", 425_00, 6, 7),
-    DemoDriver("Viktor Nowak", "600012340001", 400_00, 6),
-    DemoDriver("Amina Yusuf", "", 425_00, 6),
-    DemoDriver("George Kowalczyk", "cheque", 425_00, 6),
+    DemoDriver("Ibrahim Coulibaly", "600012345217", 425_00, 5, 7),
+    DemoDriver("Viktor Nowak", "600012340001", 400_00, 5),
+    DemoDriver("Amina Yusuf", "", 425_00, 5),
+    DemoDriver("George Kowalczyk", "cheque", 425_00, 5),
     DemoDriver("रमेश थापा", "600012345221", 425_00, name_at_bank="Ramesh Thapa"),
-    DemoDriver("Peter O’Shaughnessy", "600012345222", 450_00, 6),
+    DemoDriver("Peter O’Shaughnessy", "600012345222", 450_00, 5),
     DemoDriver("Fatoumata Diallo", "600012345223", 425_00),
-    DemoDriver("Jorge Luis Castellanos-Rivera", "600012345224", 425_00, 6),
+    DemoDriver("Jorge Luis Castellanos-Rivera", "600012345224", 425_00, 5),
     DemoDriver("Min-jun Park", "600012345225", 400_00),
-    DemoDriver("Leila Haddadi", "600012345226", 425_00, 6),
+    DemoDriver("Leila Haddadi", "600012345226", 425_00, 5),
     DemoDriver("Samuel Okonkwo", "600012345227"),
     DemoDriver("Walter Jenkins", "600012345228", 275_00, 2, 5),
-    DemoDriver("Tenzin Dorje", "600012345229", 400_00, 6, 7),
+    DemoDriver("Tenzin Dorje", "600012345229", 400_00, 5, 7),
     DemoDriver("Marek Dvořák", "600012345230"),
 )
 

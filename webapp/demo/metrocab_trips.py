@@ -50,10 +50,10 @@ def trips_of_day(rng: random.Random, position: int, day: date) -> Iterator[Publi
 def _trip(rng: random.Random, moment: datetime) -> tuple[PublishedRow, int]:
     """One trip: most in town, some to the airport for a flat fare, some over a bridge."""
     is_airport = rng.random() < 0.09
-    miles = rng.randrange(1500, 1900) if is_airport else rng.randrange(60, 900)
+    miles = rng.randrange(1500, 1900) if is_airport else rng.randrange(120, 1150)
     fare = _AIRPORT_FARE if is_airport else 4_00 + miles * 350 // 100 // 50 * 50
     surcharge = 2_50 if 16 <= moment.hour < 20 else (1_00 if moment.hour >= 20 or moment.hour < 6 else 0)
-    tolls = _BRIDGE if rng.random() < (0.5 if is_airport else 0.06) else 0
+    tolls = _BRIDGE if rng.random() < (0.5 if is_airport else 0.03) else 0
     payment = rng.choices(_PAYMENTS, _WEIGHTS)[0]
     tip = fare * rng.randrange(12, 26) // 100 if payment == "CRD" else 0
     seconds = miles * 3 + rng.randrange(120, 400)

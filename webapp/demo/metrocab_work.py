@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import or_, select
+
+from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.programs.repairs import drafting, fleet
 from webapp.programs.repairs.drafts import RepairDraft
@@ -39,9 +42,18 @@ class Cast:
         """The lease that a driver has on a day."""
         return fleet.lease_on(self.drivers[position], day)
 
-    def has_lease(self, position: int, week: Week) -> bool:
-        """Whether a driver has one at the end of a week."""
-        return self.lease(position, week.end) is not None
+    def leased(self, week: Week) -> list[int]:
+        """The positions of those who have a lease at the end of a week."""
+        with_one = set(
+            db.session.scalars(
+                select(DriverLease.payee_id).where(
+                    DriverLease.organisation_id == self.organisation_id,
+                    DriverLease.starts_on <= week.end,
+                    or_(DriverLease.ends_on.is_(None), DriverLease.ends_on >= week.end),
+                )
+            )
+        )
+        return [position for position, payee_id in enumerate(self.drivers) if payee_id in with_one]
 
 
 def repair(
