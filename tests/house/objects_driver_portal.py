@@ -19,19 +19,19 @@ def _charge(house: House) -> Charge:
     return repairs.charge(payee, "tolls", 12_00, repairs.DAY)
 
 
-@example("driver.repairs.show")
+@example("payee.repairs.show")
 def a_repair(house: House, kind: str) -> list[Arguments]:
     """The driver's repair."""
     return [{"reference": repairs.repair(lease_of(house.payees["driver"])).reference}]
 
 
-@example("driver.ledger.dispute")
+@example("payee.ledger.dispute")
 def a_charge(house: House, kind: str) -> list[Arguments]:
     """A charge of the driver."""
     return [{"charge_id": _charge(house).id}]
 
 
-@example("driver.receipts.show", "driver.receipts.pdf", "admin.repairs.receipt_pdf")
+@example("payee.receipts.show", "payee.receipts.pdf", "admin.repairs.receipt_pdf")
 def a_receipt(house: House, kind: str) -> list[Arguments]:
     """The driver's receipt of the first week of October; nobody has asked for its PDF."""
     _charge(house)

@@ -43,6 +43,7 @@ from webapp.programs.rentals import work as rentals
 from webapp.programs.rentals.views import owner as rentals_owner
 from webapp.programs.rentals.views import owner_words
 from webapp.programs.repairs import importing as repair_lists
+from webapp.programs.repairs import statement_section as repairs_statement
 from webapp.programs.repairs import work as repairs
 from webapp.programs.repairs.views import driver as driver_pages
 from webapp.statements import month_runs
@@ -71,6 +72,7 @@ REGISTERED = (
     clinic_statement,
     clinic_lists,
     repair_lists,
+    repairs_statement,
 )
 
 
