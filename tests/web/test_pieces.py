@@ -9,11 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from flask import Flask, g, render_template_string, url_for
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from wtforms import Form, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]
 
-from webapp.web import addresses, exports, i18n, pieces, texts
+from webapp.web import addresses, exports, i18n, pieces, templates, texts
 from webapp.web.situation import situation
 
 
@@ -136,3 +138,32 @@ def test_amounts_have_the_decimals_of_their_currency() -> None:
     assert amounts.column([5, -7, 12], ["KWD", "JPY", "USD"]) == ["0.005", "-7", "0.12"]
     for value in (1, 99, 100, -12_345):
         assert Decimal(amounts.column([value], ["USD"])[0] or "") == Decimal(value) / 100
+
+
+@pytest.mark.parametrize("name", ["q", "a b", "ä&="])
+@pytest.mark.parametrize("value", ["x", "", "a b", "ä/&=?#%+", "1,2", "it's", None, 5, "PO-2026-1"])
+def test_an_address_with_a_query_is_that_of_url_for(app: Flask, name: str, value: object) -> None:
+    values = {name: value, "view": "ready", "none": None, "size": 25}
+    assert addresses.with_query("list", values.items()) == url_for("list", **values)
+    assert addresses.with_query("list", []) == url_for("list")
+    assert addresses.with_query("list", [("a", "1"), ("a", "2")]) == url_for("list", a=["1", "2"])
+    assert addresses.with_query("of", {"name": "x y", **values}.items()) == url_for("of", name="x y", **values)
+
+
+def test_templates_call_macros_and_functions_as_jinja_does(app: Flask) -> None:
+    def stopping() -> None:
+        raise StopIteration
+
+    @pass_context
+    def seen(context: Context, name: str) -> object:
+        return context.resolve(name)
+
+    source = (
+        "{% macro say(what, end='.') %}{{ what }}{{ end }}{{ caller() if caller else '' }}{% endmacro %}"
+        "{% for n in [1, 2] %}{{ say(n, end=f(n)) }}{{ seen('n') }}{% endfor %}{% call say('<') %}|{% endcall %}"
+        "{{ kind(5) }}{{ stopping() is defined }}"
+    )
+    values = {"f": lambda n: n * 2, "seen": seen, "kind": str, "stopping": stopping}
+    expected = Environment(autoescape=True).from_string(source).render(**values)
+    assert templates.PageEnvironment(app, autoescape=True).from_string(source).render(**values) == expected
+    assert expected.endswith("&lt;.|5False")

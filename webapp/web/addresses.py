@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
-from flask import current_app, has_request_context, request, url_for
+from flask import Flask, current_app, has_request_context, request, url_for
 
 # Nothing of these needs to be quoted, wherever they stand in an address; references have no others.
 _is_safe = re.compile(r"[A-Za-z0-9-]+").fullmatch
@@ -32,6 +32,29 @@ def fixed(endpoint: str) -> str:
 def _fixed(app: object, script_root: str, endpoint: str) -> str:
     """Kept for each application and for each path that it is mounted at: an address depends on nothing else."""
     return url_for(endpoint)
+
+
+def with_query(endpoint: str, values: Iterable[tuple[str, Any]]) -> str:
+    """The address of an endpoint with these values in its query, in this order, as `url_for` gives it.
+
+    None is left out. An endpoint that takes values in its path gets them there.
+    """
+    given = [(name, value) for name, value in values if value is not None]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    if not has_request_context() or _has_places(app, endpoint):
+        return url_for(endpoint, **dict(given))
+    query = "&".join([f"{_quoted(name)}={_quoted(str(value))}" for name, value in given])
+    return f"{fixed(endpoint)}?{query}" if query else fixed(endpoint)
+
+
+def _quoted(text: str) -> str:
+    # What a browser's address may hold as it is, in the words of werkzeug: the same address is the same text.
+    return text if _is_safe(text) else quote_plus(text, safe="!$'()*,/:;?@")
+
+
+@lru_cache(maxsize=1_024)
+def _has_places(app: Flask, endpoint: str) -> bool:
+    return any(rule.arguments for rule in app.url_map.iter_rules(endpoint))
 
 
 def each(endpoint: str, name: str, **values: Any) -> Callable[[object], str]:

@@ -153,8 +153,13 @@ def counted(count: str, one: str, many: str) -> str:
     """A count as lists have it ("1", "10,000+") in a marked text, as the locale groups it; `many` holds `%(count)s`."""
     if count == "1":
         return gettext(one)
-    number = format_decimal(int(count.rstrip("+").replace(",", "")), locale=locale_name())
+    number = _grouped(int(count.rstrip("+").replace(",", "")), locale_name())
     return gettext(many, count=number + "+" * count.endswith("+"))
+
+
+@lru_cache(maxsize=4_096)
+def _grouped(number: int, locale: str) -> str:
+    return str(format_decimal(number, locale=locale))
 
 
 def translated(text: Any) -> Any:

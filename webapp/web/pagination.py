@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Select, bindparam, func, select
 from werkzeug.datastructures import MultiDict
 
 from webapp.database import ask, db
+from webapp.web import addresses
 
 T = TypeVar("T")
 SIZES = (25, 50, 100)
@@ -48,7 +49,9 @@ def _address(**changes: Any) -> str:
         values.poplist(name)
     for name, value in changes.items():
         values[name] = value
-    parts: dict[str, Any] = {**(request.view_args or {}), **values.to_dict(flat=False)}
+    if not request.view_args:
+        return addresses.with_query(request.endpoint or "", values.items(multi=True))
+    parts: dict[str, Any] = {**request.view_args, **values.to_dict(flat=False)}
     return url_for(request.endpoint or "", **parts)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from types import FunctionType
 from typing import Any
 
 from flask import Flask
 from flask.templating import Environment
 from jinja2 import StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import Context, Macro
+from jinja2.utils import internalcode
 from markupsafe import Markup, _escape_inner, escape
 
 
@@ -38,10 +41,32 @@ class _PageCode(CodeGenerator):
             super()._output_child_pre(node, frame, finalize)
 
 
+class _PageContext(Context):
+    """Jinja's context, with a short way for what templates call most: macros, and functions that take no context."""
+
+    @internalcode
+    def call(self, obj: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a macro or a function of a template, as Jinja's own way does; that is asked for everything else."""
+        kind = type(obj)
+        if kind is Macro:
+            args = (self.eval_ctx, *args)
+        elif kind is not FunctionType or "jinja_pass_arg" in obj.__dict__:
+            return super().call(obj, *args, **kwargs)
+        kwargs.pop("_block_vars", None)
+        kwargs.pop("_loop_vars", None)
+        try:
+            return obj(*args, **kwargs)
+        except StopIteration:
+            return self.environment.undefined(
+                "value was undefined because a callable raised a StopIteration exception"
+            )
+
+
 class PageEnvironment(Environment):
     """Flask's environment. No template of ours has globals of its own, so all of them share one plain mapping."""
 
     code_generator_class = _PageCode
+    context_class = _PageContext
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """The globals of a template. A chain of mappings is compared in Python, for each import of each page."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from flask import g, request, url_for
+from flask import g, request
 from sqlalchemy import Select, select
 from wtforms import Form
 
@@ -21,7 +21,7 @@ from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout
 from webapp.payouts.ordering import Sort
 from webapp.payouts.states import PayoutState
-from webapp.web import selection
+from webapp.web import addresses, selection
 from webapp.web.i18n import translated
 from webapp.web.pagination import (
     SIZES,
@@ -149,7 +149,7 @@ def address(endpoint: str, **changes: Any) -> str:
             values.pop(name, None)
         else:
             values[name] = value
-    return url_for(endpoint, **values)
+    return addresses.with_query(endpoint, values.items())
 
 
 def chips(form: Form, endpoint: str) -> list[Chip]:

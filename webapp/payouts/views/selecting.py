@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.kernel.errors import Invalid
 from webapp.payouts.views import check_step
-from webapp.web import selection
+from webapp.web import addresses, selection
 from webapp.web.htmx import see_other
 from webapp.web.pagination import Page
 
@@ -52,7 +52,7 @@ def _action(endpoint: str, href: str | None) -> str | None:
         return None
     values = dict(parse_qsl(urlsplit(href).query))
     values.pop(selection.PARAMETER, None)
-    return url_for(endpoint, **dict[str, Any](values))
+    return addresses.with_query(endpoint, values.items())
 
 
 def sorting(links: dict[str, dict[str, Any]], endpoint: str, form: str) -> dict[str, dict[str, Any]]:
