@@ -97,7 +97,7 @@ def repair(of: DriverLease, amount_minor: int = 500_50, **values: Any) -> Repair
         )
 
 
-def loan(payee: Payee, principal_minor: int = 1_200_00, percent: int = 10, **values: Any) -> Loan:
+def loan(payee: Payee, principal_minor: int = 1_200_00, percent: int | str = 10, **values: Any) -> Loan:
     """A loan of 6 October, paid back from 12 October on."""
     with stored():
         of = LoanDraft(
