@@ -10,7 +10,7 @@ from webapp.audit.models import AuditEvent
 
 TAG = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*")
 SOURCES = {"audit", "people", "payouts", "ledger", "imports", "statements", "notices", "runs", "operations",
-           "installations", "rentals", "clinic", "repairs", "inbox", "connections", "reconciliation",
+           "installations", "rentals", "clinic", "repairs", "partners", "inbox", "connections", "reconciliation",
            "bankfiles"}  # fmt: skip
 # Words that the name of a field does not have: what is called so is a secret, or where money goes in the clear.
 SECRET = {"password", "passwords", "secret", "hash", "otp", "totp", "pin", "cvv", "iban", "vpa", "encrypted", "cookie",
