@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
 from tests import factories
+from tests.factories import repairs
 from tests.factories.pages import counted_queries
 from tests.factories.payouts import payout, payout_ready
 from tests.jobs.processes import environment, process, wait_for
@@ -200,7 +201,7 @@ def test_a_look_is_cheap(measured: FlaskClient) -> None:
             began = time.process_time()
             assert measured.get("/metrics", headers=GIVEN).status_code == 200
             took.append(time.process_time() - began)
-    assert len(queries) == 5 * 9
+    assert len(queries) == 5 * 10
     assert min(took) < 0.05
 
 
@@ -272,3 +273,29 @@ def test_several_processes_answer_with_one_sum(
     names = sorted(p.name for p in (tmp_path / "metrics" / f"web-{port}").iterdir())
     assert names
     assert set(names) <= {"counter_0.db", "counter_1.db", "histogram_0.db", "histogram_1.db"}
+
+
+def test_how_repairs_are_charged_is_told_by_fleet(measured: FlaskClient) -> None:
+    fleet = repairs.metrocab(slug="metrocab")
+    lease = repairs.lease(repairs.driver(fleet))
+    plan, draft = repairs.repair(lease, 500_50), repairs.draft(lease, 90_00)
+    values = _values(measured.get("/metrics", headers=GIVEN).text)
+    # The plan's three weeks are long over, and nobody ran them.
+    assert (plan.state, draft.state) == ("open", "draft")
+    assert values["paydesk_repairs", ("metrocab", "open")] == 1
+    assert values["paydesk_repairs", ("metrocab", "draft")] == 1
+    assert values["paydesk_instalments_due", ("metrocab",)] == 3
+    assert values["paydesk_posting_success_ratio", ("metrocab",)] == 0
+    assert values["paydesk_instalments_posted_week", ("metrocab",)] == 0
+    assert values["paydesk_posting_failures_day", ("metrocab",)] == 0
+    # They were made, as the records say, in October.
+    assert values["paydesk_repairs_created_day", ("metrocab",)] == 0
+
+
+def test_every_figure_that_an_alert_names_is_told(measured: FlaskClient) -> None:
+    repairs.metrocab(slug="metrocab")
+    told = {name for name, _ in _values(measured.get("/metrics", headers=GIVEN).text)}
+    rules = (Path(__file__).resolve().parents[2] / "deploy" / "prometheus-alerts.yaml").read_text()
+    for name in ("paydesk_posting_success_ratio", "paydesk_instalments_due", "paydesk_posting_failures_day"):
+        assert name in told
+        assert f"({name})" in rules

@@ -25,6 +25,7 @@ from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.operations import facts
 from webapp.operations.gunicorn import FOLDER, SLOT
+from webapp.programs.repairs import measures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -89,6 +90,26 @@ def _family(
     return family
 
 
+def _repairs(fleets: list[measures.Measures]) -> Iterator[GaugeMetricFamily]:
+    """How repairs are charged, by organisation; nothing where nobody runs that program."""
+    if not fleets:
+        return
+    states = (((each.organisation, state), n) for each in fleets for state, n in each.states.items())
+    yield _family("repairs", "Repairs that are not over.", ("organisation", "state"), states)
+    for name, words, read in _OF_FLEETS:
+        rows = [(each.organisation, float(getattr(each, read))) for each in fleets]
+        yield _family(name, words, ("organisation",), rows)
+
+
+_OF_FLEETS = (
+    ("repairs_created_day", "Repairs created in the last 24 hours.", "created"),
+    ("instalments_posted_week", "Instalments charged in the runs of the last seven days.", "posted"),
+    ("instalments_due", "Instalments whose week has begun and that are not charged: the backlog.", "due"),
+    ("posting_failures_day", "Drivers whom runs could not charge in the last 24 hours.", "failures"),
+    ("posting_success_ratio", "Charged of what was to be charged: the last seven days and the backlog.", "success"),
+)  # fmt: skip
+
+
 class Installation:
     """The gauges of the whole installation, read when asked."""
 
@@ -128,6 +149,7 @@ class Installation:
         if (beat := facts.scheduler_beat()) is not None:
             yield _family("scheduler_beat_seconds", "Seconds since a scheduler last did its work.", (),
                           [((), (now - beat).total_seconds())])  # fmt: skip
+        yield from _repairs(measures.measures(now))
         db.session.rollback()
 
     def _store(self) -> Iterator[GaugeMetricFamily]:

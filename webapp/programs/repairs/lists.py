@@ -77,6 +77,7 @@ class InstalmentFilter:
     amount_to: int | None = None
     currency: str = ""
     repair: str = ""
+    lease: str = ""
     today: date | None = None
 
 
@@ -266,13 +267,19 @@ def instalments(
     )  # fmt: skip
 
 
+def is_due(today: date) -> ColumnElement[bool]:
+    """Whether an instalment of `instalments` could be charged on a day and is not."""
+    return and_(_SCHEDULED, _CAN_BE_CHARGED, Instalment.week_start <= today)
+
+
 def _instalment_clauses(organisation_id: int, chosen: InstalmentFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.state in (UNPOSTED, DUE):
-        yield and_(_SCHEDULED, _CAN_BE_CHARGED)
         if chosen.state == DUE:
             if chosen.today is None:
                 raise ValueError("what is due depends on the day")
-            yield Instalment.week_start <= chosen.today
+            yield is_due(chosen.today)
+        else:
+            yield and_(_SCHEDULED, _CAN_BE_CHARGED)
     elif chosen.state == InstalmentState.SCHEDULED:
         yield _SCHEDULED
     elif chosen.state:
@@ -285,6 +292,8 @@ def _instalment_clauses(organisation_id: int, chosen: InstalmentFilter) -> Itera
         yield Instalment.payee_id.in_(drivers_named(organisation_id, chosen.driver))
     if chosen.vehicle:
         yield repair.vehicle_id.in_(vehicles_named(organisation_id, chosen.vehicle))
+    if chosen.lease:
+        yield repair.lease_id.in_(leases_named(organisation_id, chosen.lease))
     if chosen.repair:
         yield repair.reference == chosen.repair.upper()
     # By the week, which the indexes have.
