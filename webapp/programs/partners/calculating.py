@@ -15,8 +15,10 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import joinedload
 
-from webapp.database import among, db
+from webapp.database import among, db, lock_row
 from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
+from webapp.kernel.errors import Conflict
 from webapp.kernel.money import Money
 from webapp.payouts import creation_many, policies
 from webapp.payouts.creation_many import PayoutDraft
@@ -194,6 +196,24 @@ def release(organisation_id: int, payout_id: int, reason: str) -> None:
         )
         .execution_options(synchronize_session="fetch")
     )  # fmt: skip
+
+
+def decide_offer(
+    *, organisation_id: int, reference: str, is_offered: bool, reason: str, actor: Actor, now: datetime
+) -> Commission:
+    """After its payout was rejected: offer a commission again, or dismiss it. Raises NotFound, Invalid, Conflict."""
+    row = lock_row(
+        Commission, Commission.organisation_id == organisation_id, Commission.reference == reference
+    )
+    if row.offer != "blocked" or row.state != CommissionState.OPEN:
+        raise Conflict(f"No payout of {reference} was rejected or cancelled; there is nothing to decide.")
+    reason = need_reason(reason, "The order is signed now.", "commission")
+    row.offer, row.offer_reason = ("open", "") if is_offered else ("dismissed", reason[:300])
+    row.version += 1
+    db.session.flush()
+    word = "offered_again" if is_offered else "dismissed"
+    trail.record("commission", word, row, reference, actor, now, {"offer": ["blocked", row.offer]}, reason)
+    return row
 
 
 def mark_paid(organisation_id: int, payout_id: int, paid_at: datetime | None) -> None:

@@ -141,7 +141,13 @@ class DisputeState(Label):
         "waiting",
         "This commission waits until an admin decides.",
     )
-    ACCEPTED = "accepted", "Accepted", "ok", "ok", "The difference is a correction."
+    ACCEPTED = (
+        "accepted",
+        "Accepted",
+        "ok",
+        "ok",
+        "The deal or the rule was corrected; the commission follows it.",
+    )
     REFUSED = (
         "refused",
         "Refused",

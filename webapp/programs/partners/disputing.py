@@ -1,0 +1,79 @@
+"""Partners object to one commission: that one alone waits until an admin decides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from webapp.database import db, lock_row
+from webapp.kernel.actor import Actor
+from webapp.kernel.checks import need_reason
+from webapp.kernel.errors import Conflict
+from webapp.programs.partners import trail
+from webapp.programs.partners.models import Commission, CommissionDispute
+from webapp.programs.partners.states import CommissionState, DisputeState
+
+
+def raise_dispute(
+    *, organisation_id: int, payee_id: int, reference: str, reason: str, actor: Actor, now: datetime
+) -> CommissionDispute:
+    """A partner says that a commission is wrong. Raises NotFound, Invalid, Conflict (in a payout, disputed)."""
+    row = lock_row(
+        Commission,
+        Commission.organisation_id == organisation_id,
+        Commission.payee_id == payee_id,
+        Commission.reference == reference,
+    )
+    reason = need_reason(reason, "The deal was over 12,000.00.", "commission")
+    if row.state != CommissionState.OPEN:
+        label = CommissionState(row.state).label.lower()
+        raise Conflict(f"{reference} is {label}; write to us about it instead.")
+    if row.is_disputed:
+        raise Conflict(f"{reference} is disputed already and waits for an answer.")
+    row.is_disputed, row.version = True, row.version + 1
+    made = CommissionDispute(
+        organisation_id=organisation_id,
+        commission_id=row.id,
+        reason=reason,
+        raised_by_id=actor.user_id,
+        raised_by_label=actor.label,
+        raised_at=now,
+    )
+    db.session.add(made)
+    db.session.flush()
+    trail.record("dispute", "raised", made, reference, actor, now, {}, reason)
+    return made
+
+
+def decide(
+    *,
+    organisation_id: int,
+    dispute_id: int,
+    is_accepted: bool,
+    answer: str,
+    actor: Actor,
+    now: datetime,
+) -> CommissionDispute:
+    """Answer a dispute; the commission is paid again with the others, as the deal and the rules have it now.
+
+    Who accepts corrects the deal, its touches or the rule first: amounts come from them alone. Raises NotFound,
+    Invalid without an answer, Conflict when it is decided already or the objection is one's own.
+    """
+    dispute = lock_row(
+        CommissionDispute,
+        CommissionDispute.organisation_id == organisation_id,
+        CommissionDispute.id == dispute_id,
+    )
+    if dispute.state != DisputeState.OPEN:
+        label = DisputeState(dispute.state).label.lower()
+        raise Conflict(f"This is {label} already, by {dispute.decided_by_label}. Nothing was done.")
+    if actor.user_id is not None and actor.user_id == dispute.raised_by_id:
+        raise Conflict("You raised this objection; somebody else answers it.")
+    row = lock_row(Commission, Commission.id == dispute.commission_id)
+    answer = need_reason(answer, "The deal was over 10,000.00, as the order says.", "commission")
+    row.is_disputed, row.version = False, row.version + 1
+    state = DisputeState.ACCEPTED if is_accepted else DisputeState.REFUSED
+    dispute.state, dispute.answer = state.value, answer
+    dispute.decided_by_id, dispute.decided_by_label, dispute.decided_at = actor.user_id, actor.label, now
+    db.session.flush()
+    trail.record("dispute", state.value, dispute, row.reference, actor, now, {}, answer)
+    return dispute
