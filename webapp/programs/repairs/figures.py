@@ -227,7 +227,10 @@ def posting_weeks(organisation_id: int, since: date, until: date) -> list[WeekPo
             .group_by(Instalment.week_start)
         ).all()
     )
-    return [WeekPosted(day, int(posted), int(missed.get(day, 0))) for day, posted in runs]
+    posted = {day: int(count) for day, count in runs}
+    return [
+        WeekPosted(day, posted.get(day, 0), int(missed.get(day, 0))) for day in sorted({*posted, *missed})
+    ]
 
 
 def next_payouts(organisation_id: int, currency: str, today: date, week_start: int) -> tuple[date, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import g, url_for
+from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -32,10 +32,14 @@ from webapp.web import filters
 
 
 def _begin(reference: str, action: RepairAction) -> Repair:
-    """The repair, where the table allows the action. Raises NotFound, IllegalTransition."""
+    """The repair. Raises NotFound; and IllegalTransition before a form is shown that would be refused.
+
+    A form that is sent is judged by the service, so that what was written in it is kept.
+    """
     require_change()
     repair = queries.get_repair(g.organisation.id, reference)
-    next_state(repair.state, action, reference)
+    if request.method != "POST":
+        next_state(repair.state, action, reference)
     return repair
 
 
@@ -63,7 +67,7 @@ def _page(repair: Repair, form: Any, **how: Any) -> ResponseReturnValue:
         if fill is not None:
             fill()
 
-    crumbs = [(url_for(".repairs"), "Repairs"), back]
+    crumbs = [(url_for(".repairs"), "All repairs"), back]
     return act_page(AREA, form, back=back, crumbs=crumbs, fill=filled, **{"facts": _facts(repair), **how})
 
 
@@ -88,17 +92,13 @@ def confirm(reference: str) -> ResponseReturnValue:
         drafting.confirm_repair(**_values(reference, form))
         return f"{reference} is open. Its instalments are charged when their weeks begin."
 
-    late = sum(each.week_start <= today() for each in left)
-    explains = (
-        f"{len(left)} instalments are charged, the first in the week of {filters.day(left[0].week_start)}."
-    )
-    if len(left) == 1:
-        explains = f"It is charged at once, in the week of {filters.day(left[0].week_start)}."
-    if late:
-        explains += " Weeks that have begun already are caught up one a week."
+    late = any(each.week_start <= today() for each in left)
+    caught_up = " Weeks that have begun already are caught up one a week." if late else ""
     return _page(
-        repair, form, title=f"Confirm {reference}?", button="Confirm it", call=call, explains=explains
-    )
+        repair, form, title=f"Confirm {reference}?", button="Confirm it", call=call,
+        facts=[*_facts(repair), ("Plan", _plan_words(repair, repair.weekly_minor))],
+        explains=f"Its instalments are charged when their weeks begin.{caught_up}",
+    )  # fmt: skip
 
 
 def hold(reference: str) -> ResponseReturnValue:
@@ -169,7 +169,7 @@ def settle(reference: str) -> ResponseReturnValue:
     # Looked at under a lock, which is not kept while somebody reads.
     db.session.rollback()
     repair = queries.get_repair(g.organisation.id, reference)
-    if not rest.amount:
+    if not rest.amount and request.method != "POST":
         raise Conflict(f"Nothing of {reference} is left to be paid.")
 
     def fill() -> None:
@@ -278,4 +278,5 @@ def _plan_words(repair: Repair, weekly_minor: int) -> str:
         return weekly
     count = len(plans.amounts_by(sum(each.amount_minor for each in left), weekly_minor))
     until: date = left[0].due_on.fromordinal(left[0].due_on.toordinal() + 7 * (count - 1))
-    return f"{weekly}: {count} instalments, until {filters.day(until)}"
+    words = "1 instalment" if count == 1 else f"{count} instalments"
+    return f"{weekly}: {words}, until {filters.day(until)}"

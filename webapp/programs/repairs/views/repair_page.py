@@ -14,7 +14,6 @@ from webapp.audit import words
 from webapp.audit.models import AuditEvent
 from webapp.database import db
 from webapp.payouts.views.program_pages import money, today
-from webapp.people.models import Payee
 from webapp.people.views.session import actor
 from webapp.programs.repairs import changing
 from webapp.programs.repairs.books import Charge
@@ -65,7 +64,8 @@ def context(repair: Repair) -> dict[str, Any]:
         "amount": money(repair.amount_minor, repair.currency),
         "weekly": money(repair.weekly_minor, repair.currency),
         "facts": _facts(repair, scheduled, owed),
-        "driver_link": driver_link(repair.payee),
+        "driver_link": _link("driver", repair.payee.reference, repair.payee.name),
+        "lease_link": _link("lease", repair.lease.reference, repair.lease.reference),
         "rows": [row_of(each, charges.get(each.id), repair.state, today()) for each in repair.instalments],
         "n_paid": sum(each.state == InstalmentState.PAID for each in parts),
         "n_parts": len(parts),
@@ -77,10 +77,9 @@ def context(repair: Repair) -> dict[str, Any]:
     }
 
 
-def driver_link(payee: Payee) -> Markup:
-    """The driver's name, leading to their page."""
-    address = url_for("admin.payees.show", reference=payee.reference)
-    return Markup('<a href="{}"><bdi>{}</bdi></a>').format(address, payee.name)
+def _link(page: str, reference: str, label: str) -> Markup:
+    address = url_for(f".{page}", reference=reference)
+    return Markup('<a href="{}"><bdi>{}</bdi></a>').format(address, label)
 
 
 def _facts(repair: Repair, scheduled: int, owed: int) -> list[tuple[str, Any]]:

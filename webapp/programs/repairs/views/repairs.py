@@ -97,9 +97,9 @@ def edit(reference: str) -> ResponseReturnValue:
     """A draft changed; its plan is made anew. 409 once it is confirmed."""
     require_change()
     repair = queries.get_repair(g.organisation.id, reference)
-    next_state(repair.state, RepairAction.UPDATE, reference)
     form: RepairForm = form_of(RepairForm, repair.currency)
     if request.method == "GET":
+        next_state(repair.state, RepairAction.UPDATE, reference)
         form.fill(repair, repair.payee.reference)
         form.amount.data = money(repair.amount_minor, repair.currency).plain
         return _page(form, repair, 200)
