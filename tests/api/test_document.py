@@ -18,12 +18,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.api.conftest import World
-from tests.factories import clinic, installations
+from tests.factories import clinic, installations, repairs
 from tests.factories.tokens import headers, token
 from webapp.api import mount, openapi
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.people.access.tokens import Scope
+from webapp.programs.repairs import receipts
+from webapp.programs.repairs.models import DriverLease
+from webapp.programs.repairs.rules import week_of
 from webapp.statements import service as statements
 
 EXAMPLES = 12
@@ -70,6 +73,36 @@ def _clinic_record(world: World, part: str) -> Any:
         }[part]
 
 
+def _fleet_record(world: World, part: str) -> Any:
+    """A real argument for an address of a taxi fleet; None for other addresses."""
+    makers: dict[str, Any] = {
+        "repairs": lambda lease: repairs.draft(lease).reference,
+        "instalments": lambda lease: repairs.repair(lease).instalments[0].reference,
+        "drivers": lambda lease: lease.payee.reference,
+        "driver-leases": lambda lease: lease.reference,
+        "driver-loans": lambda lease: repairs.loan(lease.payee).reference,
+        "driver-adjustments": lambda lease: repairs.pay(lease.payee, 10_00, repairs.DAY).reference,
+        "vehicles": lambda lease: lease.vehicle.plate,
+        "weekly-receipts": lambda lease: _receipt(lease, world.organisation.week_start),
+    }
+    if part == "weekly-runs":
+        return repairs.run(world.organisation, repairs.sunday(0)).week_start.isoformat()
+    if part not in makers:
+        return None
+    with transaction():
+        lease = repairs.lease(repairs.driver(world.organisation), 500_00)
+        return makers[part](lease)
+
+
+def _receipt(lease: DriverLease, week_start: int) -> str:
+    week = week_of(repairs.sunday(1), week_start)
+    made = receipts.make_receipts(
+        organisation_id=lease.organisation_id, payee_ids=[lease.payee_id], week=week, actor=installations.FACTORY,
+        now=repairs.at(repairs.sunday(9)),
+    )  # fmt: skip
+    return made[0].number
+
+
 @pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
 )
@@ -77,7 +110,7 @@ def _clinic_record(world: World, part: str) -> Any:
 def test_every_answer_is_as_documented(world: World, label: str, mode: GenerationMode) -> None:
     operation, records = OPERATIONS[label], _records(world)
     part = operation.path.split("/")[3]
-    records[part] = records.get(part) or _clinic_record(world, part)
+    records[part] = records.get(part) or _clinic_record(world, part) or _fleet_record(world, part)
     text = token(world.users["admin"], world.organisation)
     client = world.app.test_client()
 

@@ -60,7 +60,7 @@ class Scope(Label):
         "drivers:write",
         "Charge and credit drivers, record what they earn and pay, lend, correct receipts",
     )
-    FLEET_READ = "fleet:read", "Read vehicles and medallions"
+    FLEET_READ = "fleet:read", "Read vehicles, medallions and statistics of repairs"
     FLEET_WRITE = "fleet:write", "Add vehicles and medallions, begin and end leases of drivers"
     COMMISSION_READ = "commission:read", "Read commission rules"
     COMMISSION_WRITE = "commission:write", "Change, accept and refuse commission rules"
