@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import and_, case, func, literal, or_, select
+from sqlalchemy import Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.database import among, ask
@@ -52,7 +52,7 @@ def drivers(organisation_id: int, currency: str, chosen: DriverFilter, day: date
     Columns: id, reference, name, is_active, owed_minor, kept_minor, net_minor (below zero: the driver owes).
     Orders: name, net, created. Sums: owed, kept.
     """
-    everything = (
+    everything = cast(Select[Any], (
         select(
             Payee.id, Payee.reference, Payee.name, Payee.is_active, _OWED.label("owed_minor"),
             _KEPT.label("kept_minor"), (_KEPT - _OWED).label("net_minor"),
@@ -60,7 +60,7 @@ def drivers(organisation_id: int, currency: str, chosen: DriverFilter, day: date
         .outerjoin(_owing, _account(_owing, "receivable:", currency))
         .outerjoin(_keeping, _account(_keeping, "earnings:", currency))
         .where(Payee.organisation_id == organisation_id, Payee.kind == Role.DRIVER.value)
-    )  # fmt: skip
+    ))  # fmt: skip
     query = everything
     if text := chosen.text.strip():
         on_plate = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import joinedload
@@ -42,7 +42,10 @@ def list_vehicles(
     organisation_id: int, text: str = "", use: str = "", day: date | None = None
 ) -> Select[Any]:
     """(id, plate, vin) of vehicles; `use` is "leased" or "free" on a day."""
-    query = select(Vehicle.id, Vehicle.plate, Vehicle.vin).where(Vehicle.organisation_id == organisation_id)
+    query = cast(
+        Select[Any],
+        select(Vehicle.id, Vehicle.plate, Vehicle.vin).where(Vehicle.organisation_id == organisation_id),
+    )
     if text := text.strip():
         query = query.where(or_(_like(Vehicle.plate, text), _like(Vehicle.vin, text)))
     if use and day is not None:
@@ -60,7 +63,10 @@ def _on_vehicle(day: date) -> Any:
 
 def list_medallions(organisation_id: int, text: str = "") -> Select[Any]:
     """(id, number) of medallions."""
-    query = select(Medallion.id, Medallion.number).where(Medallion.organisation_id == organisation_id)
+    query = cast(
+        Select[Any],
+        select(Medallion.id, Medallion.number).where(Medallion.organisation_id == organisation_id),
+    )
     return query.where(_like(Medallion.number, text)) if (text := text.strip()) else query
 
 
@@ -74,23 +80,35 @@ def _held(query: Select[Any], ids: Sequence[int]) -> dict[int, list[Held]]:
 
 def holders_of_vehicles(ids: Sequence[int], day: date) -> dict[int, list[Held]]:
     """Vehicle id → the leases that it is on, on a day: two where it is driven by day and by night."""
-    query = (
-        select(LeaseVehicle.vehicle_id, DriverLease.reference, Payee.reference, Payee.name, DriverLease.shift)
-        .join(DriverLease, DriverLease.id == LeaseVehicle.lease_id)
-        .join(Payee, Payee.id == DriverLease.payee_id)
-        .where(among(LeaseVehicle.vehicle_id, list(ids)), *_on_vehicle(day), *_runs(day))
+    query = cast(
+        Select[Any],
+        (
+            select(
+                LeaseVehicle.vehicle_id, DriverLease.reference, Payee.reference, Payee.name, DriverLease.shift
+            )
+            .join(DriverLease, DriverLease.id == LeaseVehicle.lease_id)
+            .join(Payee, Payee.id == DriverLease.payee_id)
+            .where(among(LeaseVehicle.vehicle_id, list(ids)), *_on_vehicle(day), *_runs(day))
+        ),
     )
     return _held(query, ids)
 
 
 def holders_of_medallions(ids: Sequence[int], day: date) -> dict[int, list[Held]]:
     """Medallion id → the leases that it is on, on a day."""
-    query = (
-        select(
-            DriverLease.medallion_id, DriverLease.reference, Payee.reference, Payee.name, DriverLease.shift
-        )
-        .join(Payee, Payee.id == DriverLease.payee_id)
-        .where(among(DriverLease.medallion_id, list(ids)), *_runs(day))
+    query = cast(
+        Select[Any],
+        (
+            select(
+                DriverLease.medallion_id,
+                DriverLease.reference,
+                Payee.reference,
+                Payee.name,
+                DriverLease.shift,
+            )
+            .join(Payee, Payee.id == DriverLease.payee_id)
+            .where(among(DriverLease.medallion_id, list(ids)), *_runs(day))
+        ),
     )
     return _held(query, ids)
 
@@ -99,23 +117,26 @@ def list_leases(
     organisation_id: int, text: str = "", state: str = "", day: date | None = None
 ) -> Select[Any]:
     """Leases with driver and medallion as columns; `state` is "running", "coming" or "ended" on a day."""
-    query = (
-        select(
-            DriverLease.id,
-            DriverLease.reference,
-            DriverLease.shift,
-            DriverLease.currency,
-            DriverLease.weekly_minor,
-            DriverLease.takes_repairs,
-            DriverLease.starts_on,
-            DriverLease.ends_on,
-            Payee.reference.label("payee"),
-            Payee.name,
-            Medallion.number.label("medallion"),
-        )
-        .join(Payee, Payee.id == DriverLease.payee_id)
-        .outerjoin(Medallion, Medallion.id == DriverLease.medallion_id)
-        .where(DriverLease.organisation_id == organisation_id)
+    query = cast(
+        Select[Any],
+        (
+            select(
+                DriverLease.id,
+                DriverLease.reference,
+                DriverLease.shift,
+                DriverLease.currency,
+                DriverLease.weekly_minor,
+                DriverLease.takes_repairs,
+                DriverLease.starts_on,
+                DriverLease.ends_on,
+                Payee.reference.label("payee"),
+                Payee.name,
+                Medallion.number.label("medallion"),
+            )
+            .join(Payee, Payee.id == DriverLease.payee_id)
+            .outerjoin(Medallion, Medallion.id == DriverLease.medallion_id)
+            .where(DriverLease.organisation_id == organisation_id)
+        ),
     )
     if text := text.strip():
         on_plate = (

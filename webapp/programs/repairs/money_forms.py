@@ -173,7 +173,5 @@ class ReissueForm(ActForm):
             raise Invalid("lines", f"Line {n}: {error.message}", CORRECTION_EXAMPLE) from error
 
 
-class RunForm(ActForm):
-    """Which week's run is started."""
-
-    week = day_field("First day of the week", must=True)
+class CheckForm(ActForm):
+    """An act that only needs to be looked at."""

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from webapp.database import ask
+from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.programs.repairs.books import Allocation, Charge, Receipt
 from webapp.programs.repairs.fleet_lists import plates_of
@@ -30,6 +31,8 @@ class Around:
     payout_state: str
     replaces: str
     replaced_by: str
+    # By how much this receipt differs from the one before it.
+    step: Money
 
 
 def around(receipt: Receipt) -> Around:
@@ -38,7 +41,8 @@ def around(receipt: Receipt) -> Around:
     row = ask(
         select(
             DriverLease.reference.label("lease"), Medallion.number.label("medallion"), Payout.reference, Payout.state,
-            before.number.label("replaces"), after.number.label("replaced_by"),
+            before.number.label("replaces"),
+            before.difference_minor.label("was_minor"), after.number.label("replaced_by"),
         )
         .select_from(Receipt)
         .join(DriverLease, DriverLease.id == Receipt.lease_id)
@@ -55,7 +59,7 @@ def around(receipt: Receipt) -> Around:
     plate = plates_of([receipt.lease_id]).get(receipt.lease_id, "")
     return Around(
         row.lease, plate, row.medallion or "", row.reference or "", row.state or "", row.replaces or "",
-        row.replaced_by or "",
+        row.replaced_by or "", Money(receipt.difference_minor - (row.was_minor or 0), receipt.currency),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, exists, func, or_, select
 
@@ -44,10 +44,11 @@ class Progress:
 
 def list_runs(organisation_id: int) -> Select[Any]:
     """(id, week_start, posted, receipts, payouts, problems, started_at, finished_at) of runs, to be paged by id."""
-    return select(
+    found = cast(Select[Any], select(
         WeeklyRun.id, WeeklyRun.week_start, WeeklyRun.posted, WeeklyRun.receipts, WeeklyRun.payouts,
         WeeklyRun.problems, WeeklyRun.started_at, WeeklyRun.finished_at,
-    ).where(WeeklyRun.organisation_id == organisation_id)  # fmt: skip
+    ).where(WeeklyRun.organisation_id == organisation_id))  # fmt: skip
+    return found
 
 
 def get_run(organisation_id: int, day: date) -> WeeklyRun:
@@ -174,11 +175,12 @@ def progress_of(run: WeeklyRun) -> Progress:
 
 def list_problems(run_id: int) -> Select[Any]:
     """(id, step, message, happened_at, reference, name) of what a run could not do, driver by driver."""
-    return (
+    found = cast(Select[Any], (
         select(
             WeeklyProblem.id, WeeklyProblem.step, WeeklyProblem.message, WeeklyProblem.happened_at, Payee.reference,
             Payee.name,
         )
         .join(Payee, Payee.id == WeeklyProblem.payee_id)
         .where(WeeklyProblem.run_id == run_id)
-    )  # fmt: skip
+    ))  # fmt: skip
+    return found

@@ -100,7 +100,6 @@ def show(number: str) -> ResponseReturnValue:
         net_words=net_words(say(row.net_minor)),
         carried=carried_words(closing),
         opening_words=_opening_words(say(row.opening_minor)),
-        difference=say(row.difference_minor),
         around=around,
         payout_state=PayoutState(around.payout_state) if around.payout_state else None,
         has_pdf="admin.repairs.receipt_pdf" in current_app.view_functions,

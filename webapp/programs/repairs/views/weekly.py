@@ -5,20 +5,23 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import g, render_template, request, url_for
+from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.database import transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import NotFound
-from webapp.payouts.views.program_pages import act_page, form_of, keyset, page_of, today
+from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.payouts.views.program_pages import form_of, in_dialog, keyset, page_of, today
+from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.repairs import listing, lists, week_runs
 from webapp.programs.repairs.books import WeeklyProblem, WeeklyRun
-from webapp.programs.repairs.money_forms import RunForm
+from webapp.programs.repairs.money_forms import CheckForm
 from webapp.programs.repairs.rules import Week
 from webapp.programs.repairs.views.area import AREA
 from webapp.web import filters
+from webapp.web.htmx import see_other
 
 DONE = 286
 
@@ -59,37 +62,40 @@ def _due() -> list[listing.Total]:
 def run() -> ResponseReturnValue:
     """The check step of a week's run, and the button that hands it to a worker."""
     require_change()
-    here = g.organisation
-    form: RunForm = form_of(RunForm)
-    wanted = request.args.get("week", "")
-    shown = _day(wanted) if wanted and request.method == "GET" else week_runs.next_week(here.id, utc_now())
-    day = form.week.data if request.method == "POST" and form.week.data else shown
-    due = _due()
+    here, wanted = g.organisation.id, request.values.get("week", "")
+    day = _day(wanted) if wanted else week_runs.next_week(here, utc_now())
+    form: CheckForm = form_of(CheckForm)
+    if request.method != "POST":
+        return _check_page(form, day, 200)
+    if not form.validate():
+        return _check_page(form, day, 422)
+    try:
+        with transaction():
+            is_new = week_runs.ask_for_run(organisation_id=here, day=day, actor=actor(), now=utc_now())
+    except Invalid as error:
+        attach(form, error)
+        return _check_page(form, day, 422)
+    except Conflict as error:
+        return _check_page(form, day, 409, error.message)
+    said = "The run is started." if is_new else "A worker is at this run already. Nothing was started twice."
+    flash(said, "success" if is_new else "info")
+    return see_other(url_for(".weekly_run", day=day.isoformat()))
 
-    def call() -> str:
-        is_new = week_runs.ask_for_run(organisation_id=here.id, day=day, actor=actor(), now=utc_now())
-        return (
-            "The run is started." if is_new else "A worker is at this run already. Nothing was started twice."
-        )
 
-    before = Week(day).following(-1)
-    return act_page(
-        AREA, form, title="Start the weekly run", button="Start the run", call=call, fill=lambda: _fill(form, day),
-        back=(url_for(".weekly_run", day=day.isoformat()), "the run"), template="repairs/weekly_check.html",
-        crumbs=[(url_for(".weekly"), "Weekly run")],
-        facts=[
-            ("Instalments that are due", f"{sum(total.count for total in due):,}"),
-            ("They come to", " and ".join(filters.money(total.sums["amount"]) for total in due) or "–"),
-            ("Receipts are made for", filters.days((before.start, before.end))),
-        ],
-        explains="Instalments of the week that begins are charged, payouts that were not made come back, and the week "
-        "before gets its receipts; what they pay out becomes payouts by your approval rules. Doing it again does only "
-        "what is left.",
+def _check_page(form: CheckForm, day: date, code: int, conflict: str = "") -> ResponseReturnValue:
+    due, before = _due(), Week(day).following(-1)
+    facts = [
+        ("Instalments that are due", f"{sum(total.count for total in due):,}"),
+        ("They come to", " and ".join(filters.money(total.sums["amount"]) for total in due) or "–"),
+        ("Receipts are made for", filters.days((before.start, before.end))),
+    ]
+    return (
+        render_template(
+            "repairs/weekly_check.html", area=AREA, form=form, week=day, facts=facts, conflict=conflict,
+            back_href=url_for(".weekly"), in_dialog=in_dialog(), has_errors=code == 422,
+        ),
+        code,
     )  # fmt: skip
-
-
-def _fill(form: RunForm, day: date) -> None:
-    form.week.data = day
 
 
 def show(day: str) -> ResponseReturnValue:
@@ -154,3 +160,7 @@ def _progress(row: WeeklyRun, found: week_runs.Progress) -> dict[str, Any]:
         "sentence": sentence,
         "counts": counts,
     }
+
+
+def _count(n: int, one: str, many: str, tone: str) -> dict[str, str]:
+    return {"label": one if n == 1 else many, "n": f"{n:,}", "tone": tone}
