@@ -140,14 +140,10 @@ def _progress(row: WeeklyRun, found: week_runs.Progress) -> dict[str, Any]:
     else:
         sentence = "It is done."
     counts = [
-        {"label": "instalments charged", "n": f"{found.posted:,}", "tone": "ok"},
-        {"label": "receipts issued", "n": f"{found.receipts:,}", "tone": "ok"},
-        {"label": "payouts made", "n": f"{found.payouts:,}", "tone": "ok"},
-        {
-            "label": "problems",
-            "n": f"{found.problems:,}",
-            "tone": "failed" if found.problems else "cancelled",
-        },
+        _count(found.posted, "instalment charged", "instalments charged", "ok"),
+        _count(found.receipts, "receipt issued", "receipts issued", "ok"),
+        _count(found.payouts, "payout made", "payouts made", "ok"),
+        _count(found.problems, "problem", "problems", "failed" if found.problems else "cancelled"),
     ]
     word = "at work" if found.is_working else "finished" if found.is_finished else "stopped"
     return {
