@@ -209,11 +209,14 @@ def _drive(cast: Cast, rng: random.Random, week: Week, now: datetime) -> None:
     days = [week.start + each for each in _DAYS if week.start + each <= ends]
     if not days:
         return
+    clock = f"{now.astimezone(meters.ZONE):%Y-%m-%d %H:%M:%S}"
     rows = [
         trip
         for position in cast.leased(week)
         for day in meters.days_of(rng, position, days)
         for trip in meters.trips_of_day(rng, position, day)
+        # A night's last trips may not be over yet.
+        if trip["dropoff_datetime"] <= clock
     ]
     payees = {licence(position): payee_id for position, payee_id in enumerate(cast.drivers)}
     meters.store(cast.organisation_id, payees, rows, min(now, at(week.following().start, 1)))

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from webapp import config
-from webapp.demo import carepoint_people, griha_people
+from webapp.demo import carepoint_people, griha_people, metrocab_people
 from webapp.demo.people import ACCOUNTS, PASSWORD
 from webapp.embedded import valkey
 from webapp.embedded.supervisor import Child, Supervisor
@@ -83,7 +83,12 @@ def _children(
 
 
 def _announce(settings: config.Settings, started: float) -> None:
-    accounts = (*ACCOUNTS, *griha_people.ACCOUNTS, *carepoint_people.ACCOUNTS)
+    accounts = (
+        *ACCOUNTS,
+        *griha_people.ACCOUNTS,
+        *carepoint_people.ACCOUNTS,
+        *metrocab_people.ACCOUNTS,
+    )
     lines = [
         "",
         f"Paydesk is ready after {time.monotonic() - started:.0f} s:  {settings.public_url}",

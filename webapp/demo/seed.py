@@ -1,4 +1,4 @@
-"""The demo's data: 24 technicians, six months of work, payouts in every state; then `griha`'s rents and a clinic.
+"""The demo's data: 24 technicians, six months of work, payouts in every state; then `griha`'s rents, a clinic and a fleet.
 
 The same day gives the same data: every choice comes from one seeded generator, every date from today's.
 """
@@ -18,7 +18,7 @@ from sqlalchemy import delete, select
 
 from webapp.config import Settings, SettingsError
 from webapp.database import db, transaction
-from webapp.demo import carepoint, changes, griha, people
+from webapp.demo import carepoint, changes, griha, metrocab, people
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
@@ -78,6 +78,7 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     _statements(cast, present)
     griha.seed(present)
     carepoint.seed(present)
+    metrocab.seed(present)
     return "The demo data is in."
 
 

@@ -61,6 +61,9 @@ DEMO_ACCOUNTS = (
     DemoAccount("Clinic: admin", "admin@carepoint.example"),
     DemoAccount("Clinic: approver", "approver@carepoint.example"),
     DemoAccount(N_("Clinic: practitioner"), "practitioner@carepoint.example"),
+    DemoAccount("Fleet: admin", "admin@metrocab.example"),
+    DemoAccount("Fleet: approver", "approver@metrocab.example"),
+    DemoAccount(N_("Fleet: driver"), "driver@metrocab.example"),
 )
 
 

@@ -124,7 +124,39 @@ CLINIC = (
         ("clinic:commission_rule:accepted", "clinic:commission_rule:refused"),
     ),
 )
-TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS, "carepoint": CLINIC}
+REPAIRS = (
+    Step(
+        "Confirm a repair",
+        "A draft waits: look at its instalments and confirm it; the first is charged when its week begins.",
+        "admin.repairs.repairs",
+        ("repairs:repair:confirmed",),
+    ),
+    Step(
+        "Charge what is due",
+        "Select instalments and charge them, or do the work of a week; the run does it by itself on Sundays.",
+        "admin.repairs.instalments",
+        ("repairs:instalment:posted", "repairs:weekly_run:finished"),
+    ),
+    Step(
+        "Decide about a dispute",
+        "A driver does not agree with a ticket: it alone is not covered until you have decided.",
+        "admin.repairs.disputes",
+        ("repairs:dispute:accepted", "repairs:dispute:refused"),
+    ),
+    Step(
+        "Accept another plan",
+        "The admin asked for smaller instalments; the approver accepts or refuses them.",
+        "admin.repairs.plans",
+        ("repairs:replan:accepted", "repairs:replan:refused"),
+    ),
+    Step(
+        "Put a failed payout right",
+        "Viktor's account is closed: ask for new details and try again, or cancel it; it goes back to his balance.",
+        "admin.payouts.index",
+        ("payouts:payout:retried", "payouts:payout:reissued", "payouts:payout:cancelled"),
+    ),
+)
+TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS, "carepoint": CLINIC, "metrocab": REPAIRS}
 
 
 def steps(organisation_id: int, slug: str) -> list[dict[str, str | None]]:
