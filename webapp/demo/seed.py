@@ -1,4 +1,4 @@
-"""The demo's data: 24 technicians, six months of work, payouts in every state; then `griha`'s rents, a clinic and a fleet.
+"""The demo's data: 24 technicians with six months of payouts in every state; then `griha`'s rents, a clinic, a fleet.
 
 The same day gives the same data: every choice comes from one seeded generator, every date from today's.
 """
