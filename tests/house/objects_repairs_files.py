@@ -37,7 +37,7 @@ def a_ledger(house: House, kind: str) -> list[Arguments]:
 @example("admin.repairs.make_file")
 def wanted(house: House, kind: str) -> list[Arguments]:
     """A list whose file a worker makes."""
-    return [{"what": "repairs", "format": "csv"}]
+    return [{"kind": "repairs", "format": "csv"}]
 
 
 @example("admin.repairs.made_file")

@@ -11,6 +11,7 @@ from wtforms.validators import Length, Optional, ValidationError
 from webapp.programs.repairs.ledger_list import KINDS, LedgerFilter
 from webapp.programs.repairs.lists import DUE, UNPOSTED, InstalmentFilter, ReceiptFilter, RepairFilter
 from webapp.programs.repairs.states import Category, InstalmentState, RepairState, Workshop
+from webapp.programs.repairs.statistics import StatisticsFilter
 from webapp.web.fields import all_optional, options, strip
 from webapp.web.form_fields import AmountField, day_field, say_days
 
@@ -187,6 +188,25 @@ class ReceiptFilterForm(ListFilter):
             week_to=self.week_to.data,
             sign=self.sign.data or "",
             payout=self.payout.data or "",
+        )
+
+
+class StatisticsFilterForm(ListFilter):
+    """What the statistics are narrowed to."""
+
+    driver = _part("Driver", 200)
+    lease = _part("Lease", 40)
+    date_from = day_field("From")
+    date_to = day_field("To")
+
+    def validate_date_to(self, field: Any) -> None:
+        """The range does not end before it begins."""
+        self._in_order("date_from", "date_to")
+
+    def chosen(self) -> StatisticsFilter:
+        """The filter as the questions take it. Call `validate()` first."""
+        return StatisticsFilter(
+            self.driver.data or "", self.lease.data or "", self.date_from.data, self.date_to.data
         )
 
 

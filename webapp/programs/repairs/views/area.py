@@ -18,6 +18,7 @@ AREA = Area(
         ("disputes", "Disputes"),
         ("leases", "Leases"),
         ("vehicles", "Vehicles"),
+        ("statistics", "Statistics"),
         ("settings", "Settings"),
     ),
 )

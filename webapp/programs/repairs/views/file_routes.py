@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.programs.repairs.views import files
+from webapp.programs.repairs.views import files, statistics
 
 READ, ACT = ["GET"], ["POST"]
 _FORMAT = "<any(csv,xlsx,json,pdf):format>"
@@ -11,6 +11,7 @@ ROUTES = (
     (f"/instalments/export.{_FORMAT}", "instalments_file", files.instalments_file, READ),
     (f"/receipts/export.{_FORMAT}", "receipts_file", files.receipts_file, READ),
     (f"/drivers/<reference>/ledger.{_FORMAT}", "ledger_file", files.ledger_file, READ),
-    (f"/files/<any(repairs,instalments,receipts,ledger):what>.{_FORMAT}", "make_file", files.make_file, ACT),
+    (f"/files/<any(repairs,instalments,receipts,ledger):kind>.{_FORMAT}", "make_file", files.make_file, ACT),
+    ("/statistics", "statistics", statistics.index, READ),
     ("/files/<reference>", "made_file", files.made_file, READ),
 )

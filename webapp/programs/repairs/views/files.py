@@ -81,18 +81,18 @@ def _offer(chosen: Chosen, format: str, driver: str) -> ResponseReturnValue:
     return render_template(
         "repairs/file.html", area=AREA, tab=back or "drivers", title=chosen.title, words=chosen.words,
         format=format.upper(), limit=file_runs.LARGE, may_change=may_change(),
-        make_href=url_for(".make_file", **{**values, "what": chosen.what, "format": format, "driver": driver or None}),
+        make_href=url_for(".make_file", **{**values, "kind": chosen.what, "format": format, "driver": driver or None}),
         now_href=url_for(f".{chosen.what}_file", **{**values, **where, "format": format, AT_ONCE: "1"}),
         back_href=url_for(f".{back}", **values) if back else url_for(".driver", reference=driver),
     )  # fmt: skip
 
 
-def make_file(what: str, format: str) -> ResponseReturnValue:
+def make_file(kind: str, format: str) -> ResponseReturnValue:
     """Have a worker make the file; the run has the link when it is there."""
     require_change()
-    driver = request.args.get("driver", "") if what == exports.LEDGER else ""
+    driver = request.args.get("driver", "") if kind == exports.LEDGER else ""
     values = {name: value for name, value in request.args.items() if name != AT_ONCE}
-    chosen = _chosen(what, driver)
+    chosen = _chosen(kind, driver)
     with transaction():
         run = file_runs.start(
             organisation_id=g.organisation.id, chosen=chosen, args=values, driver=driver, format=format,
