@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -112,6 +113,17 @@ def test_the_totals_are_those_of_the_filter(metrocab: Metrocab, admin: FlaskClie
     repairs.run(metrocab.organisation, repairs.sunday(0))
     page = admin.get(f"{ROOT}/totals", headers={"HX-Request": "true"}).text
     assert cells(page)[-4:] == ["USD", "2", "$0.00", "$300.50"]
+
+
+def test_the_files_have_the_rows_of_the_page(metrocab: Metrocab, admin: FlaskClient) -> None:
+    made = repairs.repair(metrocab.lease)
+    repairs.run(metrocab.organisation, repairs.sunday(0))
+    for query, n in (("", 2), ("?state=posted", 1), ("?state=", 3)):
+        page = admin.get(f"{ROOT}{query}").text
+        link = re.search(r'href="([^"]+/instalments/export.csv[^"]*)"', page)
+        assert link
+        lines = admin.get(link[1].replace("&amp;", "&")).text.splitlines()
+        assert sum(f"{made.reference}-0" in line for line in lines) == len(numbers(page)) == n
 
 
 # ---- Charged by hand -----------------------------------------------------------------------------------------

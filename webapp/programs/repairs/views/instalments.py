@@ -18,7 +18,7 @@ from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.repairs import lists, posting
 from webapp.programs.repairs.filters import InstalmentFilterForm
 from webapp.programs.repairs.states import InstalmentState, RepairState
-from webapp.programs.repairs.views import pages
+from webapp.programs.repairs.views import files, pages
 from webapp.programs.repairs.views.area import AREA
 from webapp.runs import lists as run_lists
 from webapp.runs import service as runs
@@ -45,6 +45,8 @@ def index() -> ResponseReturnValue:
     is_valid = form.validate()
     found = lists.instalments(g.organisation.id, form.chosen()) if is_valid else None
     context = pages.list_context(found, "instalments", "instalment")
+    # The state is named: without one the page means what is not charged, and a file all there is.
+    context["file_links"] = files.links("instalments", state=form.state.data or "")
     day = today()
     return list_page(
         AREA, "repairs/instalments.html", form, "instalments", is_valid=is_valid,
