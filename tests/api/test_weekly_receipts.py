@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -12,12 +13,17 @@ from tests.api.test_driver_money import charge, earning
 from tests.api.test_repair_posting import is_clean
 from tests.factories import repairs as factory
 from tests.factories.repairs import sunday
-from webapp.database import db
+from webapp.api.schemas.people import StatementWord
+from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.outbox.models import OutboxMessage
 from webapp.people.models import Organisation
-from webapp.programs.repairs import week_runs
+from webapp.programs.repairs import queries, receipt_document, week_runs
 from webapp.programs.repairs.rules import week_of
+from webapp.providers import storage
+from webapp.statements import kinds
+from webapp.statements import service as statements
+from webapp.statements.models import Document
 
 FRIDAY = "2025-10-10"
 
@@ -166,6 +172,35 @@ def test_a_receipt_is_issued_anew_with_the_difference(
         wrong = {**body, "lines": [{**line, "amount": usd(amount)}]}
         assert api.post(f"/weekly-receipts/{made.json['number']}/reissue", wrong).status_code == 422
     assert is_clean(week)
+
+
+def test_a_receipt_is_read_on_paper(week: Cab) -> None:
+    api = week.api("ann")
+    factory.run(week.organisation, sunday(1))
+    found = receipt(week, 0)
+    number = found["number"]
+    early = api.get(f"/weekly-receipts/{number}/pdf")
+    assert (found["file"], early.status_code, "not there yet" in early.json["detail"]) == (None, 409, True)
+    with transaction():
+        receipt_id = queries.get_receipt(week.organisation.id, number).id
+    receipt_document.make_one(receipt_id=receipt_id, now=utc_now())
+    assert receipt(week, 0)["file"] == "queued"
+    data = b"%PDF-1.7 a receipt"
+    storage.save("statements/receipt.pdf", data)
+    with transaction():
+        document = db.session.query(Document).filter_by(number=number).one()
+        statements.record_ready(
+            document_id=document.id, storage_key="statements/receipt.pdf", content=data,
+            sha256=hashlib.sha256(data).hexdigest(), now=utc_now(),
+        )  # fmt: skip
+    for address in (f"/weekly-receipts/{number}/pdf", f"/statements/{number}/pdf"):
+        pdf = api.get(address)
+        assert (pdf.status_code, pdf.mimetype, pdf.data) == (200, "application/pdf", data), address
+        assert week.api("ben").get(address).status_code == 404
+    assert receipt(week, 0)["file"] == "ready"
+    listed = api.get("/statements?kind=receipt").json["items"]
+    assert [(each["number"], each["kind"], each["file"]) for each in listed] == [(number, "receipt", "ready")]
+    assert {"remittance", "monthly", "receipt"} == set(kinds.LABELS) == set(get_args(StatementWord))
 
 
 def test_a_driver_s_ledger_has_every_line_and_its_postings(week: Cab) -> None:

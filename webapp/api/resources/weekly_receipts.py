@@ -6,6 +6,8 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+from flask import Response
+
 from webapp.api import repairs_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
@@ -23,11 +25,13 @@ from webapp.api.schemas.weekly import (
     ReceiptReissue,
 )
 from webapp.kernel.clock import utc_now
+from webapp.kernel.errors import Conflict
 from webapp.people.access.tokens import Scope
-from webapp.programs.repairs import correcting, lists
+from webapp.programs.repairs import correcting, lists, receipt_document
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.correcting import CorrectionLine
 from webapp.programs.repairs.lists import ReceiptFilter
+from webapp.statements.views.files import pdf_response
 
 resource = Resource(
     "weekly_receipts",
@@ -91,8 +95,14 @@ def _detail(row: Receipt) -> ReceiptDetail:
             for line in row.lines
         ],
         by_category=_by_category(row),
+        **_file(row),
         corrected_by=repairs_queries.corrected_by(row.id),
     )
+
+
+def _file(row: Receipt) -> dict[str, Any]:
+    document = receipt_document.find(row)
+    return {"file": document.state if document else None}
 
 
 def _by_category(row: Receipt) -> list[CategorySum]:
@@ -110,6 +120,18 @@ def _by_category(row: Receipt) -> list[CategorySum]:
 def show(who: Caller, number: str) -> ReceiptDetail:
     """One receipt with every line, its charges by category, and what corrects it."""
     return _detail(repairs_queries.receipt(who.viewer, number))
+
+
+@resource.get(
+    "/<number>/pdf", summary="Download a weekly receipt", answers=None, media_type="application/pdf", **_read
+)
+def download(who: Caller, number: str) -> Response:
+    """The PDF as it was frozen, checked against its hash. 409 while it is not ready: workers make it after the run."""
+    document = receipt_document.find(repairs_queries.receipt(who.viewer, number))
+    if document is None or document.state != "ready":
+        why = document.error if document and document.error else "It is made after the run of its week."
+        raise Conflict(f"The PDF of {number} is not there yet. {why}")
+    return pdf_response(document)
 
 
 @resource.post("/<number>/reissue", summary="Issue a weekly receipt anew", body=ReceiptReissue, answers=ReceiptDetail,

@@ -25,7 +25,7 @@ from webapp.api.schemas.common import (
 )  # fmt: skip
 
 ChangeWord = Literal["pending", "verified", "refused", "withdrawn"]
-StatementWord = Literal["remittance", "monthly"]
+StatementWord = Literal["remittance", "monthly", "receipt"]
 FileWord = Literal["queued", "ready", "failed"]
 
 
@@ -236,7 +236,7 @@ class StatementQuery(PageQuery):
 
 
 class StatementOut(Out):
-    """A document: the remittance advice of a payout, or the account of a month."""
+    """A document: the remittance advice of a payout, the account of a month, the weekly receipt of a driver."""
 
     number: str = Field(examples=["RA-2026-000017"])
     kind: StatementWord = Field(examples=["remittance"])
@@ -246,8 +246,8 @@ class StatementOut(Out):
     payout: str | None = Field(examples=["PO-2026-000123"])
     period_start: date | None = Field(examples=[None])
     period_end: date | None = Field(examples=[None])
-    opening: Amount | None = Field(description="Of a monthly statement.")
-    closing: Amount | None = Field(description="Of a monthly statement.")
+    opening: Amount | None = Field(description="Of a monthly statement or a weekly receipt.")
+    closing: Amount | None = Field(description="Of a monthly statement; of a weekly receipt its net.")
     sha256: str = Field(
         description="Of the PDF.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],

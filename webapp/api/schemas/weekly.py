@@ -20,6 +20,7 @@ from webapp.api.schemas.common import (
     Text,
 )
 from webapp.api.schemas.drivers import CategoryWord
+from webapp.api.schemas.people import FileWord
 from webapp.api.schemas.repairs import driver_filter, lease_filter
 
 ReceiptLineWord = Literal["earning", "charge", "adjustment", "carried"]
@@ -81,6 +82,10 @@ class ReceiptDetail(ReceiptOut):
     reason: str = Field(description="Of a correction.", examples=[""])
     lines: list[ReceiptLineOut]
     by_category: list[CategorySum] = Field(description="The charges by category.")
+    file: FileWord | None = Field(
+        description="ready: its PDF can be downloaded; null while no worker has begun with it.",
+        examples=["ready"],
+    )
     corrected_by: str | None = Field(description="Number of the correction.", examples=[None])
 
 
