@@ -31,6 +31,7 @@ from webapp.programs.repairs.views.fleet import lease_state
 from webapp.programs.repairs.views.words import balance_words
 from webapp.web import filters
 from webapp.web.htmx import is_fragment
+from webapp.web.pagination import SIZES, Page, page_size
 
 #: How much of each list the driver's page shows; the rest is one link away.
 SHOWN = 10
@@ -163,6 +164,8 @@ def ledger(reference: str) -> ResponseReturnValue:
             rows=[line_row(row) for row in page.items],
             totals=totals,
             file_links=files.links("ledger", reference=reference),
+            kept=addresses.kept_choices(),
+            sizes=_sizes(page, reference),
             chips=_chips(form, endpoint, reference) if is_valid else [],
             fragment=is_fragment(),
             has_errors=not is_valid,
@@ -171,6 +174,18 @@ def ledger(reference: str) -> ResponseReturnValue:
         ),
         200 if is_valid else 422,
     )
+
+
+def _sizes(page: Page[Any], reference: str) -> list[dict[str, Any]]:
+    """How many lines a page has; none where all fit on the smallest."""
+    is_short = len(page.items) <= min(SIZES) and not page.previous_href and not page.next_href
+    if is_short and "size" not in request.args:
+        return []
+    now, endpoint = page_size(), f"{PREFIX}.ledger"
+    return [
+        {"n": n, "href": addresses.address(endpoint, reference=reference, size=n), "is_current": n == now}
+        for n in SIZES
+    ]
 
 
 def _chips(form: LedgerFilterForm, endpoint: str, reference: str) -> list[addresses.Chip]:

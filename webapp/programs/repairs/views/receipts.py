@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from flask import current_app, flash, g, render_template, request, url_for
+from flask import flash, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.database import transaction
@@ -102,7 +102,6 @@ def show(number: str) -> ResponseReturnValue:
         opening_words=_opening_words(say(row.opening_minor)),
         around=around,
         payout_state=PayoutState(around.payout_state) if around.payout_state else None,
-        has_pdf="admin.repairs.receipt_pdf" in current_app.view_functions,
         may_change=may_change(),
     )
 
