@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "webhooks": ENGINES,
     "clinic": ENGINES,
     "repairs": ENGINES,
+    "repairs_files": ENGINES,
 }
 
 
