@@ -71,3 +71,10 @@ def test_one_of_a_list() -> None:
     with pytest.raises(Invalid) as refused:
         checks.check_known("colour", "green", Colour)
     assert refused.value.example == "red"
+
+
+def test_a_currency_that_there_is() -> None:
+    checks.check_currency("currency", "JPY")
+    for code in ("XQZ", "usd", ""):
+        with pytest.raises(Invalid, match="not a currency"):
+            checks.check_currency("currency", code)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from babel.numbers import list_currencies
+
 from webapp.kernel.errors import Invalid
 from webapp.kernel.labels import Label
 from webapp.kernel.money import MAXIMUM_MINOR
@@ -46,6 +48,12 @@ def check_percent(field: str, value: Decimal, example: str = "8.5") -> None:
     """0 to 100 with at most four decimals. Raises Invalid."""
     if not Decimal(0) <= value <= Decimal(100) or value != round(value, 4):
         raise Invalid(field, "Enter per cent from 0 to 100, with at most four decimals.", example)
+
+
+def check_currency(field: str, code: str) -> None:
+    """The code of a currency that there is or was. Raises Invalid."""
+    if code not in list_currencies():
+        raise Invalid(field, f"{code[:40]!r} is not a currency.", "USD")
 
 
 def check_known(field: str, value: str, label: type[Label]) -> None:

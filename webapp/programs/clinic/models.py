@@ -24,6 +24,7 @@ from webapp.database import (
 )
 from webapp.kernel.labels import Label
 from webapp.people.models import Payee
+from webapp.people.rule_book import RuleState
 from webapp.programs.clinic.states import About, InvoiceState, Method, TransactionKind, TransactionState
 
 
@@ -63,21 +64,6 @@ class Every(Label):
     DAY = "day", "At the end of the day"
     WEEK = "week", "At the end of the week"
     MONTH = "month", "At the end of the month"
-
-
-class RuleState(Label):
-    """Whether a version of a commission rule counts."""
-
-    PROPOSED = (
-        "proposed",
-        "Waits for a second admin",
-        "waiting",
-        "waiting",
-        "Another admin accepts or refuses it.",
-    )
-    IN_FORCE = "in_force", "In force", "ok", "ok", "It counts from its first day."
-    REFUSED = "refused", "Refused", "rejected", "rejected", "It never counted."
-    WITHDRAWN = "withdrawn", "Withdrawn", "cancelled", "cancelled", "It never counted."
 
 
 class ClinicSettings(Base):

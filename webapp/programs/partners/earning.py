@@ -21,8 +21,8 @@ from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
 from webapp.people.numbers import next_numbers
 from webapp.programs.partners import trail
+from webapp.programs.partners.commission_rules import load_rules
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProfile, PartnerProgram
-from webapp.programs.partners.rule_store import load_rules
 from webapp.programs.partners.rules import Case, Rate, Rule, commission, find_rule
 from webapp.programs.partners.states import CommissionKind, CommissionState, DealState
 

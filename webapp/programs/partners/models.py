@@ -21,6 +21,7 @@ from webapp.database import (
     known,
 )
 from webapp.people.models import Payee
+from webapp.people.rule_book import RuleState
 from webapp.programs.partners.states import (
     CommissionKind,
     CommissionState,
@@ -30,7 +31,6 @@ from webapp.programs.partners.states import (
     PartnerType,
     PeriodKind,
     RegistrationState,
-    RuleState,
     Tier,
     TouchType,
 )

@@ -116,21 +116,6 @@ class PeriodKind(Label):
     QUARTER = "quarter", "Quarter"
 
 
-class RuleState(Label):
-    """Whether a version of a commission rule counts."""
-
-    PROPOSED = (
-        "proposed",
-        "Waits for a second admin",
-        "waiting",
-        "waiting",
-        "Another admin accepts or refuses it.",
-    )
-    IN_FORCE = "in_force", "In force", "ok", "ok", "It counts from its first day."
-    REFUSED = "refused", "Refused", "rejected", "rejected", "It never counted."
-    WITHDRAWN = "withdrawn", "Withdrawn", "cancelled", "cancelled", "It never counted."
-
-
 class DisputeState(Label):
     """What became of an objection."""
 

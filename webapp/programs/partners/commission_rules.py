@@ -1,0 +1,137 @@
+"""Changes to commission rules: each makes the next version, and a second admin accepts it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from webapp.database import db
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import Invalid
+from webapp.people.rule_book import RuleBook, current, proposed
+from webapp.programs.partners import trail
+from webapp.programs.partners.drafts import RuleDraft
+from webapp.programs.partners.models import PartnerProgram, PartnerRule, PartnerRuleVersion
+from webapp.programs.partners.rules import Rate, Rule
+
+__all__ = ["accept", "current", "proposed", "refuse", "withdraw"]
+
+_FIELDS = (
+    "name", "program_id", "partner_type", "tier", "product", "currency", "least_deal_minor", "months", "rate_bp",
+    "floor_minor", "cap_minor", "retainer_minor", "priority", "valid_from", "is_active",
+)  # fmt: skip
+
+
+def _record(
+    version: PartnerRuleVersion, word: str, actor: Actor, now: datetime, changes: dict[str, Any], note: str
+) -> None:
+    label = f"{version.name} (version {version.version})"
+    trail.record("rule", word, version, label, actor, now, changes, note)
+
+
+_book = RuleBook(PartnerRule, PartnerRuleVersion, _record)
+accept, refuse, withdraw, get_rule = _book.accept, _book.refuse, _book.withdraw, _book.get
+
+
+def load_rules(organisation_id: int) -> list[Rule]:
+    """Every version that counts or counted, as the pure rules take them."""
+    return [rule_of(row) for row in _book.in_force(organisation_id)]
+
+
+def rule_of(row: PartnerRuleVersion) -> Rule:
+    """A stored version as the pure rules take it."""
+    return Rule(
+        rule_id=row.rule_id,
+        version=row.version,
+        label=f"{row.name} (version {row.version})",
+        rate=Rate(row.rate_bp, row.floor_minor, row.cap_minor),
+        priority=row.priority,
+        program_id=row.program_id,
+        partner_type=row.partner_type,
+        tier=row.tier,
+        product=row.product,
+        currency=row.currency,
+        least_deal_minor=row.least_deal_minor,
+        months=row.months,
+        valid_from=row.valid_from,
+        is_active=row.is_active,
+        version_id=row.id,
+        edited_by_id=row.created_by_id,
+    )
+
+
+def draft_of(row: PartnerRuleVersion) -> RuleDraft:
+    """A stored version as a draft, to begin a change with."""
+    return RuleDraft(**{name: getattr(row, name) for name in _FIELDS}, note=row.note)
+
+
+def create_rule(
+    *,
+    organisation_id: int,
+    draft: RuleDraft,
+    actor: Actor,
+    now: datetime,
+    external_ref: str | None = None,
+) -> PartnerRuleVersion:
+    """A new rule with its first version. Raises Invalid."""
+    _check(organisation_id, draft)
+    rule = PartnerRule(organisation_id=organisation_id, external_ref=external_ref or None, created_at=now)
+    trail.store_new(rule, external_ref, "a commission rule")
+    changes = {"rate_bp": [None, draft.rate_bp]}
+    return _book.add(rule, _stored(draft), note=draft.note, actor=actor, now=now, changes=changes)
+
+
+def revise_rule(
+    *,
+    organisation_id: int,
+    rule_id: int,
+    draft: RuleDraft,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> PartnerRuleVersion:
+    """The next version; from its first day on it replaces those before it. One that changes nothing is not made.
+
+    Raises NotFound, Invalid, Conflict while another version waits, StaleVersion.
+    """
+    _check(organisation_id, draft)
+    return _book.revise(
+        organisation_id,
+        rule_id,
+        _stored(draft),
+        note=draft.note,
+        actor=actor,
+        now=now,
+        expected_version=expected_version,
+    )
+
+
+def end_rule(
+    *, organisation_id: int, rule_id: int, last_day: date, actor: Actor, now: datetime
+) -> PartnerRuleVersion:
+    """Let a rule end with a day, by a next version that says so. Raises NotFound, Conflict, Invalid."""
+    rule, version = _book.current_to_end(organisation_id, rule_id)
+    draft = replace(draft_of(version), valid_from=last_day + timedelta(days=1), is_active=False)
+    return revise_rule(
+        organisation_id=organisation_id,
+        rule_id=rule_id,
+        draft=draft,
+        expected_version=rule.current_version,
+        actor=actor,
+        now=now,
+    )
+
+
+def _check(organisation_id: int, draft: RuleDraft) -> None:
+    draft.check()
+    if draft.program_id is None:
+        return
+    found = db.session.get(PartnerProgram, draft.program_id)
+    if found is None or found.organisation_id != organisation_id:
+        raise Invalid("program", "There is no such program.", "PP-0001")
+
+
+def _stored(draft: RuleDraft) -> dict[str, Any]:
+    values = {name: getattr(draft, name) for name in _FIELDS}
+    return values | {name: " ".join(values[name].split()) for name in ("name", "product")}
