@@ -7,7 +7,7 @@ journal's triggers cost a statement much more than a row. `webapp.ledger.service
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, TypeDecorator
 
+from webapp.database import array_literal
 from webapp.ledger.models import JournalEntry, Posting
 
 ENTRY_COLUMNS = (
@@ -50,20 +51,6 @@ def _array(table: Table, name: str) -> str:
     return _ARRAYS[kind.impl_instance.python_type if isinstance(kind, TypeDecorator) else kind.python_type]
 
 
-def _literal(column: Iterable[Any]) -> str:
-    """A column of plain values as PostgreSQL writes an array: the driver takes much longer over a list."""
-    return "{" + ",".join(map(_element, column)) + "}"
-
-
-def _element(value: Any) -> str:
-    if type(value) is int:
-        return str(value)
-    if value is None:
-        return "NULL"
-    text = str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]],
             suffix: str = "") -> list[Any]:  # fmt: skip
     """Insert rows of plain values; on PostgreSQL returns what `suffix` asks for."""
@@ -90,7 +77,7 @@ def _insert_arrays(connection: Connection, table: Table, columns: Sequence[str],
     arrays = ", ".join(f"CAST(%s AS {kinds[n]})" for n in many)
     aliases = ", ".join(f"c{n}" for n in many)
     values = [column[0] for n, column in enumerate(chunk) if n not in many] + [
-        _literal(chunk[n]) for n in many
+        array_literal(chunk[n]) for n in many
     ]
     # Table and column names are constants of this module; every value is a parameter.
     statement = (
@@ -233,7 +220,7 @@ def _move_at_once(
 def _move_together(connection: Connection, ids: list[int], changes: dict[int, int]) -> dict[int, int]:
     """Balances after the move, of the accounts that allow it."""
     found = connection.exec_driver_sql(
-        _MOVE_ALONE, (_literal(ids), _literal(ids), _literal(changes[i] for i in ids))
+        _MOVE_ALONE, (array_literal(ids), array_literal(ids), array_literal(changes[i] for i in ids))
     )
     return dict(map(tuple, found))
 

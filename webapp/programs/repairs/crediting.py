@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
-from webapp.database import among, db
+from webapp.database import among, ask, db, update_many
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import check_amount, check_known, need
 from webapp.kernel.errors import Conflict, Invalid, NotFound
@@ -54,16 +56,20 @@ def covered(instalment_ids: Iterable[int]) -> None:
         .execution_options(synchronize_session="fetch")
     )
     repairs = session.scalars(select(Instalment.repair_id).where(among(Instalment.id, paid)).distinct()).all()
-    still = select(Instalment.repair_id).where(
-        Instalment.repair_id.is_not(None),
-        Instalment.state.in_([InstalmentState.SCHEDULED.value, InstalmentState.POSTED.value]),
+    is_left = (
+        select(Instalment.id)
+        .where(
+            Instalment.repair_id == Repair.id,
+            Instalment.state.in_([InstalmentState.SCHEDULED.value, InstalmentState.POSTED.value]),
+        )
+        .exists()
     )
     session.execute(
         update(Repair)
         .where(
             among(Repair.id, [each for each in repairs if each is not None]),
             Repair.state.in_([RepairState.OPEN.value, RepairState.HOLD.value]),
-            Repair.id.not_in(still),
+            ~is_left,
         )
         .values(state=RepairState.CLOSED.value, version=Repair.version + 1)
         .execution_options(synchronize_session="fetch")
@@ -78,15 +84,20 @@ def count_on_repairs(charges: Iterable[tuple[Charge, int]], column: str) -> None
             by_instalment[charge.instalment_id] = by_instalment.get(charge.instalment_id, 0) + amount
     if not by_instalment:
         return
-    rows = db.session.execute(
-        select(Instalment.id, Instalment.repair_id).where(among(Instalment.id, list(by_instalment)))
-    ).all()
     sums: dict[int, int] = {}
-    for instalment_id, repair_id in rows:
-        if repair_id is not None:
-            sums[repair_id] = sums.get(repair_id, 0) + by_instalment[instalment_id]
-    for repair in db.session.scalars(select(Repair).where(among(Repair.id, list(sums)))):
-        setattr(repair, column, getattr(repair, column) + sums[repair.id])
+    for row in ask(
+        select(Instalment.id, Instalment.repair_id).where(among(Instalment.id, list(by_instalment)))
+    ):
+        if row.repair_id is not None:
+            sums[row.repair_id] = sums.get(row.repair_id, 0) + by_instalment[row.id]
+    found = ask(select(Repair.id, getattr(Repair, column)).where(among(Repair.id, list(sums))))
+    counted = {repair_id: before + sums[repair_id] for repair_id, before in found}
+    session = db.session()
+    update_many(session, Repair, [{"id": key, column: amount} for key, amount in counted.items()])
+    for repair_id, amount in counted.items():
+        loaded = session.identity_map.get(identity_key(Repair, repair_id))
+        if loaded is not None:
+            set_committed_value(loaded, column, amount)
 
 
 def open_day(organisation_id: int, payee_id: int, today: date) -> date:

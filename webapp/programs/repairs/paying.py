@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database import among, db
+from webapp.database import among, db, update_many
 from webapp.kernel.actor import WORKER, Actor
 from webapp.notices import wanted
 from webapp.payouts import creation_many
@@ -69,10 +70,10 @@ def _draft(row: Receipt, lines: Sequence[LineDraft], excluded: set[int]) -> Payo
 
 def _link(rows: Sequence[Receipt], payout_ids: Sequence[int]) -> None:
     """A receipt knows its payout from the beginning; it is never changed after."""
-    db.session.execute(
-        update(Receipt),
-        [{"id": row.id, "payout_id": payout_id} for row, payout_id in zip(rows, payout_ids, strict=True)],
-    )
+    linked = list(zip(rows, payout_ids, strict=True))
+    update_many(db.session(), Receipt, [{"id": row.id, "payout_id": payout_id} for row, payout_id in linked])
+    for row, payout_id in linked:
+        set_committed_value(row, "payout_id", payout_id)
 
 
 def _exclusions(receipt_ids: Sequence[int]) -> dict[int, set[int]]:

@@ -9,8 +9,9 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database import among, db, insert_many
+from webapp.database import among, db, insert_many, update_many
 from webapp.kernel.actor import Actor
 from webapp.kernel.ids import digest
 from webapp.ledger.posting import EntryDraft
@@ -258,7 +259,11 @@ def _work_out(
         by_id = {charge.id: charge for charge in counted}
         covered = allocate(
             pool,
-            [Debt(c.id, c.category, c.charged_on, c.open_minor) for c in counted if c.open_minor and not c.is_disputed],
+            [
+                Debt(c.id, c.category, c.charged_on, c.open_minor)
+                for c in counted
+                if c.open_minor and not c.is_disputed
+            ],
             order=conf.category_order,
             weekly_caps={name: int(cap) for name, cap in conf.weekly_caps.items()},
             protected_minor=conf.protected_minor,
@@ -269,7 +274,8 @@ def _work_out(
         paid = to_pay(pool - allocated, least) if part.payee.is_active else 0
         part.figures = Figures(credit, debt, earned, charged, adjusted, applied, allocated, paid)
         for charge, amount in part.covered:
-            charge.paid_minor += amount
+            # Written with all others by `_mark`, not one by one by the session.
+            set_committed_value(charge, "paid_minor", charge.paid_minor + amount)
         credit, debt = part.figures.closing_credit, part.figures.closing_debt
 
 
@@ -325,13 +331,29 @@ def _store(
         ]
         counted: list[Any] = [*part.earnings, *part.charges, *part.adjustments]
         for each in counted:
-            each.receipt_id = row.id
+            set_committed_value(each, "receipt_id", row.id)
+    _mark(parts)
     insert_many(db.session(), ReceiptLine, lines)
     insert_many(db.session(), Allocation, allocations)
     covered = [pair for part in parts for pair in part.covered]
     crediting.count_on_repairs(covered, "paid_minor")
     crediting.covered(charge.instalment_id for charge, _ in covered if charge.instalment_id is not None)
     return rows
+
+
+def _mark(parts: Sequence[_Part]) -> None:
+    """Write which receipt counts what, and what of each charge is covered."""
+    session = db.session()
+    for model, rows in (
+        (Earning, [row for part in parts for row in part.earnings]),
+        (Adjustment, [row for part in parts for row in part.adjustments]),
+    ):
+        update_many(session, model, [{"id": row.id, "receipt_id": row.receipt_id} for row in rows])
+    charges = {row.id: row for part in parts for row in [*part.charges, *(each for each, _ in part.covered)]}
+    marked = [
+        {"id": row.id, "receipt_id": row.receipt_id, "paid_minor": row.paid_minor} for row in charges.values()
+    ]
+    update_many(session, Charge, marked)
 
 
 def _lines(part: _Part) -> list[dict[str, Any]]:
