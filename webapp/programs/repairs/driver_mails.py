@@ -101,10 +101,9 @@ def _repairs(facts: ReceiptFacts, say: partial[str]) -> str:
     rows = [each for each in facts.instalments if each.about.startswith("Repair")]
     if not rows:
         return ""
-    taken, left = (
-        Money(sum(getattr(each, name) for each in rows), facts.currency)
-        for name in ("amount_minor", "left_minor")
-    )
+    taken = Money(sum(each.amount_minor for each in rows), facts.currency)
+    # Of a repair with two instalments in a week the rest is told once.
+    left = Money(sum({each.about: each.left_minor for each in rows}.values()), facts.currency)
     return f"Repairs {say(taken)} taken, {say(left)} left."
 
 

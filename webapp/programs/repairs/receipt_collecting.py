@@ -16,9 +16,9 @@ from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation, PayoutMethod
-from webapp.programs.repairs import trips
+from webapp.programs.repairs import receipt_plans, trips
 from webapp.programs.repairs.books import Charge, Receipt
-from webapp.programs.repairs.models import DriverLease, Instalment, LeaseVehicle, Loan, Repair, Vehicle
+from webapp.programs.repairs.models import DriverLease, LeaseVehicle, Repair, Vehicle
 from webapp.programs.repairs.receipt_facts import (
     PaperGross,
     PaperInstalment,
@@ -28,7 +28,7 @@ from webapp.programs.repairs.receipt_facts import (
     ReceiptFacts,
 )
 from webapp.programs.repairs.rules import Week
-from webapp.programs.repairs.states import InstalmentState, RepairState, Shift
+from webapp.programs.repairs.states import RepairState, Shift
 from webapp.statements.build import clean, destination
 
 _STANDINGS = {
@@ -44,6 +44,7 @@ class Around:
     """What stands around a receipt, read for all of them at once."""
 
     organisation: Organisation
+    # The payout of each receipt that paid something out; a correction's is that of the first issue.
     payouts: dict[int, Payout]
     methods: dict[int, PayoutMethod]
     vehicles: dict[int, list[LeaseVehicle]]
@@ -72,19 +73,15 @@ def receipts_of(organisation_id: int, ids: Iterable[int]) -> Sequence[Receipt]:
 def around(organisation: Organisation, rows: Sequence[Receipt]) -> Around:
     """Everything beside the receipts themselves, by at most ten queries."""
     payee_ids = sorted({row.payee_id for row in rows})
-    payout_ids = [row.payout_id for row in rows if row.payout_id is not None]
-    payouts = {
-        each.id: each for each in db.session.scalars(select(Payout).where(among(Payout.id, payout_ids)))
-    }
     vehicles = _vehicles(rows)
     first_issues = _first_issues(rows)
     return Around(
         organisation=organisation,
-        payouts=payouts,
+        payouts=_payouts(first_issues),
         methods=_methods(payee_ids),
         vehicles=vehicles,
         shared=_shared(rows, vehicles),
-        instalments=_instalments(first_issues),
+        instalments=receipt_plans.instalments(first_issues),
         disputed=_disputed(first_issues),
         on_hold=_on_hold(payee_ids),
         with_trips=_with_trips(organisation.id, payee_ids),
@@ -147,6 +144,18 @@ def facts_of(row: Receipt, with_: Around, code: str, *, tells: bool = True) -> R
         reason=clean(row.reason),
         tells=tells,
     )
+
+
+def _payouts(first_issues: dict[int, int]) -> dict[int, Payout]:
+    rows = db.session.execute(
+        select(Receipt.id, Payout)
+        .join(Payout, Payout.id == Receipt.payout_id)
+        .where(among(Receipt.id, sorted(set(first_issues.values()))))
+    ).all()
+    by_receipt = {row[0]: row[1] for row in rows}
+    return {
+        receipt_id: by_receipt[first] for receipt_id, first in first_issues.items() if first in by_receipt
+    }
 
 
 def _methods(payee_ids: list[int]) -> dict[int, PayoutMethod]:
@@ -214,75 +223,6 @@ def _first_issues(rows: Sequence[Receipt]) -> dict[int, int]:
         by_week = {(lease_id, week_start): ident for ident, lease_id, week_start in firsts}
         found |= {row.id: by_week[row.lease_id, row.week_start] for row in corrected}
     return found
-
-
-def _instalments(first_issues: dict[int, int]) -> dict[int, list[PaperInstalment]]:
-    """How repairs and loans stand of which an instalment is on a receipt, by receipt."""
-    charged = db.session.execute(
-        select(Charge.receipt_id, Instalment)
-        .join(Instalment, Instalment.id == Charge.instalment_id)
-        .where(among(Charge.receipt_id, sorted(set(first_issues.values()))))
-        .order_by(Instalment.id)
-    ).all()
-    if not charged:
-        return {}
-    repairs = sorted({each.repair_id for _, each in charged if each.repair_id is not None})
-    loans = sorted({each.loan_id for _, each in charged if each.loan_id is not None})
-    plans = _plans(repairs, loans)
-    names = _sources(repairs, loans)
-    by_receipt: dict[int, list[PaperInstalment]] = defaultdict(list)
-    for receipt_id, each in charged:
-        key = ("repair", each.repair_id) if each.repair_id is not None else ("loan", each.loan_id)
-        rows = plans[key]
-        numbers = [other.id for other, _ in rows]
-        left = sum(
-            other.amount_minor if other.state == InstalmentState.SCHEDULED else open_minor
-            for other, open_minor in rows
-        )
-        about, source = names[key]
-        number = numbers.index(each.id) + 1 if each.id in numbers else len(numbers)
-        ends_on = max((other.due_on for other, _ in rows), default=each.due_on)
-        by_receipt[receipt_id or 0].append(
-            PaperInstalment(about, source, number, len(numbers), each.amount_minor, left, ends_on)
-        )
-    return {receipt_id: by_receipt.get(first, []) for receipt_id, first in first_issues.items()}
-
-
-def _plans(
-    repairs: list[int], loans: list[int]
-) -> dict[tuple[str, int | None], list[tuple[Instalment, int]]]:
-    """The instalments that count, in their order, each with what of its charge is open."""
-    found: dict[tuple[str, int | None], list[tuple[Instalment, int]]] = defaultdict(list)
-    open_minor = Charge.amount_minor - Charge.paid_minor - Charge.credited_minor
-    gone = [InstalmentState.SKIPPED.value, InstalmentState.CANCELLED.value]
-    for word, column, ids in (("repair", Instalment.repair_id, repairs), ("loan", Instalment.loan_id, loans)):
-        if not ids:
-            continue
-        rows = db.session.execute(
-            select(Instalment, open_minor)
-            .outerjoin(Charge, Charge.instalment_id == Instalment.id)
-            .where(among(column, ids), Instalment.state.not_in(gone))
-            .order_by(Instalment.week_start, Instalment.number)
-        ).all()
-        for each, left in rows:
-            found[word, getattr(each, f"{word}_id")].append((each, int(left or 0)))
-    return found
-
-
-def _sources(repairs: list[int], loans: list[int]) -> dict[tuple[str, int | None], tuple[str, str]]:
-    """What a repair or loan is called, and the invoice or day it comes from."""
-    names: dict[tuple[str, int | None], tuple[str, str]] = {}
-    if repairs:
-        for ident, reference, invoice in db.session.execute(
-            select(Repair.id, Repair.reference, Repair.invoice_number).where(among(Repair.id, repairs))
-        ):
-            names["repair", ident] = (f"Repair {reference}", clean(f"Invoice {invoice}"))
-    if loans:
-        for ident, reference in db.session.execute(
-            select(Loan.id, Loan.reference).where(among(Loan.id, loans))
-        ):
-            names["loan", ident] = (f"Loan {reference}", "")
-    return names
 
 
 def _disputed(first_issues: dict[int, int]) -> dict[int, list[Charge]]:
@@ -360,7 +300,7 @@ def _trip(trip: trips.TripLine, timezone: str) -> PaperTrip:
 
 
 def _payment(row: Receipt, with_: Around) -> PaperPayment | None:
-    payout = with_.payouts.get(row.payout_id or 0)
+    payout = with_.payouts.get(row.id)
     if payout is None:
         return None
     state = PayoutState(payout.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -84,13 +85,22 @@ def _page(found: Listing, one: str, many: str) -> Page[Any]:
     return Page(page.items, page.previous_href, page.next_href, counted(listing.count(found), one, many))
 
 
+def _confirmed(organisation_id: int, payee_id: int) -> Listing:
+    """Own repairs; a draft is the office's alone."""
+    found = lists.repairs(organisation_id, payee_id=payee_id)
+    is_confirmed = lists.repair.state != RepairState.DRAFT.value
+    return replace(
+        found, query=found.query.where(is_confirmed), everything=found.everything.where(is_confirmed)
+    )
+
+
 @repairs.get("", endpoint="index")
 def repairs_index() -> ResponseReturnValue:
     """Own repairs with what is left of them, and loans."""
     payee_id, here = _own_id(), g.organisation
     page, loans = NOBODY, []
     if payee_id is not None:
-        page = _page(lists.repairs(here.id, payee_id=payee_id), N_("1 repair"), N_("%(count)s repairs"))
+        page = _page(_confirmed(here.id, payee_id), N_("1 repair"), N_("%(count)s repairs"))
         loans = driver_lists.loans_of(here.id, payee_id)
     rows = [
         {
@@ -109,6 +119,8 @@ def repairs_index() -> ResponseReturnValue:
 def repairs_show(reference: str) -> ResponseReturnValue:
     """One repair with its plan, week by week."""
     repair = queries.get_repair(g.organisation.id, reference, _payee().id)
+    if repair.state == RepairState.DRAFT:
+        raise NotFound("There is no such repair.")
     charges = {charge.instalment_id: charge for charge in changing.charges_of(repair)}
     known = disputing.of_charges(g.organisation.id, [charge.id for charge in charges.values()])
     rows = [
@@ -228,6 +240,7 @@ def _dispute_page(form: DisputeForm, charge: Charge, code: int, conflict: str = 
             about=translated(Category(charge.category).label),
             amount=Money(charge.amount_minor, charge.currency),
             paid=Money(charge.paid_minor, charge.currency),
+            there=_charge(charge, disputing.of_charges(g.organisation.id, [charge.id])),
             conflict=conflict,
             has_errors=code == 422,
         ),
