@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 from webapp.database import among, db
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
-from webapp.programs.repairs.books import Receipt, WeeklyRun
+from webapp.programs.repairs.books import Dispute, Receipt, WeeklyRun
 from webapp.programs.repairs.models import DriverLease, Instalment, Repair, Replan
 from webapp.programs.repairs.rules import current_week
-from webapp.programs.repairs.states import InstalmentState, RepairState, ReplanState
+from webapp.programs.repairs.states import DisputeState, InstalmentState, RepairState, ReplanState
 
 #: Receipts that say what a driver's usual week is.
 USUAL_WEEKS = 8
@@ -58,17 +58,18 @@ def paid_of(repair_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Needs:
-    """How many repairs are drafts or on hold, how many new plans wait, how many instalments are due; one query."""
+    """How many repairs, drafts and held ones among them, there are; new plans and disputes that wait; what is due."""
 
     drafts: int
     held: int
-    replans: int
-    due: int
     repairs: int
+    replans: int
+    disputes: int
+    due: int
 
 
 def needs(organisation_id: int, today: date) -> Needs:
-    """What waits for somebody."""
+    """What waits for somebody. One query."""
     states = (
         select(
             func.count(case((Repair.state == RepairState.DRAFT.value, 1))).label("drafts"),
@@ -83,6 +84,11 @@ def needs(organisation_id: int, today: date) -> Needs:
         .where(Replan.organisation_id == organisation_id, Replan.state == ReplanState.PROPOSED.value)
         .scalar_subquery()
     )
+    disputes = (
+        select(func.count())
+        .where(Dispute.organisation_id == organisation_id, Dispute.state == DisputeState.OPEN.value)
+        .scalar_subquery()
+    )
     is_open = exists().where(Repair.id == Instalment.repair_id, Repair.state == RepairState.OPEN.value)
     due = (
         select(func.count())
@@ -94,8 +100,21 @@ def needs(organisation_id: int, today: date) -> Needs:
         )
         .scalar_subquery()
     )
-    row = db.session.execute(select(states.c.drafts, states.c.held, replans, due, states.c.repairs)).one()
+    row = db.session.execute(
+        select(states.c.drafts, states.c.held, states.c.repairs, replans, disputes, due)
+    ).one()
     return Needs(*(int(n) for n in row))
+
+
+def last_run(organisation_id: int) -> tuple[date, int] | None:
+    """The week of the newest weekly run, and how many drivers it could not serve; None before the first."""
+    row = db.session.execute(
+        select(WeeklyRun.week_start, WeeklyRun.problems)
+        .where(WeeklyRun.organisation_id == organisation_id)
+        .order_by(WeeklyRun.week_start.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.week_start, row.problems)
 
 
 @dataclass(frozen=True)

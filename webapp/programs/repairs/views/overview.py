@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import g, render_template, url_for
@@ -29,7 +29,7 @@ def index() -> ResponseReturnValue:
         "repairs/index.html",
         area=AREA,
         tab="index",
-        tasks=_tasks(needs),
+        tasks=_tasks(needs, figures.last_run(here.id)),
         has_repairs=needs.repairs > 0,
         outstanding=money(run_off.outstanding, here.currency),
         held=money(run_off.held, here.currency) if run_off.held else None,
@@ -41,8 +41,13 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _tasks(needs: figures.Needs) -> list[dict[str, Any]]:
+def _tasks(needs: figures.Needs, last_run: tuple[date, int] | None) -> list[dict[str, Any]]:
+    week, problems = last_run or (today(), 0)
     found = [
+        (problems, "driver was left out of the last weekly run", "drivers were left out of the last weekly run",
+         "The run says why. Put it right, and do what is left.", url_for(".weekly_run", day=week.isoformat())),
+        (needs.disputes, "charge is disputed by its driver", "charges are disputed by their drivers",
+         "Nothing is taken for it until it is decided.", url_for(".disputes")),
         (needs.due, "instalment is due and not charged", "instalments are due and not charged",
          "The weekly run charges them; you can do it now.", url_for(".instalments", state="due")),
         (needs.drafts, "repair is a draft", "repairs are drafts", "Nothing is charged before it is confirmed.",
