@@ -164,7 +164,12 @@ def test_condition_in_sql_agrees_with_the_policy(place: Place, is_solo: bool) ->
 def _flagged() -> set[int]:
     """The payouts that wait and have a flag, as the view of the queue has them."""
     waits = Payout.state == "pending_approval"
-    return set(db.session.scalars(select(Payout.id).where(waits, lists.is_flagged())))
+    found = set(db.session.scalars(select(Payout.id).where(waits, lists.is_flagged())))
+    for organisation_id in db.session.scalars(select(Payout.organisation_id).where(waits).distinct()).all():
+        here = (waits, Payout.organisation_id == organisation_id)
+        by_payee = db.session.scalars(select(Payout.id).where(*here, lists.is_flagged(organisation_id)))
+        assert set(by_payee) == found & set(db.session.scalars(select(Payout.id).where(*here)))
+    return found
 
 
 def test_flags_tell_the_unusual(place: Place) -> None:
