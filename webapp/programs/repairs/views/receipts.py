@@ -144,7 +144,7 @@ def _said(lines: Sequence[ReceiptLine], currency: str) -> list[tuple[ReceiptLine
 def _covered(row: Receipt) -> list[dict[str, Any]]:
     """What the week's money covered, by category."""
     return [
-        {"category": Category(name), "count": n, "amount": Money(amount, row.currency)}
+        {"category": Category(name), "count": n, "amount": Money(int(amount), row.currency)}
         for name, n, amount in receipt_lists.covered_by(row.id)
     ]
 
