@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tests.factories import clinic, factors, installations, payouts, people
+from tests.factories import clinic, factors, installations, payouts, people, repairs
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, transaction
@@ -26,6 +26,7 @@ from webapp.people import users
 from webapp.people.access import links
 from webapp.people.access.models import AccountLink
 from webapp.people.models import Organisation, Payee, User
+from webapp.programs.repairs.rules import week_of
 from webapp.statements import monthly
 
 #: Organisations with payouts in every state that a workflow starts from.
@@ -45,6 +46,8 @@ DESKS = (
 )
 #: Clinics, named after how the workflow is done there, each with invoices that are paid and not paid out.
 CLINICS = ("clinic-keys", "clinic-plain")
+#: Fleets, likewise, each with a driver whose lease began with the week before.
+FLEETS = ("fleet-keys", "fleet-plain")
 BULK = 50
 AGO = timedelta(days=40)
 
@@ -134,6 +137,26 @@ def _clinic(slug: str) -> dict[str, Any]:
     return {"paid": paid, "part": part.number, "order": clinic.paid(organisation, None, 50_00).number}
 
 
+def _fleet(slug: str, now: datetime) -> dict[str, Any]:
+    """A driver who earned something last week; an invoice of last week is charged in the week that runs."""
+    organisation = repairs.metrocab(slug=slug, contact_email=f"payouts@{slug}.example")
+    organisation.is_demo = True
+    _team(organisation)
+    ann = repairs.driver(
+        organisation, name="Ann Lee", email=f"ann@{slug}.example", user=_user(organisation, "ann")
+    )
+    people.method(ann)
+    week = week_of(local_date(now, organisation.timezone), organisation.week_start)
+    before = week.following(-1)
+    repairs.lease(ann, 300_00, before.start)
+    repairs.earn(ann, 900_00, before.start + timedelta(days=2))
+    return {
+        "driver": ann.reference,
+        "week": week.start.isoformat(),
+        "invoice_date": (before.start + timedelta(days=3)).isoformat(),
+    }
+
+
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
     """Addresses as the mails carry them: invitation, reset, one that is spent, unsubscribing."""
     known, other = _user(organisation, "forgetful", "admin"), _user(organisation, "late", "admin")
@@ -165,6 +188,7 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
         for slug in DESKS:
             _desk(slug, now)
         made |= {slug: _clinic(slug) for slug in CLINICS}
+        made |= {slug: _fleet(slug, now) for slug in FLEETS}
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]

@@ -38,6 +38,8 @@ WALKS = {
     "owner@griha.example": (("/me",), r"^(?!/admin/)", 12),
     "admin@carepoint.example": (("/admin/clinic",), r"^/admin/clinic", 24),
     "practitioner@carepoint.example": (("/practitioner",), r"^/practitioner", 8),
+    "admin@metrocab.example": (("/admin/repairs",), r"^/admin/repairs", 30),
+    "driver@metrocab.example": (("/driver",), r"^/driver", 12),
 }
 
 
