@@ -42,7 +42,8 @@ from webapp.payouts.states import PayoutState
 from webapp.people import accounts, methods
 from webapp.people import service as people_service
 from webapp.people.models import Organisation, User
-from webapp.programs.repairs import charging, fleet, weekly
+from webapp.programs.repairs import charging, fleet, receipt_document, weekly
+from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.drafts import ChargeDraft, LeaseDraft
 from webapp.programs.repairs.rules import Week, week_of
 from webapp.programs.repairs.states import Category
@@ -54,6 +55,7 @@ RECENT = timedelta(days=3)
 SUNDAY = 6
 #: One begins in the middle of a week; another has not brought payment details yet.
 BEGIN_LATER = {LATE_STARTER: timedelta(weeks=8, days=3), WITHOUT_ACCOUNT: timedelta(weeks=WEEKS - 2)}
+PAPERS = 3
 _DAYS = [timedelta(days=n) for n in range(7)]
 
 
@@ -72,11 +74,28 @@ def seed(now: datetime) -> None:
         stories.now(cast, now)
     stories.over_the_sandbox(cast, now)
     with transaction():
+        _papers(cast, now)
         db.session.execute(
             delete(OutboxMessage).where(
                 OutboxMessage.organisation_id == cast.organisation_id, OutboxMessage.created_at < now - RECENT
             )
         )
+
+
+def _papers(cast: Cast, now: datetime) -> None:
+    """Workers draw the newest receipts of the driver who signs in; the others when somebody asks for them."""
+    newest = (
+        select(Receipt.id)
+        .where(Receipt.payee_id == cast.drivers[PORTAL])
+        .order_by(Receipt.week_start.desc(), Receipt.id.desc())
+    )
+    receipt_document.freeze(
+        organisation_id=cast.organisation_id,
+        receipt_ids=list(db.session.scalars(newest.limit(PAPERS))),
+        actor=SCHEDULER,
+        now=now,
+        tells=False,
+    )
 
 
 def _people(then: datetime, first: Week) -> Cast:
