@@ -133,7 +133,8 @@ def test_instalments_are_found_by_every_filter(cab: Cab) -> None:
         ("?due_from=2025-11-15", all_of_loan[4:]), ("?due_to=2025-10-11", [f"{mine}-01"]),
         (f"/unposted?search={lent}&limit=2", all_of_loan[:2]),
         (f"/unposted?repair={mine}", [f"{mine}-02", f"{mine}-03"]),
-        ("?state=skipped", []), (f"?search={mine}&sort=amount", [f"{mine}-03", f"{mine}-01", f"{mine}-02"]),
+        ("?state=skipped", []), (f"?lease={cab.lease.reference}&state=posted", [f"{mine}-01"]),
+        (f"?search={mine}&sort=amount", [f"{mine}-03", f"{mine}-01", f"{mine}-02"]),
     ):  # fmt: skip
         assert found(query) == expected, query
     row = api.get(f"/instalments/{lent}-01").json

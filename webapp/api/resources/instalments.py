@@ -45,6 +45,7 @@ def _page(who: Caller, query: InstalmentChoice, state: str) -> InstalmentPage:
     chosen = InstalmentFilter(
         text=query.search or "",
         driver=query.driver or "",
+        lease=query.lease or "",
         vehicle=query.vehicle or "",
         repair=query.repair or "",
         state=state,

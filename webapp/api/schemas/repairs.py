@@ -200,6 +200,7 @@ class InstalmentChoice(PageQuery):
         examples=["RPR-2026"],
     )
     driver: Text | None = driver_filter
+    lease: Text | None = lease_filter
     vehicle: Text | None = vehicle_filter
     repair: Text | None = Field(None, max_length=120, description="Reference.", examples=["RPR-2026-001"])
     due_from: Day | None = Field(
