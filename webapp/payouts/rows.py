@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from webapp.database import db, insert_many
@@ -28,8 +27,8 @@ class Parts:
 
 def insert_payouts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Store payouts, all with the same columns; returns reference -> id."""
-    statement = insert(Payout).returning(Payout.reference, Payout.id)
-    return dict(db.session.connection().execute(statement, rows).all())
+    found = insert_many(db.session(), Payout, rows, returning=("reference", "id"))
+    return {row.reference: row.id for row in found}
 
 
 def insert_parts(organisation_id: int, parts: Sequence[Parts]) -> None:

@@ -99,9 +99,11 @@ def make_receipts(
     conf = settings.settings_of(organisation_id)
     least = policies.current_policy(organisation_id)[0].minimum_minor
     open_ones = _open_charges(list(payees))
-    for payee in payees.values():
-        mine = [part for part in parts if part.payee.id == payee.id]
-        _work_out(mine, last.get(payee.id), open_ones[payee.id], conf, least)
+    by_payee: dict[int, list[_Part]] = defaultdict(list)
+    for part in parts:
+        by_payee[part.payee.id].append(part)
+    for payee_id in payees:
+        _work_out(by_payee[payee_id], last.get(payee_id), open_ones[payee_id], conf, least)
     made = _store(organisation_id, parts, week, actor, now)
     on = trail.today(organisation_id, now)
     settled = [
