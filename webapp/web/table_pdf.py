@@ -130,6 +130,11 @@ class _Column:
             self._lines[text] = found
         return found
 
+    def head(self) -> list[str]:
+        """What stands above the column; bold letters are wider."""
+        header = self._letters.of(self.track.header)
+        return [self._drawn(each) for each in _wrap(header, self.width * 1000 / _SIZE / 1.1)]
+
     def _drawn(self, line: str) -> str:
         left = self.left
         if self.track.is_number:
@@ -273,7 +278,7 @@ def _columns(tracks: Sequence[Track], room: float, letters: _Letters) -> list[_C
 def _head(page: _Page, columns: Sequence[_Column]) -> None:
     page.y -= 4
     page.parts.append(f"/B {_SIZE} Tf")
-    page.row([column.lines(column.track.header) for column in columns])
+    page.row([column.head() for column in columns])
     page.parts.append(f"/N {_SIZE} Tf")
     page.y -= 2
 

@@ -275,11 +275,10 @@ def test_what_was_corrected_is_listed_and_not_added_up(metrocab: Organisation, a
     of = lists.receipts(metrocab.id)
     assert [row.revision for row in found(of, "-created")] == [2, 1]
     (total,) = listing.totals(of)
-    assert (total.count, total.sums["net"], total.sums["paid"]) == (
-        2,
-        Money(920_00, "USD"),
-        Money(900_00, "USD"),
-    )
+    assert total.count == 2
+    assert {name: each.amount for name, each in total.sums.items()} == {
+        "earnings": 900_00, "charges": 0, "adjustments": 20_00, "paid": 900_00,
+    }  # fmt: skip
     newest = lists.receipts(metrocab.id, ReceiptFilter(is_newest=True))
     assert [row.revision for row in found(newest)] == [2]
 

@@ -86,7 +86,7 @@ def test_counts_and_amounts_of_each_state(metrocab: Organisation, ann: Payee, bo
     }  # fmt: skip
     assert found.posting == Posting(0, 1, usd(200_00), 0)
     assert found.posting.success_percent == Decimal("0.0")
-    assert (found.receipts, found.receipt_sums["net"]) == (0, usd(0))
+    assert (found.receipts, found.receipt_sums["charges"]) == (0, usd(0))
 
 
 def test_charging_and_receipts_show(metrocab: Organisation, ann: Payee, bob: Payee) -> None:

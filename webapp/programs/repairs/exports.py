@@ -54,7 +54,7 @@ def _field(
 
 
 def _amount(key: str, header: str, source: Any) -> Field:
-    return _field(key, header, source, Kind.AMOUNT, 9)
+    return _field(key, header, source, Kind.AMOUNT, 11)
 
 
 def _currency(source: Any) -> Field:
@@ -71,16 +71,16 @@ def _words(labels: Any) -> Callable[[Any], str]:
 
 _R = lists.repair
 _REPAIRS: tuple[Field, ...] = (
-    _field("reference", "Repair", _R.reference, width=12),
+    _field("reference", "Repair", _R.reference, width=14),
     _field("invoice_number", "Invoice", _R.invoice_number, width=11),
     _field("invoice_date", "Invoice date", _R.invoice_date, Kind.DAY),
     _field("driver", "Driver", lists.driver.name, width=14),
     _field("driver_reference", "Driver number", lists.driver.reference, width=8),
     _field("lease", "Lease", lists.lease.reference, width=8),
     _field("vehicle", "Vehicle", lists.vehicle.plate, width=9),
-    _field("medallion", "Medallion", lists.medallion.number, width=8),
+    _field("medallion", "Medallion", lists.medallion.number, width=11),
     _field("workshop", "Workshop", _R.workshop, words=_words(Workshop)),
-    _field("description", "Description", _R.description, width=18),
+    _field("description", "Description", _R.description, width=15),
     _field("state", "State", _R.state, width=8, words=_words(RepairState)),
     _currency(_R.currency),
     _amount("amount", "Amount", _R.amount_minor),
@@ -90,7 +90,7 @@ _REPAIRS: tuple[Field, ...] = (
     _amount("outstanding", "Outstanding", _R.amount_minor - _R.paid_minor - _R.credited_minor),
 )
 _INSTALMENTS: tuple[Field, ...] = (
-    _field("reference", "Instalment", Instalment.reference, width=14),
+    _field("reference", "Instalment", Instalment.reference, width=16),
     _field("repair", "Repair", lists.repair.reference, width=11),
     _field("loan", "Loan", lists.loan.reference, width=9),
     _field("number", "Number", type_coerce(Instalment.number, Integer), Kind.NUMBER, 6),
@@ -107,7 +107,7 @@ _INSTALMENTS: tuple[Field, ...] = (
     _amount("balance_after", "Left after it", Instalment.balance_after_minor),
 )
 _RECEIPTS: tuple[Field, ...] = (
-    _field("number", "Receipt", Receipt.number, width=14),
+    _field("number", "Receipt", Receipt.number, width=17),
     _field("week_start", "Week from", Receipt.week_start, Kind.DAY),
     _field("driver", "Driver", lists.driver.name, width=14),
     _field("driver_reference", "Driver number", lists.driver.reference, width=8),
@@ -123,7 +123,7 @@ _RECEIPTS: tuple[Field, ...] = (
     _amount("paid", "Paid out", Receipt.paid_minor),
     _amount("difference", "Difference", Receipt.difference_minor),
     _amount("closing", "Closing", Receipt.closing_credit_minor - Receipt.closing_debt_minor),
-    _field("payout", "Payout", lists.payout.reference, width=13),
+    _field("payout", "Payout", lists.payout.reference, width=15),
     _field("payout_state", "State of the payout", lists.payout.state, words=_words(PayoutState)),
     _field("issued_at", "Issued at", Receipt.issued_at, Kind.INSTANT, 14),
 )
@@ -145,7 +145,7 @@ def _ledger_fields(of: Listing) -> tuple[Field, ...]:
         _amount("amount", "Amount", c.amount_minor),
         _amount("covered", "Of it covered", c.covered_minor),
         _amount("balance", "Balance", c.balance_minor),
-        _field("receipt", "Receipt", c.receipt_number, width=14),
+        _field("receipt", "Receipt", c.receipt_number, width=17),
     )
 
 
@@ -153,7 +153,7 @@ def _ledger_fields(of: Listing) -> tuple[Field, ...]:
 SUMS: Mapping[str, tuple[tuple[str, str], ...]] = {
     REPAIRS: (("amount", "Amount"), ("paid", "Paid"), ("credited", "Taken back"), ("outstanding", "Outstanding")),
     INSTALMENTS: (("amount", "Amount"), ("interest", "Of it interest")),
-    RECEIPTS: (("earnings", "Earnings"), ("charges", "Charges"), ("adjustments", "Adjustments"), ("net", "Net"),
+    RECEIPTS: (("earnings", "Earnings"), ("charges", "Charges"), ("adjustments", "Adjustments"),
                ("paid", "Paid out")),
     LEDGER: (("charged", "Charged"), ("credited", "Credited"), ("paid_out", "Paid out"), ("net", "Net")),
 }  # fmt: skip

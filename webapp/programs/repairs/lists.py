@@ -336,7 +336,7 @@ def receipts(
     adjustments_minor, net_minor, paid_minor, difference_minor, closing_minor, issued_at, payee_id, driver_reference,
     driver_name, lease_reference, payout_reference and payout_state (None without a payout).
     Orders: week, net, paid, driver, created. Sums (without what a correction replaced): earnings, charges,
-    adjustments, net, paid.
+    adjustments, paid; nets are not added up, as each holds what the week before left.
     """
     everything = (
         select(*_RECEIPT_COLUMNS)
@@ -359,7 +359,7 @@ def receipts(
         Receipt.currency,
         {
             "earnings": _counted(Receipt.earnings_minor), "charges": _counted(Receipt.charges_minor),
-            "adjustments": _counted(Receipt.adjustments_minor), "net": _counted(Receipt.net_minor),
+            "adjustments": _counted(Receipt.adjustments_minor),
             "paid": _counted(Receipt.paid_minor),
         },
     )  # fmt: skip

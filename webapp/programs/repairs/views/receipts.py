@@ -32,7 +32,7 @@ from webapp.programs.repairs.views.words import carried_words, net_words
 from webapp.web.htmx import see_other
 
 SUMS = (
-    ("earnings", "Earned"), ("charges", "Charged"), ("adjustments", "Adjusted"), ("net", "Net"), ("paid", "Paid out"),
+    ("earnings", "Earned"), ("charges", "Charged"), ("adjustments", "Adjusted"), ("paid", "Paid out"),
 )  # fmt: skip
 
 
