@@ -7,7 +7,7 @@ from tests.factories.people import stored
 from tests.house.objects_drivers import lease_of
 from tests.house.town import Arguments, House, example
 from webapp.kernel.ids import new_uid
-from webapp.programs.repairs import changing, posting
+from webapp.programs.repairs import changing, charging_runs
 from webapp.programs.repairs.models import Repair
 from webapp.providers import storage
 
@@ -74,7 +74,7 @@ def chosen_instalments(house: House, kind: str) -> list[Arguments]:
     """What the admin ticked to be charged."""
     instalment = _open(house).instalments[0]
     with stored():
-        run = posting.draft_run(
+        run = charging_runs.draft_run(
             organisation_id=house.organisation.id, instalment_ids=[instalment.id],
             actor=actor_of(house.users["admin"]), now=repairs.at(repairs.DAY),
         )  # fmt: skip

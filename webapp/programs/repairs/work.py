@@ -10,7 +10,7 @@ from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.check import Finding, position_checks
 from webapp.payouts import service as payouts
-from webapp.programs.repairs import file_runs, posting, weekly  # noqa: F401 - the first two register their runs
+from webapp.programs.repairs import charging_runs, file_runs, weekly  # noqa: F401 - two register runs
 from webapp.programs.repairs.drafts import PROGRAM
 from webapp.programs.repairs.paying import RepairsSubscriber
 from webapp.runs import tasks

@@ -15,7 +15,7 @@ from webapp.kernel.errors import NotFound
 from webapp.payouts.views.program_pages import form_of, list_page, money, today
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.repairs import lists, posting
+from webapp.programs.repairs import charging_runs, lists
 from webapp.programs.repairs.filters import InstalmentFilterForm
 from webapp.programs.repairs.states import InstalmentState, RepairState
 from webapp.programs.repairs.views import files, pages
@@ -85,16 +85,16 @@ def post() -> ResponseReturnValue:
     require_change()
     here, now = g.organisation.id, utc_now()
     if request.form.get("is_all"):
-        ids = posting.due_instalments(here, now)
+        ids = charging_runs.due_instalments(here, now)
         words = "Nothing is due: every open plan is charged up to this week."
     else:
-        ids = posting.named(here, [text for text in request.form.getlist("ids") if text][:MOST])
+        ids = charging_runs.named(here, [text for text in request.form.getlist("ids") if text][:MOST])
         words = "No instalment was chosen. Nothing was charged."
     if not ids:
         flash(words, "info")
         return see_other(url_for(".instalments"))
     with transaction():
-        reference = posting.draft_run(
+        reference = charging_runs.draft_run(
             organisation_id=here, instalment_ids=ids, actor=actor(), now=now
         ).reference
     return see_other(url_for(".check_posting", reference=reference))
@@ -105,7 +105,7 @@ def check(reference: str) -> ResponseReturnValue:
     run = _draft_of(reference)
     if run.state != "draft":
         return redirect(url_for("admin.runs.show", reference=reference), 303)
-    found = posting.preview(run, utc_now(), SHOWN)
+    found = charging_runs.preview(run, utc_now(), SHOWN)
     rows = [
         {"row": each, "payee": each.payee, "amount": money(each.amount_minor, each.currency)}
         for each in found.rows
@@ -119,7 +119,7 @@ def check(reference: str) -> ResponseReturnValue:
 
 def _draft_of(reference: str) -> Run:
     run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference)
-    if run.kind != posting.KIND:
+    if run.kind != charging_runs.KIND:
         raise NotFound
     return run
 
