@@ -60,7 +60,7 @@ def main() -> int:
     """Print what is wrong; the exit code is 1 when anything is."""
     pages, mails, documents = create_app().jinja_env, compose.environment(), render_pdf.environment()
     # E-mails and documents are made by workers, with environments and filters of their own.
-    printed = ("remittance", "monthly", "_section")
+    printed = ("remittance", "monthly", "receipt", "_section")
     own_folders = ("emails/", *(f"statements/{name}" for name in printed))
     checked: list[tuple[Environment, str]] = [
         (pages, name) for name in pages.list_templates() if not name.startswith(own_folders)
