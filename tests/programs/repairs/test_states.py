@@ -134,7 +134,7 @@ def test_early_settlement_charges_and_pays_the_rest(fleet_of: Organisation, leas
 
 @pytest.mark.parametrize(
     ("posted", "owed", "kept", "credited"),
-    [("keep", 200_00, 0, 0), ("reverse", 0, 50_00, 150_00), ("write_off", 0, 0, 150_00)],
+    [("keep", 200_00, 0, 300_50), ("reverse", 0, 50_00, 450_50), ("write_off", 0, 0, 450_50)],
 )
 def test_cancelling_a_repair_that_was_charged(
     fleet_of: Organisation, ann: Payee, lease: DriverLease, posted: str, owed: int, kept: int, credited: int
@@ -148,6 +148,7 @@ def test_cancelling_a_repair_that_was_charged(
     do(changing.cancel_repair, row, sunday(0), reason="Wrong car.", posted=posted)
     assert [part[4] for part in plan(row)][1:] == ["cancelled", "cancelled"]
     assert (row.state, row.credited_minor, row.paid_minor) == ("cancelled", credited, paid)
+    assert row.outstanding_minor == owed
     balance = queries.balance_of(fleet_of.id, ann, "USD")
     assert (balance.owed.amount, balance.kept.amount) == (owed, kept)
     assert repairs.run(fleet_of, sunday(1)).posted == 0

@@ -133,6 +133,8 @@ def cancel_repair(
             repair.payee, charges_of(repair), repair.reason, actor, now, is_reversed=posted == Posted.REVERSE
         )
         changes["taken back"] = [None, sum(row.amount_minor for row in made)]
+    # What is not charged any more is not outstanding.
+    repair.credited_minor += sum(each.amount_minor for each in left)
     # Taking back what was charged may have closed it.
     if repair.state == RepairState.CLOSED:
         repair.state = RepairState.OPEN.value

@@ -86,7 +86,7 @@ _REPAIRS: tuple[Field, ...] = (
     _amount("amount", "Amount", _R.amount_minor),
     _amount("weekly", "Weekly", _R.weekly_minor),
     _amount("paid", "Paid", _R.paid_minor),
-    _amount("credited", "Taken back", _R.credited_minor),
+    _amount("credited", "Cancelled or taken back", _R.credited_minor),
     _amount("outstanding", "Outstanding", _R.amount_minor - _R.paid_minor - _R.credited_minor),
 )
 _INSTALMENTS: tuple[Field, ...] = (
@@ -151,7 +151,8 @@ def _ledger_fields(of: Listing) -> tuple[Field, ...]:
 
 #: Labels of the sums of each file.
 SUMS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    REPAIRS: (("amount", "Amount"), ("paid", "Paid"), ("credited", "Taken back"), ("outstanding", "Outstanding")),
+    REPAIRS: (("amount", "Amount"), ("paid", "Paid"), ("credited", "Cancelled or taken back"),
+              ("outstanding", "Outstanding")),
     INSTALMENTS: (("amount", "Amount"), ("interest", "Of it interest")),
     RECEIPTS: (("earnings", "Earnings"), ("charges", "Charges"), ("adjustments", "Adjustments"),
                ("paid", "Paid out")),

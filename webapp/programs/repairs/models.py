@@ -211,7 +211,7 @@ class Repair(Base):
     weekly_minor: Mapped[MinorUnits]
     # NULL: the matrix that organisations have who made none.
     matrix_version_id: Mapped[int | None] = mapped_column(ForeignKey("repairs_matrix_versions.id"))
-    # What allocations have covered of its instalments, and what was taken back or written off.
+    # What allocations have covered of its instalments; what was cancelled, taken back or written off.
     paid_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     credited_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     state: Mapped[str] = mapped_column(String(10), default=RepairState.DRAFT.value)
@@ -233,7 +233,7 @@ class Repair(Base):
 
     @property
     def outstanding_minor(self) -> int:
-        """What is not paid, taken back or written off; nothing once it is cancelled but for what was charged."""
+        """What is not paid, cancelled, taken back or written off."""
         return self.amount_minor - self.paid_minor - self.credited_minor
 
 

@@ -98,7 +98,7 @@ def test_cancelled_with_what_becomes_of_the_charged_part(
     assert metrocab.again(made).state == "cancelled"
     page = admin.get(f"{ROOT}/{made.reference}").text
     assert "Wrong driver." in page
-    assert "Never charged" in page
+    assert "Cancelled, taken back or written off" in page
 
 
 def test_a_draft_is_cancelled_without_that_question(metrocab: Metrocab, admin: FlaskClient) -> None:

@@ -83,17 +83,14 @@ def _link(page: str, reference: str, label: str) -> Markup:
 
 
 def _facts(repair: Repair, scheduled: int, owed: int) -> list[tuple[str, Any]]:
-    """The money of it: paid + taken back + charged and not paid + still to be charged = the amount, unless it ended."""
+    """The money of it: paid + cancelled or taken back + charged and not paid + still to be charged = the amount."""
     amounts = [
         ("Amount", repair.amount_minor),
         ("Paid", repair.paid_minor),
-        ("Taken back or written off", repair.credited_minor),
+        ("Cancelled, taken back or written off", repair.credited_minor),
         ("Charged, not paid yet", owed),
         ("Still to be charged", scheduled),
     ]
-    cancelled = repair.amount_minor - sum(amount for _, amount in amounts[1:])
-    if cancelled:
-        amounts.append(("Never charged", cancelled))
     return [(label, money(amount, repair.currency)) for label, amount in amounts]
 
 
