@@ -63,7 +63,6 @@ class ReceiptFigures(Out):
     earnings: Amount
     charges: Amount
     adjustments: Amount
-    net: Amount
     paid: Amount
 
 
