@@ -82,7 +82,8 @@ def test_the_list_is_narrowed_and_summed(metrocab: Metrocab, admin: FlaskClient)
     assert row.number not in text_of(admin.get(f"{ROOT}/receipts?sign=positive").text)
     totals = text_of(admin.get(f"{ROOT}/receipts/totals?sign=negative&week_from=2025-10-05").text)
     assert "$600.00" in totals
-    assert "−$240.50" in totals
+    assert "$840.50" in totals
+    assert "240.50" not in totals, "a net holds what the week before left, so nets are not added up"
     assert admin.get(f"{ROOT}/receipts?week_from=2025-10-12&week_to=2025-10-05").status_code == 422
 
 
