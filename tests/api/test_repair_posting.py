@@ -173,7 +173,7 @@ def test_an_instalment_moves_to_the_end(cab: Cab) -> None:
 
 @pytest.mark.parametrize(
     ("posted", "owed", "credited"),
-    [("keep", "200.00", "0.00"), ("reverse", "0.00", "200.00"), ("write_off", "0.00", "200.00")],
+    [("keep", "200.00", "300.50"), ("reverse", "0.00", "500.50"), ("write_off", "0.00", "500.50")],
 )
 def test_a_cancelled_repair_keeps_takes_back_or_writes_off(
     cab: Cab, posted: str, owed: str, credited: str
@@ -181,7 +181,9 @@ def test_a_cancelled_repair_keeps_takes_back_or_writes_off(
     api, reference = cab.api(), cab.repair()
     factory.run(cab.organisation, sunday(0))
     done = api.post(f"/repairs/{reference}/cancel", {"reason": "Entered twice.", "posted": posted})
+    # What was not charged is no debt either: it counts as taken back.
     assert (done.json["state"], done.json["credited"]["amount"]) == ("cancelled", credited)
+    assert done.json["outstanding"]["amount"] == owed
     repairs = {
         each["category"]: each["owed"]["amount"]
         for each in api.get(f"/drivers/{cab.ann.reference}/balances").json["categories"]

@@ -142,7 +142,7 @@ class RepairOut(Out):
     amount: Amount
     weekly: Amount = Field(description="What an instalment is; the last one is the remainder.")
     paid: Amount = Field(description="Covered by earnings and payments.")
-    credited: Amount = Field(description="Taken back or written off.")
+    credited: Amount = Field(description="Cancelled, taken back or written off.")
     outstanding: Amount
     created_at: Instant = Field(examples=["2026-11-18T09:00:00.000Z"])
     confirmed_at: Instant | None = Field(examples=["2026-11-18T10:00:00.000Z"])
