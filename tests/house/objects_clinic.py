@@ -11,9 +11,9 @@ from webapp.kernel.ids import new_uid
 from webapp.ledger.models import Account
 from webapp.programs.clinic import bulk, commission_rules, deductions, payments, wallets
 from webapp.programs.clinic.drafts import DeductionDraft, RuleDraft
-from webapp.programs.clinic.files import Kept
 from webapp.programs.clinic.models import Invoice
 from webapp.providers import storage
+from webapp.providers.keeping import Kept
 
 
 def _paid(house: House) -> Invoice:

@@ -34,7 +34,6 @@ from webapp.payouts.sending import asking
 from webapp.people.models import Organisation, Payee
 from webapp.programs.clinic import (
     bulk,
-    files,
     invoicing,
     payments,
     planning,
@@ -46,7 +45,7 @@ from webapp.programs.clinic import (
 from webapp.programs.clinic.drafts import InvoiceDraft, LineDraft
 from webapp.programs.clinic.models import ClinicPayout, Invoice
 from webapp.programs.clinic.states import Method
-from webapp.providers import sandbox
+from webapp.providers import keeping, sandbox
 from webapp.web.uploads import PDF, Upload
 
 #: What the clinic's wallet holds beyond what the ordinary payouts that wait need: too little for the large one.
@@ -149,7 +148,7 @@ def with_slip(cast: Cast, rng: random.Random, day: date, now: datetime) -> None:
     with transaction():
         number = visit(cast, rng, TIERED, day, now=now).number
     slip = Upload("bank slip.pdf", PDF, _SLIP, "")
-    with files.kept(organisation_id=cast.organisation_id, upload=slip) as kept, transaction():
+    with keeping.kept("clinic", organisation_id=cast.organisation_id, upload=slip) as kept, transaction():
         payments.record_payment(
             organisation_id=cast.organisation_id,
             number=number,

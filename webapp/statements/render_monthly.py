@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
-
-from webapp.kernel.clock import local_date
-from webapp.statements import codes, tables
+from webapp.statements import tables
 from webapp.statements.engine import Sheet, draw, environment
 from webapp.statements.facts import MonthlyFacts
-
-
-@dataclass(frozen=True)
-class _View:
-    """The frozen content with what depends on where the document is checked."""
-
-    facts: MonthlyFacts
-    issued_on: date
-    verify_url: str
-    qr: str
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.facts, name)
+from webapp.statements.frozen import view
 
 
 def render(facts: MonthlyFacts, public_url: str) -> bytes:
@@ -43,11 +26,4 @@ def render(facts: MonthlyFacts, public_url: str) -> bytes:
 
 def to_html(facts: MonthlyFacts, public_url: str) -> str:
     """The page that is laid out; every value is escaped."""
-    url = codes.address(public_url, facts.code)
-    view = _View(
-        facts=facts,
-        issued_on=local_date(facts.issued_at, facts.timezone),
-        verify_url=url,
-        qr=codes.picture(url),
-    )
-    return str(environment().get_template("monthly.html").render(statement=view))
+    return str(environment().get_template("monthly.html").render(statement=view(facts, public_url)))

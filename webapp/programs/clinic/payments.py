@@ -14,7 +14,6 @@ from webapp.kernel.checks import check_amount, check_length
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.programs.clinic import entries, trail, wallets
-from webapp.programs.clinic.files import Kept
 from webapp.programs.clinic.invoicing import lock_invoice, settle_state
 from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.states import (
@@ -25,6 +24,7 @@ from webapp.programs.clinic.states import (
     TransactionKind,
     check_action,
 )
+from webapp.providers.keeping import Kept
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ refused here, before a single page is drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
 from webapp.programs.repairs.states import Category
 from webapp.statements.build import LETTER_COUNTRIES, DoesNotAddUp, clean_lines, in_words
+from webapp.statements.frozen import seal, to_json
 
 EARNING, CHARGE, ADJUSTMENT, CARRIED = "earning", "charge", "adjustment", "carried"
 #: What the lines of a category are called on the paper.
@@ -237,32 +237,12 @@ def _sums(lines: Iterable[PaperLine]) -> list[tuple[str, int]]:
 
 def sealed(facts: ReceiptFacts) -> ReceiptFacts:
     """The same with its seal: a hash over everything else."""
-    return replace(facts, seal=_seal(to_json(facts)))
-
-
-def _seal(content: dict[str, Any]) -> str:
-    return digest({name: value for name, value in content.items() if name != "seal"})
-
-
-def to_json(facts: ReceiptFacts) -> dict[str, Any]:
-    """As the database keeps it: days and instants in ISO words."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, date | datetime):
-            return value.isoformat()
-        if isinstance(value, dict):
-            return {name: plain(part) for name, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(part) for part in value]
-        return value
-
-    made: dict[str, Any] = plain(asdict(facts))
-    return made
+    return replace(facts, seal=seal(to_json(facts)))
 
 
 def from_json(content: dict[str, Any] | None) -> ReceiptFacts:
     """What was frozen. Raises DoesNotAddUp when it is not what was frozen, or cannot be read."""
-    if not content or content.get("seal") != _seal(content):
+    if not content or content.get("seal") != seal(content):
         raise DoesNotAddUp("The frozen content of this receipt was changed after it was made.")
     try:
         return ReceiptFacts(

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
-from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money
 from webapp.programs.repairs.receipt_facts import CARRIED, ReceiptFacts
-from webapp.statements import codes
 from webapp.statements.engine import Sheet, draw, environment
+from webapp.statements.frozen import view
 from webapp.web.exports import defuse
-
-
-@dataclass(frozen=True)
-class _View:
-    """The frozen content with what depends on where the document is checked."""
-
-    facts: ReceiptFacts
-    issued_on: date
-    verify_url: str
-    qr: str
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.facts, name)
 
 
 def render(facts: ReceiptFacts, public_url: str) -> bytes:
@@ -47,14 +30,7 @@ def render(facts: ReceiptFacts, public_url: str) -> bytes:
 
 def to_html(facts: ReceiptFacts, public_url: str) -> str:
     """The page that is laid out; every value is escaped."""
-    url = codes.address(public_url, facts.code)
-    view = _View(
-        facts=facts,
-        issued_on=local_date(facts.issued_at, facts.timezone),
-        verify_url=url,
-        qr=codes.picture(url),
-    )
-    return str(environment().get_template("receipt.html").render(statement=view))
+    return str(environment().get_template("receipt.html").render(statement=view(facts, public_url)))
 
 
 def lines_csv(facts: ReceiptFacts) -> str:

@@ -16,12 +16,12 @@ from webapp.payouts.views.program_pages import act_page, form_of, in_dialog, mon
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.clinic import bulk, files, invoicing, payments, queries, refunding
+from webapp.programs.clinic import bulk, invoicing, payments, queries, refunding
 from webapp.programs.clinic import paying as paying_out
 from webapp.programs.clinic.forms import CheckForm, DecideForm, PaymentForm, ReasonForm, RefundForm
 from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.views.area import AREA, invoice_row
-from webapp.providers import storage
+from webapp.providers import keeping, storage
 from webapp.runs import lists as run_lists
 from webapp.runs import service as runs
 from webapp.runs.models import Run
@@ -106,7 +106,10 @@ def _record(number: str, form: PaymentForm) -> str:
         with transaction():
             return payments.record_payment(**values).message
     # Bytes first: no transaction waits for the storage.
-    with files.kept(organisation_id=g.organisation.id, upload=uploads.check(sent)) as kept, transaction():
+    with (
+        keeping.kept("clinic", organisation_id=g.organisation.id, upload=uploads.check(sent)) as kept,
+        transaction(),
+    ):
         return payments.record_payment(**values, proof=kept).message
 
 

@@ -19,7 +19,7 @@ from webapp.payouts.states import PayoutState
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import collecting, files, lists, payments, settling
+from webapp.programs.rentals import collecting, lists, payments, settling
 from webapp.programs.rentals.filters import PaymentFilterForm
 from webapp.programs.rentals.forms import PaymentForm, ReasonForm, VerifyForm
 from webapp.programs.rentals.models import (
@@ -31,7 +31,7 @@ from webapp.programs.rentals.models import (
 from webapp.programs.rentals.views import charges, common
 from webapp.programs.rentals.views import settling as settling_views
 from webapp.programs.rentals.views.returning import return_row
-from webapp.providers import storage
+from webapp.providers import keeping, storage
 from webapp.web import filters, uploads
 from webapp.web.htmx import see_other
 
@@ -247,7 +247,7 @@ def enter(reference: str) -> ResponseReturnValue:
 def _enter(reference: str, form: PaymentForm) -> str:
     upload = uploads.check(request.files.get("file"))
     # Bytes first: no transaction waits for the storage.
-    with files.kept(organisation_id=g.organisation.id, upload=upload) as kept, transaction():
+    with keeping.kept("rentals", organisation_id=g.organisation.id, upload=upload) as kept, transaction():
         payment = payments.enter_by_hand(
             organisation_id=g.organisation.id,
             charge_reference=reference,
