@@ -51,7 +51,9 @@ def test_demo_has_payouts_in_state(seeded: Flask, state: PayoutState) -> None:
     assert db.session.scalar(select(func.count()).select_from(Payout).where(Payout.state == state.value))
 
 
-@pytest.mark.parametrize(("kind", "n"), [("technician", 24), ("owner", 40), ("practitioner", 12), ("driver", 30)])
+@pytest.mark.parametrize(
+    ("kind", "n"), [("technician", 24), ("owner", 40), ("practitioner", 12), ("driver", 30)]
+)
 def test_demo_has_so_many_payees(seeded: Flask, kind: str, n: int) -> None:
     assert db.session.scalar(select(func.count()).where(Payee.kind == kind)) == n
 

@@ -147,7 +147,9 @@ def test_an_address_with_a_query_is_that_of_url_for(app: Flask, name: str, value
     assert addresses.with_query("list", values.items()) == url_for("list", **values)
     assert addresses.with_query("list", []) == url_for("list")
     assert addresses.with_query("list", [("a", "1"), ("a", "2")]) == url_for("list", a=["1", "2"])
-    assert addresses.with_query("of", {"name": "x y", **values}.items()) == url_for("of", name="x y", **values)
+    assert addresses.with_query("of", {"name": "x y", **values}.items()) == url_for(
+        "of", name="x y", **values
+    )
 
 
 def test_templates_call_macros_and_functions_as_jinja_does(app: Flask) -> None:

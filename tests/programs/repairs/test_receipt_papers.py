@@ -75,7 +75,9 @@ def test_page_one_is_the_answer_and_the_annex_has_every_line() -> None:
     assert "12.50" in annex
     for each in pypdf.PdfReader(io.BytesIO(content)).pages[1:]:
         rows = each.extract_text().count("12.50")
-        assert ("Paid by" in each.extract_text()) == bool(rows), "the head of the trips is on each of their pages"
+        assert ("Paid by" in each.extract_text()) == bool(rows), (
+            "the head of the trips is on each of their pages"
+        )
 
 
 def test_what_is_owed_is_carried_and_never_a_negative_payment() -> None:

@@ -26,7 +26,12 @@ from webapp.providers import keeping, storage
 from webapp.web import uploads
 from webapp.web.htmx import see_other
 
-SUMS = (("amount", "Amount"), ("paid", "Paid"), ("credited", "Cancelled or taken back"), ("outstanding", "Outstanding"))
+SUMS = (
+    ("amount", "Amount"),
+    ("paid", "Paid"),
+    ("credited", "Cancelled or taken back"),
+    ("outstanding", "Outstanding"),
+)
 #: What the service calls by another name than the form.
 _FIELDS = {"lease": "driver"}
 #: What decides about the plan.
