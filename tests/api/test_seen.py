@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from tests import factories
-from tests.api.conftest import World
-from tests.factories import bankfiles, clinic, installations, rentals
+from tests.api.conftest import Api, Cab, World, usd
+from tests.api.test_driver_money import charge
+from tests.api.test_fleet import lease
+from tests.factories import bankfiles, clinic, installations, rentals, repairs
 from tests.factories.payouts import payout_ready
 from webapp.api import openapi
 from webapp.database import db, transaction
@@ -19,6 +22,7 @@ from webapp.people import methods
 from webapp.people.models import PayoutMethod
 from webapp.programs.rentals import service
 from webapp.programs.rentals.models import Property
+from webapp.programs.repairs.rules import week_of
 
 PAID = {"payment_reference": "CHQ-7", "paid_on": "2026-01-05"}
 
@@ -184,6 +188,10 @@ def _unit(house: Property) -> str:
         return service.create_unit(property_reference=house.reference, name="Flat 9", **common).reference
 
 
+FLEET = (
+    "driver_adjustments", "driver_leases", "driver_loans", "drivers", "instalments", "medallions", "repair_actions",
+    "repairs", "vehicles", "weekly_receipts", "weekly_runs",
+)  # fmt: skip
 CLINIC = ("appointments", "invoices", "invoice_money", "invoice_payouts", "payout_runs", "withdrawals")
 
 
@@ -212,7 +220,66 @@ def _of_a_clinic(world: World, name: str, rule: str) -> tuple[Any, str]:
 MAKING = {f"{o.group}.{o.name}": o for o in openapi.operations() if o.status == 201}
 
 
-@pytest.mark.parametrize("name", MAKING)
+def _of_a_fleet(cab: Cab, name: str, rule: str) -> tuple[Any, str]:
+    """A body and the address for what is made of a taxi fleet's records."""
+    api, ten, ann = cab.api(), usd("10"), cab.ann.reference
+    on = {"driver": ann, "amount": ten}
+    if name == "drivers.return_deposit":
+        row = api.post("/driver-charges", {"charges": [charge(cab, "deposit", "10.00")]}).json["items"][0]
+        paid = {
+            "method": "cash",
+            "received_on": "2025-10-01",
+            "charges": [{"charge": row["id"], "amount": ten}],
+        }
+        api.post("/driver-adjustments/payments", {**on, **paid})
+    if name == "weekly_receipts.reissue":
+        repairs.run(cab.organisation, repairs.sunday(0))
+    if name == "driver_leases.create":
+        api.post("/vehicles", {"plate": "T900001C"})
+    received = next(iter(api.get("/weekly-receipts").json["items"]), {})
+    reference = cab.repair()
+    day = api.get("/repairs/calculate-installments?amount=1").json["invoice_date"]
+    bodies: dict[str, Any] = {
+        "driver_adjustments.pay": {**on, "method": "cash", "received_on": "2025-10-01"},
+        "driver_adjustments.credit": {**on, "reason": "Waited for the workshop"},
+        "driver_leases.create": lease(cab, "T900001C"),
+        "driver_loans.create": {**on, "percent": "0", "lent_on": "2025-10-01", "start": "CURRENT"},
+        "drivers.return_deposit": {"amount": ten},
+        "instalments.skip": {"reason": "Ill"},
+        "medallions.create": {"number": "5Y21"},
+        "repair_actions.propose_replan": {"weekly": usd("50"), "reason": "Ill"},
+        "repairs.create": cab.invoice(),
+        "vehicles.create": {"plate": "T900009C"},
+        "weekly_receipts.reissue": {
+            "reason": "A toll was another driver's.",
+            "lines": [{"category": "tolls", "description": "A toll of another driver", "amount": ten, "is_for_driver": True}],
+        },
+        "weekly_runs.start": {"week": str(week_of(date.fromisoformat(day), cab.organisation.week_start).start)},
+    }  # fmt: skip
+    whose = ann if name.startswith("drivers.") else f"{reference}-01" if "instalments" in rule else reference
+    address = rule.replace("<reference>", whose).replace("<number>", received.get("number", ""))
+    return bodies[name], address
+
+
+# Where what is made is read, when that is not where it was made.
+READ_AT = {
+    "driver_adjustments.pay": "/driver-adjustments",
+    "driver_adjustments.credit": "/driver-adjustments",
+    "drivers.return_deposit": "/driver-adjustments",
+    "instalments.skip": "/instalments",
+    "repair_actions.propose_replan": "/repairs",
+    "weekly_receipts.reissue": "/weekly-receipts",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, each in MAKING.items() if each.group in FLEET])
+def test_what_is_made_of_a_fleet_says_where_it_is_read(cab: Cab, name: str) -> None:
+    operation = MAKING[name]
+    body, address = _of_a_fleet(cab, name, operation.rule)
+    _is_read(cab.api(), operation, address, body, READ_AT.get(name, address))
+
+
+@pytest.mark.parametrize("name", [name for name, each in MAKING.items() if each.group not in FLEET])
 def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
     with transaction():
         installations.rate(world.organisation)
@@ -249,21 +316,27 @@ def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
         bankfiles.setup(world.organisation)
         bankfiles.waiting(world.organisation)
         bodies[name] = {"format": "nacha", "seen": api.get("/bank-files/draft?format=nacha").json["seen"]}
-    made = api.send(operation.method, address, bodies[name], key="k-1")
-    assert made.status_code == 201, made.text
-    place = made.headers["Location"]
     # What is made of an invoice is read elsewhere: a movement, or the payout.
     elsewhere = {"pay": "/transactions", "refund": "/transactions", "create": "/payouts"}
     inside = elsewhere[operation.name] if "<number>" in operation.rule else address
+    _is_read(api, operation, address, bodies[name], inside)
+
+
+def _is_read(api: Api, operation: openapi.Operation, address: str, body: Any, inside: str) -> None:
+    """Make it; it is found where the answer says, and a repeat or a refusal says no other place."""
+    made = api.send(operation.method, address, body, key="k-1")
+    assert made.status_code == 201, made.text
+    place = made.headers["Location"]
     assert place.startswith(f"/api/v1{inside}/")
     found = api.get(place.removeprefix("/api/v1"))
     assert found.status_code == 200
-    identity = next(k for k in ("reference", "number", "id") if k in found.json)
+    identity = next(k for k in ("reference", "number", "plate", "week_start", "id") if k in found.json)
     record = made.json.get("transaction") or next(iter(made.json.get("payouts") or []), made.json)
-    assert found.json[identity] == record[identity]
-    again = api.send(operation.method, address, bodies[name], key="k-1")
+    # A new plan is read with its repair.
+    assert found.json[identity] in (record.get(identity), record.get("repair"))
+    again = api.send(operation.method, address, body, key="k-1")
     assert (again.headers["Idempotency-Replayed"], again.headers["Location"]) == ("true", place)
-    if operation.body is not None and name != "statements.create":
+    if operation.body is not None and operation.group != "statements":
         refused = api.send(operation.method, address, {"nothing": 1})
         assert refused.status_code == 422
         assert "Location" not in refused.headers
