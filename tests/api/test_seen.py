@@ -238,6 +238,7 @@ def _of_a_fleet(cab: Cab, name: str, rule: str) -> tuple[Any, str]:
         api.post("/vehicles", {"plate": "T900001C"})
     received = next(iter(api.get("/weekly-receipts").json["items"]), {})
     reference = cab.repair()
+    toll = {"category": "tolls", "description": "Another driver's", "amount": ten, "is_for_driver": True}
     day = api.get("/repairs/calculate-installments?amount=1").json["invoice_date"]
     bodies: dict[str, Any] = {
         "driver_adjustments.pay": {**on, "method": "cash", "received_on": "2025-10-01"},
@@ -251,8 +252,7 @@ def _of_a_fleet(cab: Cab, name: str, rule: str) -> tuple[Any, str]:
         "repairs.create": cab.invoice(),
         "vehicles.create": {"plate": "T900009C"},
         "weekly_receipts.reissue": {
-            "reason": "A toll was another driver's.",
-            "lines": [{"category": "tolls", "description": "A toll of another driver", "amount": ten, "is_for_driver": True}],
+            "reason": "A toll was another driver's.", "lines": [toll],
         },
         "weekly_runs.start": {"week": str(week_of(date.fromisoformat(day), cab.organisation.week_start).start)},
     }  # fmt: skip
