@@ -17,7 +17,7 @@ from typing import Any
 
 from flask import Response, stream_with_context
 
-from webapp.web import sheets, table_pdf, texts
+from webapp.web import sheets, texts
 from webapp.web.exports import csv_columns
 
 FORMATS = ("csv", "xlsx", "json", "pdf")
@@ -142,6 +142,9 @@ def _totals(table: Table) -> sheets.Totals:
 
 
 def _pdf(table: Table) -> Iterator[bytes]:
+    # What draws it is loaded by the first PDF: no other process needs it.
+    from webapp.web import table_pdf
+
     return table_pdf.write(
         table.title,
         [f"{name}: {value}" for name, value in table.facts],

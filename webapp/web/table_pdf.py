@@ -1,48 +1,30 @@
-"""A long table as PDF, page by page: a hundred thousand rows in some seconds and in the same memory as one page.
+"""A long table as PDF, page by page, drawn with reportlab: memory stays that of a page, however many rows there are.
 
 The layout engine of statements takes ten milliseconds a row and holds the whole document; it is for documents of a few
 pages. This writer does one thing: a title, what was chosen, a table whose head stands on every page, and sums. Texts
-are wrapped in their column, never cut. Letters are those of the fonts that every PDF reader has; others are written
-without their marks where they have some, else as "?", and a last line says so.
+are wrapped in their column, never cut. Letters are those of all fonts that are installed (`pdf_fonts`); what none of
+them has is "?", and a last line says so.
 """
 
 from __future__ import annotations
 
-import unicodedata
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from reportlab.lib.pagesizes import A4, LETTER, landscape
+from reportlab.pdfbase import pdfdoc
+from reportlab.pdfgen.canvas import Canvas
+
+from webapp.web import pdf_fonts
+from webapp.web.pdf_fonts import Letters
 
 Cells = Sequence[str | None]
-_A4, _LETTER = (841.89, 595.28), (792.0, 612.0)
 _MARGIN, _SIZE, _LEADING, _GAP = 36.0, 7.0, 8.6, 5.0
-_KEEPS = 20_000
+_KEEPS = 2_000
 #: Lines of a row that fit on a page below its head.
 _MOST_LINES = 40
-_CODE = "cp1252"
-# Widths of Helvetica in thousandths, from the blank to the tilde (Adobe's metrics of the fonts of every reader).
-_WIDTHS = (
-    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556,
-    556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833,
-    722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556,
-    556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334,
-    260, 334, 584,
-)  # fmt: skip
-
-
-def _width_of(code: int) -> int:
-    """Of a letter with a mark the width of the letter; of other signs that of a wide one."""
-    if 32 <= code < 127:
-        return _WIDTHS[code - 32]
-    try:
-        base = unicodedata.normalize("NFKD", bytes([code]).decode(_CODE))[0]
-    except UnicodeDecodeError:
-        return 0
-    return _WIDTHS[ord(base) - 32] if 32 <= ord(base) < 127 else 1000
-
-
-_WIDTH = tuple(map(_width_of, range(256)))
-_ESCAPED = {ord("\\"): "\\\\", ord("("): "\\(", ord(")"): "\\)"}
+_LOST = "Some letters are in no font of the machine that made this file; CSV, XLSX and JSON have all of them."
 
 
 @dataclass(frozen=True)
@@ -54,161 +36,216 @@ class Track:
     is_number: bool = False
 
 
-class _Letters:
-    """Texts in the letters that the fonts have."""
+class _Info(pdfdoc.PDFInfo):
+    """Title and maker. No time: the same rows give the same bytes."""
+
+    def format(self, document: Any) -> bytes:
+        said = {"Title": pdfdoc.PDFString(self.title), "Producer": pdfdoc.PDFString("Paydesk")}
+        return bytes(pdfdoc.PDFDictionary(said).format(document))
+
+
+class _Sender:
+    """Hands out the library's document piece by piece: each page when it is full, fonts and lists behind the last.
+
+    `Canvas.save` does the same at the end and in one piece, for which it holds the drawings of all pages.
+    """
+
+    def __init__(self, title: str, size: tuple[float, float], font: str) -> None:
+        self.canvas = Canvas(
+            "", pagesize=size, pageCompression=1, invariant=1, pdfVersion=(1, 7), lang="en",
+            initialFontName=font, initialFontSize=_SIZE,
+        )  # fmt: skip
+        self._document: Any = self.canvas._doc
+        self._document.info = _Info()
+        self.canvas.setTitle(title)
+        self.canvas.setViewerPreference("DisplayDocTitle", "true")
+        self._file = pdfdoc.PDFFile((1, 7))
+
+    def page(self) -> bytes:
+        """End the page; its bytes."""
+        document, pages = self._document, self._document.Pages.pages
+        self.canvas.showPage()
+        page = pages[-1]
+        page.check_format(document)
+        page.Contents.filters = [pdfdoc.PDFZCompress]
+        for each in (page, page.Contents):
+            reference = document.Reference(each)
+            self._add(reference.name)
+            document.idToObject[reference.name] = None
+        pages[-1] = document.Reference(page)
+        return self._taken()
+
+    def end(self, said: Mapping[str, Mapping[str, str]]) -> Iterator[bytes]:
+        """What belongs to all pages; nothing comes behind it. `said` names the glyphs of each font."""
+        document = self._document
+        for font in document.delayedFonts:
+            before = set(document.idToObject)
+            font.addObjects(document)
+            for name in set(document.idToObject) - before:
+                if name.startswith("toUnicodeCMap:"):
+                    table = document.idToObject[name]
+                    table.content = pdf_fonts.name_glyphs(table.content, said.get(font.fontName, {}))
+        document.info.digest(document.signature)
+        root, info = document.Reference(document.Catalog), document.Reference(document.info)
+        document.Outlines.prepare(document, self.canvas)
+        if document.Outlines.ready < 0:
+            document.Catalog.Outlines = None
+        names, number = document.numberToId, 0
+        # Objects may name new ones while they are written.
+        while (number := number + 1) in names:
+            if document.idToObject[names[number]] is not None:
+                self._add(names[number])
+                yield self._taken()
+        table = pdfdoc.PDFCrossReferenceTable()
+        table.addsection(0, [names[each] for each in range(1, number)])
+        start = self._file.add(table.format(document))
+        trailer = pdfdoc.PDFTrailer(startxref=start, Size=number, Root=root, Info=info, ID=document.ID())
+        self._file.add(trailer.format(document))
+        yield self._taken()
+
+    def _add(self, name: str) -> None:
+        written = pdfdoc.PDFIndirectObject(name, self._document.idToObject[name]).format(self._document)
+        self._document.idToOffset[name] = self._file.add(written)
+
+    def _taken(self) -> bytes:
+        parts = self._file.strings
+        taken = b"".join(parts)
+        parts.clear()
+        return taken
+
+
+class _Texts:
+    """Texts in both weights, and whether a letter of them had to be left out."""
 
     def __init__(self) -> None:
         self.has_lost = False
+        self.normal, self.bold = Letters(is_bold=False), Letters(is_bold=True)
 
     def of(self, text: str) -> str:
-        """The text as the fonts can show it, without control characters."""
-        text = str(text.translate(_BLANKS))
-        try:
-            text.encode(_CODE)
-        except UnicodeEncodeError:
-            return "".join(map(self._one, text))
-        return text
-
-    def _one(self, letter: str) -> str:
-        forms: list[str] = [letter, *unicodedata.normalize("NFKD", letter)]
-        for form in forms:
-            try:
-                form.encode(_CODE)
-            except UnicodeEncodeError:
-                continue
-            if form is not letter:
-                self.has_lost = True
-            return form
-        self.has_lost = True
-        return "?"
+        """The text in the letters that there are."""
+        shown, is_whole = self.normal.of(text)
+        self.has_lost = self.has_lost or not is_whole
+        return shown
 
 
-_BLANKS = dict.fromkeys((*range(32), 127), " ")
-
-
-def _measure(text: str) -> int:
-    return sum(map(_WIDTH.__getitem__, text.encode(_CODE)))
-
-
-def _wrap(text: str, most: float) -> list[str]:
+def wrap(letters: Letters, text: str, most: float) -> list[str]:
     """Lines of at most this width (thousandths of the size); a word that is longer is broken."""
-    if _measure(text) <= most:
+    if letters.measure(text) <= most:
         return [text]
     lines, line = [], ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word
-        if _measure(longer) <= most:
+        if letters.measure(longer) <= most:
             line = longer
             continue
         if line:
             lines.append(line)
-        while _measure(word) > most and len(word) > 1:
-            cut = len(word) - 1
-            while cut > 1 and _measure(word[:cut]) > most:
-                cut -= 1
+        while (cut := _fitting(letters, word, most)) < len(word):
             lines.append(word[:cut])
             word = word[cut:]
         line = word
     return [*lines, line]
 
 
+def _fitting(letters: Letters, word: str, most: float) -> int:
+    """How many letters of a word fit; a letter with its marks always does."""
+    fits = 0
+    for place in range(1, len(word) + 1):
+        if place == len(word) or pdf_fonts.can_break(word, place):
+            if fits and letters.measure(word[:place]) > most:
+                return fits
+            fits = place
+    return fits
+
+
 class _Column:
-    """Where a column stands, and the lines of its cells, which come again and again."""
+    """Where a column stands, and the drawings of its cells, which come again and again."""
 
-    def __init__(self, track: Track, left: float, width: float, letters: _Letters) -> None:
-        self.track, self.left, self.width = track, left, width - _GAP
-        self._letters = letters
-        self._lines: dict[str, list[str]] = {}
+    def __init__(self, canvas: Canvas, track: Track, left: float, width: float, texts: _Texts) -> None:
+        self._canvas, self._track, self._left, self._width = canvas, track, left, width - _GAP
+        self._texts = texts
+        self._cells: dict[str, list[str]] = {}
+        self.head = self._drawn(texts.bold, track.header)
 
-    def lines(self, text: str) -> list[str]:
-        """The drawing of a cell's lines without their height: "12.5 {y} Td (…) Tj" as (left, words)."""
-        found = self._lines.get(text)
+    def cell(self, text: str) -> list[str]:
+        """The drawing of each line of a cell, below the top of its row."""
+        found = self._cells.get(text)
         if found is None:
-            if len(self._lines) >= _KEEPS:
-                self._lines.clear()
-            found = [self._drawn(each) for each in _wrap(self._letters.of(text), self.width * 1000 / _SIZE)]
-            self._lines[text] = found
+            if len(self._cells) >= _KEEPS:
+                self._cells.clear()
+            found = self._cells[text] = self._drawn(self._texts.normal, text)
         return found
 
-    def head(self) -> list[str]:
-        """What stands above the column; bold letters are wider."""
-        header = self._letters.of(self.track.header)
-        return [self._drawn(each) for each in _wrap(header, self.width * 1000 / _SIZE / 1.1)]
+    def _drawn(self, letters: Letters, text: str) -> list[str]:
+        text = self._texts.of(text)
+        is_rtl = pdf_fonts.runs_right_to_left(text)
+        lines = wrap(letters, text, self._width * 1000 / _SIZE)
+        return [self._line(letters, line, n, is_rtl) for n, line in enumerate(lines, 1)]
 
-    def _drawn(self, line: str) -> str:
-        left = self.left
-        if self.track.is_number:
-            left += self.width - _measure(line) * _SIZE / 1000
-        words = line.translate(_ESCAPED).replace("%", "%%")
-        return f"1 0 0 1 {left:.2f} %.2f Tm ({words}) Tj"
-
-
-class _Pdf:
-    """The objects of the file: what is written already, and where each stands."""
-
-    def __init__(self) -> None:
-        self._places: dict[int, int] = {}
-        self._length = 0
-        self._next = 3
-        self.pages: list[int] = []
-
-    def number(self) -> int:
-        """The number of the next object."""
-        self._next += 1
-        return self._next - 1
-
-    def write(self, content: bytes) -> bytes:
-        """Count what is sent."""
-        self._length += len(content)
-        return content
-
-    def object(self, number: int, content: bytes) -> bytes:
-        """An object, whose place is remembered."""
-        self._places[number] = self._length
-        return self.write(b"%d 0 obj\n%b\nendobj\n" % (number, content))
-
-    def tail(self, info: int) -> bytes:
-        """The table of the places; nothing comes behind it."""
-        start, last = self._length, max(self._places)
-        rows = b"".join(
-            b"%010d 00000 n \n" % self._places[n] if n in self._places else b"0000000000 65535 f \n"
-            for n in range(1, last + 1)
-        )
-        about = b"trailer\n<< /Size %d /Root 1 0 R /Info %d 0 R >>\n" % (last + 1, info)
-        end = b"startxref\n%d\n%%%%EOF\n" % start
-        return b"xref\n0 %d\n0000000000 65535 f \n" % (last + 1) + rows + about + end
+    def _line(self, letters: Letters, line: str, number: int, is_rtl: bool) -> str:
+        left, pieces = self._left, letters.lay(line, is_rtl)
+        if self._track.is_number:
+            left += self._width - sum(piece.width for piece in pieces) * _SIZE / 1000
+        return pdf_fonts.code_of(self._canvas, pieces, left, -number * _LEADING, _SIZE)
 
 
-class _Page:
-    """The drawing of the page that is being filled."""
+class _Pages:
+    """The page that is being filled."""
 
-    def __init__(self, height: float) -> None:
-        self.y = height - _MARGIN
-        self.parts: list[str] = []
+    def __init__(self, sender: _Sender, title: str, texts: _Texts, size: tuple[float, float]) -> None:
+        self._sender, self._texts, self._width, self._top = sender, texts, size[0], size[1] - _MARGIN
+        self._title = title
+        self._y = self._top
 
-    def text(self, words: str, size: float, font: str, left: float = _MARGIN) -> None:
-        """One line of its own, below what is there."""
-        self.y -= size * 1.25
-        self.parts.append(
-            f"/{font} {size} Tf 1 0 0 1 {left:.2f} {self.y:.2f} Tm ({words.translate(_ESCAPED)}) Tj"
-        )
+    def has_room(self, height: float) -> bool:
+        """Whether this much fits above the foot."""
+        return self._y - height >= _MARGIN + 12
 
-    def row(self, cells: Sequence[list[str]]) -> None:
-        """A row of cells, as high as the highest, with a rule below it."""
-        top = self.y
+    def lines(self, words: str, size: float, letters: Letters) -> Iterator[bytes]:
+        """Text below what is there, on as many lines as it takes; the pages that are full."""
+        shown = self._texts.of(words)
+        is_rtl = pdf_fonts.runs_right_to_left(shown)
+        for line in wrap(letters, shown, (self._width - 2 * _MARGIN) * 1000 / size):
+            if not self.has_room(size * 1.25):
+                yield self.ended()
+            self._y -= size * 1.25
+            self._draw(letters, line, size, self._y, is_rtl)
+
+    def row(self, cells: Sequence[list[str]], start: int = 0) -> None:
+        """A row of cells, as high as the highest; `start` lines of it are on the pages before."""
+        canvas = self._sender.canvas
+        canvas.saveState()
+        canvas.translate(0, round(self._y + start * _LEADING, 2))
         for lines in cells:
-            y = top - _LEADING
             for line in lines:
-                self.parts.append(line % y)
-                y -= _LEADING
-        self.y = top - _height(cells)
+                canvas.addLiteral(line)
+        canvas.restoreState()
+        self._y -= _height(cells)
+
+    def head(self, cells: Sequence[list[str]]) -> None:
+        """What stands above the columns, with a rule below it."""
+        self._y -= 4
+        self.row(cells)
+        self._sender.canvas.setLineWidth(0.4)
+        self._sender.canvas.line(_MARGIN, self._y, self._width - _MARGIN, self._y)
+        self._y -= 2
+
+    def ended(self) -> bytes:
+        """The page, which is full, with its foot; the next one is empty."""
+        foot = f"{self._title}, page {self._sender.canvas.getPageNumber()}"
+        self._draw(self._texts.normal, foot, _SIZE, _MARGIN - 12, pdf_fonts.runs_right_to_left(foot))
+        self._y = self._top
+        return self._sender.page()
+
+    def _draw(self, letters: Letters, line: str, size: float, y: float, is_rtl: bool) -> None:
+        canvas = self._sender.canvas
+        canvas.addLiteral(pdf_fonts.code_of(canvas, letters.lay(line, is_rtl), _MARGIN, y, size))
 
 
-def _parts(cells: list[list[str]]) -> Iterator[list[list[str]]]:
-    """A row that is higher than a page in parts that are not."""
-    yield [lines[:_MOST_LINES] for lines in cells]
-    for start in range(_MOST_LINES, max(map(len, cells)), _MOST_LINES):
-        yield [lines[start : start + _MOST_LINES] for lines in cells]
+def _parts(cells: list[list[str]]) -> Iterator[tuple[int, list[list[str]]]]:
+    """A row that is higher than a page in parts that are not: how many lines are before it, and the part."""
+    for start in range(0, max(map(len, cells)), _MOST_LINES):
+        yield start, [lines[start : start + _MOST_LINES] for lines in cells]
 
 
 def _height(cells: Sequence[list[str]]) -> float:
@@ -225,87 +262,37 @@ def write(
     is_letter: bool = False,
 ) -> Iterator[bytes]:
     """The pieces of the PDF, on landscape paper. `sums` are lines of text, asked for behind the last row."""
-    width, height = _LETTER if is_letter else _A4
-    letters, pdf = _Letters(), _Pdf()
-    columns = _columns(tracks, width - 2 * _MARGIN, letters)
-    fonts = (pdf.number(), pdf.number())
-    yield pdf.write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-    for number, name in zip(fonts, (b"Helvetica", b"Helvetica-Bold"), strict=True):
-        yield pdf.object(
-            number, b"<< /Type /Font /Subtype /Type1 /BaseFont /%b /Encoding /WinAnsiEncoding >>" % name
-        )
-    page = _Page(height)
-    page.text(letters.of(title), 13, "B")
+    size, texts = landscape(LETTER if is_letter else A4), _Texts()
+    named = texts.of(title)
+    sender = _Sender(named, size, texts.normal.font)
+    columns = _columns(sender.canvas, tracks, size[0] - 2 * _MARGIN, texts)
+    head = [column.head for column in columns]
+    pages = _Pages(sender, named, texts, size)
+    yield from pages.lines(title, 13, texts.bold)
     for fact in facts:
-        for line in _wrap(letters.of(fact), (width - 2 * _MARGIN) * 1000 / 8):
-            page.text(line, 8, "N")
-    _head(page, columns)
-
-    def ended() -> bytes:
-        return _ended(pdf, page, fonts, (width, height), letters.of(title))
-
+        yield from pages.lines(fact, 8, texts.normal)
+    pages.head(head)
     for batch in batches:
         for row in zip(*batch, strict=True):
-            whole = [column.lines(cell or "") for column, cell in zip(columns, row, strict=True)]
-            for cells in _parts(whole):
-                if page.y - _height(cells) < _MARGIN + 12:
-                    yield ended()
-                    page = _Page(height)
-                    _head(page, columns)
-                page.row(cells)
-    last = [letters.of(line) for line in sums()]
-    if letters.has_lost:
-        last.append("Some letters are not in the fonts of this file; CSV, XLSX and JSON have all of them.")
+            whole = [column.cell(cell or "") for column, cell in zip(columns, row, strict=True)]
+            for start, cells in _parts(whole):
+                if not pages.has_room(_height(cells)):
+                    yield pages.ended()
+                    pages.head(head)
+                pages.row(cells, start)
+    last = list(sums())
     for line in last:
-        for part in _wrap(line, (width - 2 * _MARGIN) * 1000 / 8.6):
-            if page.y < _MARGIN + 24:
-                yield ended()
-                page = _Page(height)
-            page.text(part, 8, "B")
-    yield ended()
-    yield _closing(pdf, (width, height), letters.of(title))
+        texts.of(line)
+    for line in [*last, _LOST] if texts.has_lost else last:
+        yield from pages.lines(line, 8, texts.bold)
+    yield pages.ended()
+    yield from sender.end({**texts.normal.said, **texts.bold.said})
 
 
-def _columns(tracks: Sequence[Track], room: float, letters: _Letters) -> list[_Column]:
+def _columns(canvas: Canvas, tracks: Sequence[Track], room: float, texts: _Texts) -> list[_Column]:
     whole, left, found = sum(track.width for track in tracks), _MARGIN, []
     for track in tracks:
         width = room * track.width / whole
-        found.append(_Column(track, left, width, letters))
+        found.append(_Column(canvas, track, left, width, texts))
         left += width
     return found
-
-
-def _head(page: _Page, columns: Sequence[_Column]) -> None:
-    page.y -= 4
-    page.parts.append(f"/B {_SIZE} Tf")
-    page.row([column.head() for column in columns])
-    page.parts.append(f"/N {_SIZE} Tf")
-    page.y -= 2
-
-
-def _ended(pdf: _Pdf, page: _Page, fonts: tuple[int, int], size: tuple[float, float], title: str) -> bytes:
-    """A page that is full: its drawing and the page itself."""
-    content, number = pdf.number(), pdf.number()
-    pdf.pages.append(number)
-    foot = f"/N {_SIZE} Tf 1 0 0 1 {_MARGIN} {_MARGIN - 12} Tm ({title.translate(_ESCAPED)}, page {len(pdf.pages)}) Tj"
-    drawn = zlib.compress(("BT\n" + "\n".join([*page.parts, foot]) + "\nET").encode(_CODE), 3)
-    stream = b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(drawn), drawn)
-    about = (
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] /Contents {content} 0 R /Resources "
-        f"<< /Font << /N {fonts[0]} 0 R /B {fonts[1]} 0 R >> >> >>"
-    )
-    return pdf.object(content, stream) + pdf.object(number, about.encode())
-
-
-def _closing(pdf: _Pdf, size: tuple[float, float], title: str) -> bytes:
-    info = pdf.number()
-    named = title.translate(_ESCAPED).encode(_CODE)
-    kids = b" ".join(b"%d 0 R" % number for number in pdf.pages)
-    parts = [
-        pdf.object(2, b"<< /Type /Pages /Kids [%b] /Count %d >>" % (kids, len(pdf.pages))),
-        pdf.object(
-            1, b"<< /Type /Catalog /Pages 2 0 R /Lang (en) /ViewerPreferences << /DisplayDocTitle true >> >>"
-        ),
-        pdf.object(info, b"<< /Title (%b) /Producer (Paydesk) >>" % named),
-    ]
-    return b"".join(parts) + pdf.tail(info)
