@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from tests.factories import FACTORY, actor_of, repairs
+from tests.factories import actor_of, repairs
 from tests.factories.people import stored
-from tests.house.objects_drivers import lease_of
+from tests.house.objects_drivers import lease_of, receipt_of
 from tests.house.town import Arguments, House, example
-from webapp.programs.repairs import disputing, receipts
+from webapp.programs.repairs import disputing
 from webapp.programs.repairs.books import Charge
-from webapp.programs.repairs.rules import week_of
 
 
 def _charge(house: House) -> Charge:
@@ -35,12 +32,7 @@ def a_charge(house: House, kind: str) -> list[Arguments]:
 def a_receipt(house: House, kind: str) -> list[Arguments]:
     """The driver's receipt of the first week of October; nobody has asked for its PDF."""
     _charge(house)
-    week = week_of(repairs.DAY, house.organisation.week_start)
-    made = receipts.make_receipts(
-        organisation_id=house.organisation.id, payee_ids=[house.payees["driver"].id], week=week, actor=FACTORY,
-        now=repairs.at(week.end + timedelta(days=1)),
-    )  # fmt: skip
-    return [{"number": made[0].number}]
+    return [{"number": receipt_of(house).number}]
 
 
 @example("admin.repairs.decide_dispute")

@@ -6,19 +6,19 @@ from datetime import date
 
 from tests.factories import FACTORY, actor_of, repairs
 from tests.factories.repairs import at, sunday
+from tests.house.objects_drivers import lease_of, receipt_of
 from tests.house.town import Arguments, House, example
 from webapp.database import db
-from webapp.programs.repairs import changing, fleet, receipts
+from webapp.programs.repairs import changing, fleet
 from webapp.programs.repairs.books import WeeklyRun
 from webapp.programs.repairs.models import DriverLease, Repair
-from webapp.programs.repairs.rules import week_of
 
 #: After the weeks that are charged here.
 LATER = date(2025, 12, 1)
 
 
 def _lease(house: House) -> DriverLease:
-    return repairs.lease(house.payees["driver"], 500_00)
+    return lease_of(house.payees["driver"])
 
 
 def _repair(house: House) -> Repair:
@@ -57,12 +57,7 @@ def an_instalment(house: House, kind: str) -> list[Arguments]:
 @example("api.weekly_receipts")
 def a_weekly_receipt(house: House, kind: str) -> list[Arguments]:
     """The driver's, of a week of their lease."""
-    _lease(house)
-    made = receipts.make_receipts(
-        organisation_id=house.organisation.id, payee_ids=[house.payees["driver"].id],
-        week=week_of(sunday(1), house.organisation.week_start), actor=FACTORY, now=at(LATER),
-    )  # fmt: skip
-    return [{"number": made[0].number}]
+    return [{"number": receipt_of(house).number}]
 
 
 @example("api.weekly_runs")

@@ -29,6 +29,7 @@ from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.ledger import check
+from webapp.outbox.service import LEASE_OF_MANY
 from webapp.payouts.models import Payout, Transfer
 from webapp.providers import sandbox, storage, storage_s3
 from webapp.runs import service as runs
@@ -37,7 +38,8 @@ from webapp.runs.service import RowDraft
 from webapp.statements.models import Document
 
 COUNT = int(os.environ.get("PAYDESK_HOSTS_PAYOUTS", "20"))
-SECONDS = 300 + COUNT * 2
+# What the host that dies has taken comes free when its lease ends.
+SECONDS = LEASE_OF_MANY.total_seconds() + 120 + COUNT * 2
 HOSTS = {
     "one": (
         ["jobs.worker", "money"],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.house import objects, objects_api  # noqa: F401 - register the example records
+from tests.house import objects, objects_api, objects_repairs_api  # noqa: F401 - register the example records
 from tests.house import town as town_module
 from tests.house.town import Town
 

@@ -94,7 +94,8 @@ def _arguments(town: Town, operation: Operation) -> dict[str, Any]:
     if "<" not in operation.rule:
         return {}
     with committed():
-        return EXAMPLES[f"api.{operation.group}"](town.home, "")[0]
+        name = f"api.{operation.group}"
+        return EXAMPLES.get(f"{name}.{operation.name}", EXAMPLES[name])(town.home, "")[0]
 
 
 def _path(operation: Operation, arguments: dict[str, Any]) -> str:
