@@ -208,7 +208,12 @@ def test_hostile_texts_in_the_address(town: Town, name: str) -> None:
     texts = [text.encode("utf-8", "replace").decode() for text in TEXTS if text]
     for argument in arguments:
         for text in texts:
-            caller.send(operation, _path(operation, {argument: text}), f"{argument} = {text!r:.60}", **values)
+            caller.send(
+                operation,
+                _path(operation, {**arguments, argument: text}),
+                f"{argument} = {text!r:.60}",
+                **values,
+            )
     names = list(operation.query.model_fields) if operation.query is not None else []
     for parameter in (*names, "nothing"):
         for text in texts:
