@@ -32,7 +32,7 @@ from webapp.programs.repairs.rules import Week
 log = structlog.get_logger()
 
 #: Drivers of one transaction: charging is a few statements for all of them, a receipt may make a payout.
-POST_BATCH, RECEIPT_BATCH = 500, 200
+POST_BATCH, RECEIPT_BATCH = 2_000, 200
 
 
 def run_due(organisation_id: int, due_at: datetime, now: datetime) -> None:
