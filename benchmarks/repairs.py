@@ -11,7 +11,8 @@ from benchmarks.frame import FLAT, LINEAR, Figure, at_most, growth, in_turns, me
 from benchmarks.ground import Ground, reading
 from benchmarks.taxis import PLANS, Fleet
 from webapp.ledger import check
-from webapp.programs.repairs import listing, lists
+from webapp.programs.repairs import lists
+from webapp.web import listing
 
 NAME = "repairs"
 RUN_GOAL, PAGE_GOAL, MEMORY_GOAL = 60, 10, 64

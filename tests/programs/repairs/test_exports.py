@@ -19,7 +19,8 @@ from tests.factories import repairs as world
 from tests.factories.repairs import sunday
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Organisation, Payee
-from webapp.programs.repairs import exports, listing
+from webapp.programs.repairs import exports
+from webapp.web import listing
 from webapp.web.table_files import FORMATS, pieces
 
 NOW = datetime(2025, 10, 20, 12, tzinfo=UTC)

@@ -14,11 +14,12 @@ from tests.factories.repairs import DAY, FACTORY, at, sunday
 from webapp.database import transaction
 from webapp.kernel.money import Money
 from webapp.people.models import Organisation, Payee
-from webapp.programs.repairs import changing, correcting, fleet, ledger_list, listing, lists, queries
+from webapp.programs.repairs import changing, correcting, fleet, ledger_list, lists, queries
 from webapp.programs.repairs.ledger_list import LedgerFilter
-from webapp.programs.repairs.listing import Listing, Sort
 from webapp.programs.repairs.lists import DUE, UNPOSTED, InstalmentFilter, ReceiptFilter, RepairFilter
 from webapp.programs.repairs.models import Repair
+from webapp.web import listing
+from webapp.web.listing import Listing, Sort
 
 FRIDAY = date(2025, 10, 10)
 

@@ -9,8 +9,8 @@ from typing import Any
 from webapp.api import paging
 from webapp.api.queries import Viewer
 from webapp.api.schemas.common import PageQuery
-from webapp.programs.repairs import listing
-from webapp.programs.repairs.listing import Listing
+from webapp.web import listing
+from webapp.web.listing import Listing
 
 
 def own(found: Listing, viewer: Viewer) -> Listing:

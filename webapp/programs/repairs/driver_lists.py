@@ -15,10 +15,10 @@ from webapp.kernel.money import Money
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
 from webapp.programs.repairs.books import Charge
-from webapp.programs.repairs.listing import Listing, Sort
 from webapp.programs.repairs.lists import like
 from webapp.programs.repairs.models import DriverLease, Instalment, LeaseVehicle, Loan, Vehicle
 from webapp.programs.repairs.states import Category, InstalmentState
+from webapp.web.listing import Listing, Sort
 
 _owing, _keeping = aliased(Account, name="owing"), aliased(Account, name="keeping")
 _OWED = func.coalesce(_owing.balance_minor, 0)

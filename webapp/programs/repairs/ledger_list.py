@@ -31,9 +31,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from webapp.database import ask
 from webapp.kernel.money import Money
 from webapp.programs.repairs.books import Adjustment, Charge, Earning, Receipt
-from webapp.programs.repairs.listing import Listing, Sort
 from webapp.programs.repairs.lists import like
 from webapp.programs.repairs.states import AdjustmentKind, Category
+from webapp.web.listing import Listing, Sort
 
 CHARGE, EARNING, ADJUSTMENT, PAYOUT = "charge", "earning", "adjustment", "payout"
 KINDS = ((CHARGE, "Charge"), (EARNING, "Earning"), (ADJUSTMENT, "Payment or credit"), (PAYOUT, "Payout"))

@@ -18,9 +18,9 @@ from sqlalchemy.orm import aliased
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.programs.repairs.books import Receipt
-from webapp.programs.repairs.listing import Listing, Sort
 from webapp.programs.repairs.models import DriverLease, Instalment, Loan, Medallion, Repair, Vehicle
 from webapp.programs.repairs.states import InstalmentState, RepairState
+from webapp.web.listing import Listing, Sort
 
 #: Words for the state of instalments beside the states themselves.
 UNPOSTED, DUE = "unposted", "due"

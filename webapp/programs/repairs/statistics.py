@@ -16,11 +16,12 @@ from sqlalchemy import case, func, select
 from webapp.database import ask
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
-from webapp.programs.repairs import listing, lists
+from webapp.programs.repairs import lists
 from webapp.programs.repairs.books import WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.lists import DUE, InstalmentFilter, ReceiptFilter, RepairFilter
 from webapp.programs.repairs.models import DriverLease, Instalment
 from webapp.programs.repairs.states import InstalmentState, RepairState
+from webapp.web import listing
 
 #: The step of a weekly run that charges instalments.
 POSTING = "charge"

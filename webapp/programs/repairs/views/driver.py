@@ -25,13 +25,11 @@ from webapp.programs.repairs import (
     disputing,
     driver_lists,
     ledger_list,
-    listing,
     lists,
     own_records,
     queries,
 )
 from webapp.programs.repairs.books import Charge
-from webapp.programs.repairs.listing import Listing
 from webapp.programs.repairs.rules import Week
 from webapp.programs.repairs.states import (
     AdjustmentKind,
@@ -41,10 +39,12 @@ from webapp.programs.repairs.states import (
     RepairState,
 )
 from webapp.programs.repairs.views import receipt_files
+from webapp.web import listing
 from webapp.web.fields import strip
 from webapp.web.form_fields import ActForm
 from webapp.web.htmx import see_other
 from webapp.web.i18n import N_, counted, gettext, translated
+from webapp.web.listing import Listing
 from webapp.web.pagination import Page, page_of_ids, page_size, position
 
 repairs = Blueprint("repairs", __name__, url_prefix="/repairs")

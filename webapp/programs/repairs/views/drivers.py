@@ -10,26 +10,19 @@ from flask.typing import ResponseReturnValue
 from webapp.kernel.clock import utc_now
 from webapp.kernel.money import Money
 from webapp.payouts.views import listing as addresses
+from webapp.payouts.views import program_lists as pages
 from webapp.payouts.views.program_pages import NO_PAGE, list_page, money, today
 from webapp.people.models import Payee
 from webapp.people.views.session import may_change
-from webapp.programs.repairs import (
-    crediting,
-    driver_lists,
-    fleet_lists,
-    ledger_list,
-    listing,
-    lists,
-    queries,
-)
+from webapp.programs.repairs import crediting, driver_lists, fleet_lists, ledger_list, lists, queries
 from webapp.programs.repairs.filters import LedgerFilterForm
 from webapp.programs.repairs.fleet_filters import DriverFilterForm
 from webapp.programs.repairs.states import RepairState, Shift
-from webapp.programs.repairs.views import files, pages
+from webapp.programs.repairs.views import files
 from webapp.programs.repairs.views.area import AREA, PREFIX
 from webapp.programs.repairs.views.fleet import lease_state
 from webapp.programs.repairs.views.words import balance_words
-from webapp.web import filters
+from webapp.web import filters, listing
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import SIZES, Page, page_size
 
@@ -49,7 +42,9 @@ def _found(form: DriverFilterForm) -> listing.Listing:
 def totals() -> ResponseReturnValue:
     """Count and sums of a filter."""
     form = DriverFilterForm(request.args)
-    return pages.totals_page(_found(form) if form.validate() else None, form, "drivers", SUMS, "Drivers")
+    return pages.totals_page(
+        AREA, _found(form) if form.validate() else None, form, "drivers", SUMS, "Drivers"
+    )
 
 
 def index() -> ResponseReturnValue:
@@ -57,7 +52,7 @@ def index() -> ResponseReturnValue:
     form, here = DriverFilterForm(request.args), g.organisation
     is_valid = form.validate()
     found = _found(form) if is_valid else None
-    context = pages.list_context(found, "drivers", "driver")
+    context = pages.list_context(AREA, found, "drivers", "driver")
     leases = driver_lists.leases_on([row.id for row in context["page"].items], today())
     rows = [
         {"row": row, "lease": leases.get(row.id), "owed": money(row.owed_minor, here.currency),

@@ -16,13 +16,13 @@ from webapp.kernel.clock import utc_now
 from webapp.payouts.views import listing as addresses
 from webapp.payouts.views.program_pages import today
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.repairs import exports, file_runs, listing
+from webapp.programs.repairs import exports, file_runs
 from webapp.programs.repairs.exports import Chosen
 from webapp.programs.repairs.views.area import AREA, PREFIX
 from webapp.providers import storage
 from webapp.runs.models import Run, RunRow
 from webapp.runs.views.pages import KindPages, register_pages
-from webapp.web import table_files
+from webapp.web import listing, table_files
 from webapp.web.htmx import see_other
 
 #: Asks for the file itself, however long it is.

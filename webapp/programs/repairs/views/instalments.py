@@ -12,13 +12,14 @@ from werkzeug.datastructures import MultiDict
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
+from webapp.payouts.views import program_lists as pages
 from webapp.payouts.views.program_pages import form_of, list_page, money, today
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.repairs import charging_runs, lists
 from webapp.programs.repairs.filters import InstalmentFilterForm
 from webapp.programs.repairs.states import InstalmentState, RepairState
-from webapp.programs.repairs.views import files, pages
+from webapp.programs.repairs.views import files
 from webapp.programs.repairs.views.area import AREA
 from webapp.runs import lists as run_lists
 from webapp.runs import service as runs
@@ -44,7 +45,7 @@ def index() -> ResponseReturnValue:
     form = _filter()
     is_valid = form.validate()
     found = lists.instalments(g.organisation.id, form.chosen()) if is_valid else None
-    context = pages.list_context(found, "instalments", "instalment")
+    context = pages.list_context(AREA, found, "instalments", "instalment", files=files.links("instalments"))
     # The state is named: without one the page means what is not charged, and a file all there is.
     context["file_links"] = files.links("instalments", state=form.state.data or "")
     day = today()
@@ -76,7 +77,7 @@ def totals() -> ResponseReturnValue:
     """Count and sums of a filter."""
     form = _filter()
     found = lists.instalments(g.organisation.id, form.chosen()) if form.validate() else None
-    return pages.totals_page(found, form, "instalments", SUMS, "Instalments")
+    return pages.totals_page(AREA, found, form, "instalments", SUMS, "Instalments")
 
 
 @needs_fresh_sign_in

@@ -14,6 +14,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts.states import PayoutState
+from webapp.payouts.views import program_lists as pages
 from webapp.payouts.views.program_pages import form_of, list_page, money
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
@@ -25,7 +26,7 @@ from webapp.programs.repairs.filters import ReceiptFilterForm
 from webapp.programs.repairs.money_forms import ReissueForm
 from webapp.programs.repairs.rules import Week
 from webapp.programs.repairs.states import Category
-from webapp.programs.repairs.views import pages
+from webapp.programs.repairs.views import files
 from webapp.programs.repairs.views.area import AREA
 from webapp.programs.repairs.views.drivers import receipt_row
 from webapp.programs.repairs.views.words import carried_words, net_words
@@ -46,7 +47,7 @@ def index() -> ResponseReturnValue:
     form = _filter()
     is_valid = form.validate()
     found = lists.receipts(g.organisation.id, form.chosen()) if is_valid else None
-    context = pages.list_context(found, "receipts", "receipt")
+    context = pages.list_context(AREA, found, "receipts", "receipt", files=files.links("receipts"))
     return list_page(
         AREA, "repairs/receipts.html", form, "receipts", is_valid=is_valid,
         rows=[_row(row) for row in context["page"].items], **context,
@@ -68,7 +69,7 @@ def totals() -> ResponseReturnValue:
     """Count and sums of a filter."""
     form = _filter()
     found = lists.receipts(g.organisation.id, form.chosen()) if form.validate() else None
-    return pages.totals_page(found, form, "receipts", SUMS, "Receipts")
+    return pages.totals_page(AREA, found, form, "receipts", SUMS, "Receipts")
 
 
 def show(number: str) -> ResponseReturnValue:

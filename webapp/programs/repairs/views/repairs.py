@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.payouts.views import program_lists as pages
 from webapp.payouts.views.program_pages import form_of, list_page, money, today
 from webapp.people.forms import attach
 from webapp.people.views.session import actor, may_change, require_change
@@ -20,7 +21,7 @@ from webapp.programs.repairs.filters import RepairFilterForm
 from webapp.programs.repairs.forms import RepairForm
 from webapp.programs.repairs.models import Repair
 from webapp.programs.repairs.states import RepairAction, RepairState, Workshop, next_state
-from webapp.programs.repairs.views import pages, planning, repair_page
+from webapp.programs.repairs.views import files, planning, repair_page
 from webapp.programs.repairs.views.area import AREA
 from webapp.providers import keeping, storage
 from webapp.web import uploads
@@ -48,7 +49,7 @@ def index() -> ResponseReturnValue:
     form = _filter()
     is_valid = form.validate()
     found = lists.repairs(g.organisation.id, form.chosen()) if is_valid else None
-    context = pages.list_context(found, "repairs", "repair")
+    context = pages.list_context(AREA, found, "repairs", "repair", files=files.links("repairs"))
     paid = figures.paid_of([row.id for row in context["page"].items])
     return list_page(
         AREA, "repairs/repairs.html", form, "repairs", is_valid=is_valid,
@@ -72,7 +73,7 @@ def totals() -> ResponseReturnValue:
     """Count and sums of a filter."""
     form = _filter()
     found = lists.repairs(g.organisation.id, form.chosen()) if form.validate() else None
-    return pages.totals_page(found, form, "repairs", SUMS, "Repairs")
+    return pages.totals_page(AREA, found, form, "repairs", SUMS, "Repairs")
 
 
 def show(reference: str) -> ResponseReturnValue:

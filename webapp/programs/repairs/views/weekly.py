@@ -15,12 +15,12 @@ from webapp.payouts.views.program_pages import form_of, in_dialog, keyset, page_
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.repairs import listing, lists, week_runs
+from webapp.programs.repairs import lists, week_runs
 from webapp.programs.repairs.books import WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.money_forms import CheckForm
 from webapp.programs.repairs.rules import Week
 from webapp.programs.repairs.views.area import AREA
-from webapp.web import filters
+from webapp.web import filters, listing
 from webapp.web.htmx import see_other
 
 DONE = 286

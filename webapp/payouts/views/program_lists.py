@@ -1,4 +1,4 @@
-"""What the lists of this program have in common: the page that an address names, its order, totals of the filter."""
+"""What the long lists of programs have in common: the page that an address names, its order, totals of the filter."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from webapp.payouts.views import listing as addresses
-from webapp.payouts.views.program_pages import NO_PAGE
-from webapp.programs.repairs import listing
-from webapp.programs.repairs.listing import Listing, Sort
-from webapp.programs.repairs.views import files
-from webapp.programs.repairs.views.area import AREA, PREFIX
+from webapp.payouts.views.program_pages import NO_PAGE, Area
+from webapp.web import listing
 from webapp.web.htmx import is_fragment
+from webapp.web.listing import Listing, Sort
 from webapp.web.pagination import Page, page_of_ids, page_size, position
 
 #: Orders that begin with the largest, or the newest, when their header is pressed for the first time.
@@ -51,25 +49,37 @@ def sort_links(found: Listing, endpoint: str) -> dict[str, dict[str, Any]]:
     return links
 
 
-def list_context(found: Listing | None, tab: str, noun: str, many: str = "") -> dict[str, Any]:
+def list_context(
+    area: Area,
+    found: Listing | None,
+    tab: str,
+    noun: str,
+    many: str = "",
+    files: Sequence[tuple[str, str]] | None = None,
+) -> dict[str, Any]:
     """What a template of a list needs beside the filter; a filter that cannot be read (None) has no rows.
 
-    The list's totals are at the endpoint of its name and `_totals`.
+    `files` are label and address of each of its files. The list's totals are at the endpoint of its name and `_totals`.
     """
-    endpoint = f"{PREFIX}.{tab}"
+    endpoint = f"{area.prefix}.{tab}"
     page: Page[Any] = NO_PAGE if found is None else page_of(found, noun, many)
     return {
         "page": page,
         "sort": sort_links(found, endpoint) if found is not None else {},
         "kept": addresses.kept_choices(),
         "sizes": addresses.size_links(endpoint, page),
-        "file_links": files.links(tab) if tab in files.LISTS else None,
+        "file_links": files,
         "totals_href": addresses.address(f"{endpoint}_totals"),
     }
 
 
 def totals_page(
-    found: Listing | None, form: Form, tab: str, sums: Sequence[tuple[str, str]], noun: str
+    area: Area,
+    found: Listing | None,
+    form: Form,
+    tab: str,
+    sums: Sequence[tuple[str, str]],
+    noun: str,
 ) -> ResponseReturnValue:
     """Count and sums of a filter per currency: a fragment below the rows, a page without JavaScript.
 
@@ -78,13 +88,13 @@ def totals_page(
     rows = [] if found is None else listing.totals(found)
     return (
         render_template(
-            "repairs/_totals.html" if is_fragment() else "repairs/totals.html",
-            area=AREA,
+            "programs/_totals.html" if is_fragment() else "programs/totals.html",
+            area=area,
             form=form,
             totals=rows,
             sums=sums,
             noun=noun,
-            list_href=addresses.address(f"{PREFIX}.{tab}"),
+            list_href=addresses.address(f"{area.prefix}.{tab}"),
         ),
         422 if found is None else 200,
     )

@@ -35,7 +35,7 @@ class Sort:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list. `everything` is the same list without its filter, still of the same organisation (and driver)."""
+    """A list. `everything` is the same list without its filter, still of the same organisation (and payee)."""
 
     query: Select[Any]
     everything: Select[Any]
