@@ -20,6 +20,8 @@ from webapp.programs.clinic.views import admin as clinic
 from webapp.programs.installations.creation import PROGRAM as INSTALLATIONS
 from webapp.programs.installations.views import admin as installations
 from webapp.programs.installations.views import rates
+from webapp.programs.partners.drafts import PROGRAM as PARTNERS
+from webapp.programs.partners.views import admin as partners
 from webapp.programs.rentals.drafts import PROGRAM as RENTALS
 from webapp.programs.rentals.views import admin as rentals
 from webapp.programs.repairs.drafts import PROGRAM as REPAIRS
@@ -48,6 +50,7 @@ blueprint = portal(
             NavigationItem("Rentals", "admin.rentals.index", "d", program=RENTALS),
             NavigationItem("Clinic", "admin.clinic.index", "v", program=CLINIC),
             NavigationItem("Repairs", "admin.repairs.index", "w", program=REPAIRS),
+            NavigationItem("Partners", "admin.partners.index", "g", program=PARTNERS),
             NavigationItem("Imports", "admin.imports.index", "m"),
         ),
         *grouped(
@@ -73,8 +76,8 @@ blueprint = portal(
         ),
     ],
 )
-for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, repairs, people, imports, runs,
-             notices, statements, ledger, audit, policy, users, saved_views, bank_changes,
+for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, repairs, partners, people, imports,
+             runs, notices, statements, ledger, audit, policy, users, saved_views, bank_changes,
              jobs, bankfiles, connections, bank_names, inbox):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)

@@ -1,0 +1,1 @@
+"""The pages of partners: the admins' and the partners' own."""

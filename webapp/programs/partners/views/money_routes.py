@@ -1,0 +1,13 @@
+"""Addresses of the admins' pages: (rule, endpoint, view, methods)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from webapp.programs.partners.views import overview
+
+READ, FORM, ACT = ["GET"], ["GET", "POST"], ["POST"]
+ROUTES: tuple[tuple[str, str, Callable[..., Any], Sequence[str]], ...] = (
+    ("", "index", overview.index, READ),
+)
