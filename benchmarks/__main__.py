@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "clinic": ENGINES,
     "repairs": ENGINES,
     "repairs_files": ENGINES,
+    "partners": ENGINES,
 }
 
 
