@@ -57,6 +57,7 @@ class ProgramDraft:
     holding_days: int = 30
     final_days: int = 365
     minimums: Mapping[str, int] = field(default_factory=dict)
+    partners_may_request: bool = False
     is_active: bool = True
     external_ref: str | None = None
 

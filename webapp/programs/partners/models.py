@@ -87,6 +87,8 @@ class PartnerProgram(Base):
     final_days: Mapped[int] = mapped_column(default=365)
     # {currency: minor units}: less than this rolls over to the next period.
     minimums: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    # Whether partners may have what is due paid out before the period ends.
+    partners_may_request: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[Instant]
     version: Mapped[int] = mapped_column(default=1)

@@ -9,7 +9,7 @@ from webapp.kernel.actor import Actor
 from webapp.people.models import Payee, Role
 from webapp.people.numbers import next_number
 from webapp.people.queries import get_payee_by_id
-from webapp.programs.partners import trail
+from webapp.programs.partners import reattributing, trail
 from webapp.programs.partners.drafts import ProfileDraft, ProgramDraft
 from webapp.programs.partners.models import PartnerProfile, PartnerProgram
 
@@ -67,6 +67,7 @@ def _values(draft: ProgramDraft) -> dict[str, object]:
         "holding_days": draft.holding_days,
         "final_days": draft.final_days,
         "minimums": dict(draft.minimums),
+        "partners_may_request": draft.partners_may_request,
         "is_active": draft.is_active,
     }
 
@@ -106,7 +107,8 @@ def change_program(
     now: datetime,
     expected_version: int | None = None,
 ) -> PartnerProgram:
-    """Change a program. Another model counts for deals that are open; what is recorded of won ones stays.
+    """Change a program. Another model, or other weights, count for deals that are open: their shares are worked out
+    anew, by a run where they are many. What is recorded of won ones stays.
 
     Raises NotFound, Invalid, StaleVersion.
     """
@@ -118,4 +120,6 @@ def change_program(
         row.version += 1
         db.session.flush()
         trail.record("program", "changed", row, reference, actor, now, changes)
+    if changes.keys() & {"model", "role_weights"}:
+        reattributing.renew(row, actor, now)
     return row

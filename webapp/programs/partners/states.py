@@ -89,6 +89,7 @@ class RegistrationState(Label):
         "The deal names the partner who registered it. It makes no money.",
     )
     REJECTED = "rejected", "Refused", "rejected", "rejected", "The reason is with it."
+    WITHDRAWN = "withdrawn", "Withdrawn", "cancelled", "cancelled", "The partner took it back."
 
 
 class CommissionState(Label):
@@ -140,6 +141,22 @@ class DisputeState(Label):
         "rejected",
         "The commission stays as it is; the answer says why.",
     )
+
+
+class DifferenceState(Label):
+    """Whether the difference of an exchange is in the books."""
+
+    WAITING = "waiting", "To be booked", "waiting", "waiting", "It is booked as soon as both days have a rate."
+    BOOKED = "booked", "Booked", "done", "done", "It is in the ledger."
+    RETURNING = (
+        "returning",
+        "To be taken back",
+        "waiting",
+        "waiting",
+        "The payment came back; the difference is taken back in the ledger.",
+    )
+    RETURNED = "returned", "Taken back", "returned", "returned", "The payment came back; the ledger has both."
+    VOID = "void", "Never booked", "cancelled", "cancelled", "The payment came back before it was booked."
 
 
 class DealAction(Label):
