@@ -23,6 +23,7 @@ from webapp.kernel.money import Money
 from webapp.payouts import creation_many, policies
 from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
+from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
 from webapp.programs.partners import attributing, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
@@ -79,11 +80,12 @@ def calculate(
     """
     span = period(until)
     groups = _groups(organisation_id, payee_ids, span, trail.today(organisation_id, now))
+    policy, _ = policies.current_policy(organisation_id)
     ready: list[list[Commission]] = []
     waiting: list[Waiting] = []
     for rows in groups:
         amount = Money(sum(row.amount_minor for row in rows), rows[0].currency)
-        if reason := _why_waiting(organisation_id, rows, amount):
+        if reason := _why_waiting(policy, rows, amount):
             waiting.append(Waiting(rows[0].payee, amount, reason))
         else:
             ready.append(rows)
@@ -125,14 +127,13 @@ def _capped(rows: list[Commission]) -> list[Commission]:
     return sorted(rows, key=lambda row: (row.amount_minor >= 0, row.id))[:MOST_LINES]
 
 
-def _why_waiting(organisation_id: int, rows: Sequence[Commission], amount: Money) -> str:
+def _why_waiting(policy: Policy, rows: Sequence[Commission], amount: Money) -> str:
     payee = rows[0].payee
     if not payee.is_active:
         return f"{payee.name} is not active."
     if amount.amount <= 0:
         return "What was taken back is not earned again yet; it is carried."
     least = max(int(row.program.minimums.get(amount.currency, 0)) for row in rows)
-    policy, _ = policies.current_policy(organisation_id)
     if policy.currency == amount.currency:
         least = max(least, policy.minimum_minor)
     if amount.amount < least:

@@ -29,6 +29,7 @@ _SCALE = 10**18
 #: A hundred per cent in basis points.
 FULL = 10_000
 
+_FINE = 10**36
 _T = TouchType
 #: How much each kind of touch weighs, unless a program says otherwise.
 ROLE_WEIGHTS: dict[str, int] = {
@@ -44,6 +45,17 @@ ROLE_WEIGHTS: dict[str, int] = {
     _T.IMPLEMENTER.value: 20,
     _T.CLOSER.value: 20,
 }
+
+
+def _left_after() -> tuple[int, ...]:
+    """What decay leaves of `_FINE` after 1, 2, 4, 8 … seconds, as far as touches lie back."""
+    with localcontext() as context:
+        context.prec = 60
+        last = (_SECONDS * _MOST_HALVES).bit_length()
+        return tuple(int(Decimal(2) ** (-Decimal(2**bit) / _SECONDS) * _FINE) for bit in range(last))
+
+
+_LEFT_AFTER = _left_after()
 
 
 @dataclass(frozen=True)
@@ -151,12 +163,18 @@ def _equal(touches: Sequence[Touch]) -> list[Part]:
 def _decayed(touch: Touch, closed_at: datetime) -> Part:
     """Half as much for every seven days between the touch and the close, by the second."""
     seconds = int((closed_at - touch.at).total_seconds())
-    with localcontext() as context:
-        context.prec = 40
-        halves = min(Decimal(seconds) / Decimal(_SECONDS), Decimal(_MOST_HALVES))
-        weight = int(Decimal(2) ** -halves * _SCALE)
     days = seconds // 86_400
-    return _part(touch, Fraction(weight), f"{days} day{'' if days == 1 else 's'} before the close")
+    return _part(touch, Fraction(decayed(seconds)), f"{days} day{'' if days == 1 else 's'} before the close")
+
+
+def decayed(seconds: int) -> int:
+    """What is left of a million million million after some seconds: a product of what each power of two leaves."""
+    seconds = min(seconds, _SECONDS * _MOST_HALVES)
+    left = _FINE
+    for bit, power in enumerate(_LEFT_AFTER):
+        if seconds >> bit & 1:
+            left = left * power // _FINE
+    return (left + _FINE // _SCALE // 2) // (_FINE // _SCALE)
 
 
 def _by_role(touches: Sequence[Touch], weights: Mapping[str, int]) -> list[Part]:
