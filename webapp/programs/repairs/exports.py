@@ -19,11 +19,11 @@ from webapp.payouts.states import PayoutState
 from webapp.people.models import Organisation
 from webapp.programs.repairs import filters, fleet_lists, ledger_list, lists
 from webapp.programs.repairs.books import Receipt
-from webapp.programs.repairs.filters import ListFilter
 from webapp.programs.repairs.models import Instalment
 from webapp.programs.repairs.states import InstalmentState, RepairState, Workshop
 from webapp.statements.build import LETTER_COUNTRIES
 from webapp.web import list_files
+from webapp.web.filter_fields import ListFilter
 from webapp.web.list_files import Field, amount, currency, field, words_of, yes
 from webapp.web.listing import Listing, Sort
 from webapp.web.table_files import Kind, Table

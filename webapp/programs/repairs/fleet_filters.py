@@ -6,8 +6,8 @@ from wtforms import SelectField, StringField
 from wtforms.validators import Length, Optional
 
 from webapp.programs.repairs.driver_lists import DriverFilter
-from webapp.programs.repairs.filters import ListFilter
 from webapp.web.fields import options, strip
+from webapp.web.filter_fields import ListFilter
 
 
 def _search() -> StringField:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import joinedload
 
 from webapp.payouts.views.program_pages import list_page, money, page_of
 from webapp.people.views.session import actor
-from webapp.programs.repairs.filters import ListFilter
 from webapp.programs.repairs.models import Repair, Replan
 from webapp.programs.repairs.states import ReplanState
 from webapp.programs.repairs.views.area import AREA
+from webapp.web.filter_fields import ListFilter
 
 
 def index() -> ResponseReturnValue:
