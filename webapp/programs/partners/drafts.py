@@ -58,6 +58,8 @@ class ProgramDraft:
     final_days: int = 365
     minimums: Mapping[str, int] = field(default_factory=dict)
     partners_may_request: bool = False
+    # Whether its payouts are made on the first day after each period.
+    is_automatic: bool = True
     is_active: bool = True
     external_ref: str | None = None
 

@@ -90,6 +90,8 @@ class PartnerProgram(Base):
     # Whether partners may have what is due paid out before the period ends.
     partners_may_request: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(default=True)
+    # Whether the scheduler makes its payouts on the first day after each period.
+    is_automatic: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     created_at: Mapped[Instant]
     version: Mapped[int] = mapped_column(default=1)
 

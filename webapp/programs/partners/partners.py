@@ -68,6 +68,7 @@ def _values(draft: ProgramDraft) -> dict[str, object]:
         "final_days": draft.final_days,
         "minimums": dict(draft.minimums),
         "partners_may_request": draft.partners_may_request,
+        "is_automatic": draft.is_automatic,
         "is_active": draft.is_active,
     }
 
