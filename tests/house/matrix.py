@@ -18,6 +18,8 @@ TOKEN_CLASSES = {
     "token_technician": ("admin", "accountant", "technician", "stranger", "neighbour"),
     "token_practitioner": ("admin", "accountant", "practitioner", "stranger", "neighbour"),
     "token_driver": ("admin", "accountant", "driver", "stranger", "neighbour"),
+    "token_partner": ("admin", "accountant", "partner", "stranger", "neighbour"),
+    "token_registrar": ("admin", "partner", "stranger", "neighbour"),
     "token_or_404": (*ROLES, "stranger", "neighbour"),
     "token_withdrawer": ("admin", "practitioner", "stranger", "neighbour"),
     "token_staff": ("admin", "accountant", "stranger"),
@@ -62,6 +64,8 @@ class Entry:
         ours = ("token_practitioner", "token_withdrawer", "token_or_404")
         if self.who == "token_driver":
             return "driver"
+        if self.who in ("token_partner", "token_registrar"):
+            return "partner"
         return "practitioner" if self.who in ours else "technician"
 
     def expected_with_token(self, person: str) -> tuple[int, ...]:

@@ -83,6 +83,8 @@ def test_a_token_without_the_scope_is_told_which(
 
 @pytest.mark.parametrize("role", ["accountant", "technician", "owner", "practitioner", "driver", "partner"])
 def test_only_admins_can_be_given_scopes_that_act(role: str) -> None:
-    """But for a practitioner's own wallet: what they ask for goes to their own account, after an approval."""
+    """But for a practitioner's own wallet: what they ask for goes to their own account, after an approval. And for a
+    partner's word: a registration or an objection makes no money, and an admin decides it."""
     acting = {scope for scope in allowed_scopes([role]) if not scope.endswith(":read")}
-    assert acting == ({Scope.WITHDRAWALS_CREATE} if role == "practitioner" else set())
+    own = {"practitioner": {Scope.WITHDRAWALS_CREATE}, "partner": {Scope.REGISTRATIONS_CREATE}}
+    assert acting == own.get(role, set())

@@ -38,7 +38,7 @@ class Scope(Label):
     PAYOUTS_CREATE = "payouts:create", "Create payouts"
     PAYOUTS_APPROVE = "payouts:approve", "Approve, reject, hold, release and cancel payouts"
     PAYOUTS_PAY = "payouts:pay", "Pay, retry, re-issue and mark payouts as paid"
-    RATES_READ = "rates:read", "Read rate configurations"
+    RATES_READ = "rates:read", "Read rate configurations and exchange rates"
     RATES_WRITE = "rates:write", "Change rate configurations"
     INSTALLATIONS_READ = "installations:read", "Read installations"
     INSTALLATIONS_WRITE = "installations:write", "Add and change installations"
@@ -62,6 +62,19 @@ class Scope(Label):
     )
     FLEET_READ = "fleet:read", "Read vehicles, medallions and statistics of repairs"
     FLEET_WRITE = "fleet:write", "Add vehicles and medallions, begin and end leases of drivers"
+    PARTNERS_READ = (
+        "partners:read",
+        "Read partners, their programs, deals, touches, commissions and objections",
+    )
+    PARTNERS_WRITE = (
+        "partners:write",
+        "Change partners, decide registrations, objections and commissions of rejected payouts",
+    )
+    PARTNERS_CALCULATE = "partners:calculate", "Make payouts of commissions that are due"
+    DEALS_WRITE = "deals:write", "Add, change, win, lose and reopen deals, add and remove touches"
+    REGISTRATIONS_CREATE = "registrations:create", "Register deals of a partner, object to commissions"
+    EVENTS_READ = "events:read", "Read events that a CRM sent"
+    EVENTS_WRITE = "events:write", "Send events of a CRM"
     COMMISSION_READ = "commission:read", "Read commission rules"
     COMMISSION_WRITE = "commission:write", "Change, accept and refuse commission rules"
     RECONCILIATION_READ = "reconciliation:read", "Read what comparisons with banks and providers found"
@@ -84,11 +97,13 @@ READING = frozenset(scope for scope in Scope if scope.endswith(":read"))
 OWN = frozenset({Scope.PAYOUTS_READ, Scope.PAYEES_READ, Scope.STATEMENTS_READ})
 # What some kinds of payees can have besides: technicians their installations, practitioners their appointments,
 # invoices and wallet, and to ask for its money, which goes to their own account and is approved like any payout;
-# drivers their repairs, ledger and weekly receipts.
+# drivers their repairs, ledger and weekly receipts; partners their deals and commissions, and to register a deal or
+# object to a commission, which makes no money.
 OF_KIND: dict[str, frozenset[Scope]] = {
     Role.TECHNICIAN.value: frozenset({Scope.INSTALLATIONS_READ}),
     Role.PRACTITIONER.value: frozenset({Scope.CLINIC_READ, Scope.WITHDRAWALS_CREATE}),
     Role.DRIVER.value: frozenset({Scope.REPAIRS_READ}),
+    Role.PARTNER.value: frozenset({Scope.PARTNERS_READ, Scope.REGISTRATIONS_CREATE}),
 }
 
 
