@@ -12,7 +12,10 @@ from webapp.kernel.money import Money
 from webapp.ledger.check import Finding, position_checks
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
-from webapp.programs.partners import calculating
+from webapp.programs.partners import (
+    calculating,
+    reattributing,  # noqa: F401 - registers its run
+)
 from webapp.programs.partners.drafts import PROGRAM
 
 # Payouts that are not rejected or cancelled, beside the commissions that are in them.
