@@ -35,6 +35,7 @@ from webapp.programs.clinic import statement_section as clinic_statement
 from webapp.programs.clinic import work as clinic
 from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
+from webapp.programs.partners import models_events as partner_event_tables
 from webapp.programs.partners import work as partners
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import importing as rent_lists
@@ -64,6 +65,7 @@ REGISTERED = (
     clinic,
     repairs,
     partners,
+    partner_event_tables,
     hooks,
     rent_hooks,
     rent_lists,
