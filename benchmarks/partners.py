@@ -1,4 +1,4 @@
-"""Partners: the shares of 100,000 deals worked out anew, and pending commissions of 5,000 partners made into payouts."""
+"""Partners: shares of 100,000 deals worked out anew, pending commissions of 5,000 partners made into payouts."""
 
 from __future__ import annotations
 
@@ -132,8 +132,9 @@ def _shares(ground: Ground, deals: int, *, is_server: bool) -> Iterator[Figure]:
         )
     if place.attribute() < deals:
         raise RuntimeError("there are deals without a share")
-    yield Figure(NAME, f"shares of {deals:,} deals with {len(_TOUCHES) * deals:,} touches", ground.engine, points[-1][1], "s",
-                 goal=at_most(SHARES_GOAL, "ours") if is_server else None, note="time decay, batches of 1,000")  # fmt: skip
+    touches = len(_TOUCHES) * deals
+    yield Figure(NAME, f"shares of {deals:,} deals, {touches:,} touches", ground.engine, points[-1][1], "s",
+                 goal=at_most(SHARES_GOAL, "ours") if is_server else None, note="batches of 1,000")  # fmt: skip
     yield growth(NAME, "working out shares", ground.engine, points, LINEAR)
     yield Figure(NAME, f"shares of {deals:,} deals: memory", ground.engine,
                  memory.megabytes(place.app, place.attribute), "MB", goal=at_most(MEMORY_GOAL, "ours"))  # fmt: skip

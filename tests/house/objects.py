@@ -15,6 +15,7 @@ from tests.house import (  # noqa: F401 - their example records
     objects_clinic,
     objects_driver_portal,
     objects_drivers,
+    objects_partners_records,
     objects_reconciliation,
     objects_repairs,
     objects_repairs_files,
@@ -49,7 +50,7 @@ from webapp.programs.rentals import pay_links, payments, returns, settling, shar
 from webapp.programs.rentals import service as rental_records
 from webapp.programs.rentals.drafts import BillDraft
 from webapp.programs.rentals.models import RentCharge, RentPayment
-from webapp.providers import storage
+from webapp.providers import keeping, storage
 from webapp.providers.models import ProviderAccount
 from webapp.runs import service as runs
 from webapp.statements import service as statements
@@ -269,7 +270,7 @@ def a_file(house: House, kind: str) -> list[Arguments]:
     kept = files.add_file(
         organisation_id=house.organisation.id,
         reference=made.reference,
-        kept=files.Kept("papers/none", Upload("certificate.pdf", "application/pdf", data, sha)),
+        kept=keeping.Kept("papers/none", Upload("certificate.pdf", "application/pdf", data, sha)),
         actor=FACTORY,
         now=WHEN,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from sqlalchemy import select
 
 from tests.factories import FACTORY, actor_of, clinic
@@ -14,6 +16,7 @@ from webapp.programs.clinic.drafts import DeductionDraft, RuleDraft
 from webapp.programs.clinic.models import Invoice
 from webapp.providers import storage
 from webapp.providers.keeping import Kept
+from webapp.web.uploads import Upload
 
 
 def _paid(house: House) -> Invoice:
@@ -43,10 +46,12 @@ def an_open_invoice(house: House, kind: str) -> list[Arguments]:
 def a_proof(house: House, kind: str) -> list[Arguments]:
     """A payment by hand with its receipt."""
     invoice, key = clinic.invoice(house.organisation, [house.payees["practitioner"]]), f"clinic/{new_uid()}"
-    storage.save(key, b"%PDF-1.7 receipt %%EOF")
+    data = b"%PDF-1.7 receipt %%EOF"
+    upload = Upload("receipt.pdf", "application/pdf", data, hashlib.sha256(data).hexdigest())
+    storage.save(key, data)
     made = payments.record_payment(
         organisation_id=house.organisation.id, number=invoice.number, amount_minor=50_00, method="cash",
-        happened_on=clinic.DAY, proof=Kept(key, "receipt.pdf"), actor=FACTORY, now=clinic.WHEN,
+        happened_on=clinic.DAY, proof=Kept(key, upload), actor=FACTORY, now=clinic.WHEN,
     )  # fmt: skip
     return [{"reference": made.transaction.reference}]
 

@@ -21,14 +21,19 @@ class Kept:
     """Bytes that are stored already, under a random key; `is_used` says that a record names them."""
 
     key: str
-    name: str
+    upload: Upload
     is_used: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its sender called it."""
+        return self.upload.name
 
 
 @contextmanager
 def kept(folder: str, *, organisation_id: int, upload: Upload) -> Iterator[Kept]:
     """Store an upload, and remove it again when nothing came of what it was for. Raises Unavailable."""
-    made = Kept(f"{folder}/{organisation_id}/{new_uid()}", upload.name)
+    made = Kept(f"{folder}/{organisation_id}/{new_uid()}", upload)
     storage.save(made.key, upload.data)
     try:
         yield made

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-
-import structlog
 
 from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import Conflict, PaydeskError
-from webapp.kernel.ids import new_uid
+from webapp.kernel.errors import Conflict
 from webapp.programs.installations import queries
 from webapp.programs.installations.models import InstallationFile
 from webapp.programs.installations.service import record
-from webapp.providers import storage
-from webapp.web.uploads import Upload
+from webapp.providers.keeping import Kept
 
 MAXIMUM_FILES = 50
-log = structlog.get_logger()
-
-
-@dataclass
-class Kept:
-    """Bytes that are stored already, under a random key; unused ones are removed again."""
-
-    key: str
-    upload: Upload
-    is_used: bool = False
-
-
-@contextmanager
-def kept(*, organisation_id: int, upload: Upload) -> Iterator[Kept]:
-    """Store an upload before the transaction that records it, and remove it when nothing came of that.
-
-    Raises Unavailable when the storage refuses.
-    """
-    made = Kept(f"installations/{organisation_id}/{new_uid()}", upload)
-    storage.save(made.key, upload.data)
-    try:
-        yield made
-    except BaseException:
-        made.is_used = False
-        raise
-    finally:
-        if not made.is_used:
-            _remove(made.key)
-
-
-def _remove(key: str) -> None:
-    try:
-        storage.delete(key)
-    except PaydeskError as error:
-        # It only takes room: no record names it.
-        log.warning("installations.file_left", key=key, error=error.message)
 
 
 def add_file(

@@ -14,6 +14,7 @@ from webapp.programs.installations import files, queries, service
 from webapp.programs.installations.forms import CommissionForm, InstallationForm, ShareRow
 from webapp.programs.installations.models import Installation, InstallationStatus
 from webapp.programs.installations.views import common, listing
+from webapp.providers import keeping
 from webapp.web import uploads
 from webapp.web.htmx import see_other
 
@@ -185,7 +186,10 @@ def add_file(reference: str) -> ResponseReturnValue:
     try:
         upload = uploads.check(request.files.get("file"))
         # Bytes first: no transaction waits for the storage.
-        with files.kept(organisation_id=g.organisation.id, upload=upload) as kept, transaction():
+        with (
+            keeping.kept("installations", organisation_id=g.organisation.id, upload=upload) as kept,
+            transaction(),
+        ):
             name = files.add_file(
                 organisation_id=g.organisation.id,
                 reference=reference,
