@@ -198,6 +198,7 @@ def transaction() -> Iterator[Session]:
     session.info["after_commit"] = []
     session.info["audit"] = []
     session.info["outbox"] = []
+    session.info["turns"] = []
     # A queue that was to be rung for work that was rolled back must be rung for the work of now.
     session.info.pop("rung", None)
     marker = read_only.set(False)
@@ -222,10 +223,10 @@ def transaction() -> Iterator[Session]:
 def savepoint() -> Iterator[None]:
     """A part of the present transaction that is stored whole or not at all; what it raises passes through.
 
-    With its rows go the audit events and the effects that it asked for: they wait for the commit, and no savepoint of
-    the database knows of them.
+    With its rows go the audit events, the effects and the turns of payouts that it asked for: they wait for the commit,
+    and no savepoint of the database knows of them.
     """
-    counts = {name: len(db.session.info.get(name) or []) for name in ("audit", "outbox")}
+    counts = {name: len(db.session.info.get(name) or []) for name in ("audit", "outbox", "turns")}
     try:
         with db.session.begin_nested():
             yield

@@ -15,7 +15,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.kernel.ids import digest
 from webapp.kernel.money import MAXIMUM_MINOR, Money
-from webapp.payouts import approval, policies, queries, records
+from webapp.payouts import approval, policies, queries, records, turns
 from webapp.payouts.drafts import LINE_KINDS, ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
 from webapp.payouts.models import ApprovalExclusion, Payout, PayoutLine, SourceClaim
 from webapp.payouts.policy import WALLET, Policy, approvals_needed, why_not_approve
@@ -226,6 +226,7 @@ def _claim(payout: Payout, payee: Payee, sources: Sequence[SourceDraft]) -> None
 
 
 def _record_creation(payout: Payout, actor: Actor, now: datetime) -> None:
+    turns.add("created", payout.organisation_id, payout.id, now)
     audit.record(
         tag="payouts:payout:created",
         actor=actor,

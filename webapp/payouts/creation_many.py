@@ -21,7 +21,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.kernel.money import Money
 from webapp.outbox import service as outbox
-from webapp.payouts import creation, entries, policies, records, rows
+from webapp.payouts import creation, entries, policies, records, rows, turns
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import SourceClaim
 from webapp.payouts.policy import (
@@ -234,9 +234,11 @@ def _record(organisation_id: int, one: _Made, actor: Actor, now: datetime) -> No
         "state": [None, WAITING.value],
         "approvals needed": [None, one.approvals_needed],
     }
+    turns.add("created", organisation_id, one.id, now)
     audit.record(tag="payouts:payout:created", actor=actor, changes=changes, **common)
     if one.fingerprint is not None:
         changes = {"fingerprint": [None, one.fingerprint], "state": [WAITING.value, APPROVED.value]}
+        turns.add("approved", organisation_id, one.id, now)
         audit.record(tag="payouts:payout:approved", actor=POLICY, changes=changes, **common)
 
 

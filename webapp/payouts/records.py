@@ -16,6 +16,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import instant_text, local_date
 from webapp.kernel.errors import IllegalTransition, StaleVersion
 from webapp.outbox import service as outbox
+from webapp.payouts import turns
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PAYOUT_TRANSITIONS, PayoutAction, PayoutState
 
@@ -159,8 +160,10 @@ def change(
     all_changes = dict(changes or {})
     if before != payout.state:
         all_changes["state"] = [before, payout.state]
+    word = tag or PARTICIPLES[action]
+    turns.add(word, payout.organisation_id, payout.id, now)
     audit.record(
-        tag=f"payouts:payout:{tag or PARTICIPLES[action]}",
+        tag=f"payouts:payout:{word}",
         actor=actor,
         now=now,
         organisation_id=payout.organisation_id,

@@ -17,7 +17,7 @@ from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import PaydeskError
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
-from webapp.payouts import creation, records, settlement
+from webapp.payouts import creation, records, settlement, turns
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import OPEN_STATES, OPEN_TRANSFER_STATES, PayoutState, TransferState
 from webapp.providers import registry
@@ -170,6 +170,7 @@ def hold_after_restore(now: datetime, reason: str) -> int:
             payout.state, payout.retry_at = PayoutState.FAILED.value, None
         payout.is_held, payout.hold_reason = True, reason
         payout.version += 1
+        turns.add("held", payout.organisation_id, payout.id, now)
         audit.record(
             tag="payouts:payout:held", actor=WORKER, now=now, organisation_id=payout.organisation_id,
             subject_type=records.SUBJECT, subject_id=payout.id, subject_label=payout.reference, note=reason,

@@ -18,7 +18,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money
 from webapp.ledger import service as ledger
 from webapp.outbox import service as outbox
-from webapp.payouts import policies, rows, wallet
+from webapp.payouts import policies, rows, turns, wallet
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft, amount_of, gross_of
 from webapp.payouts.policy import WALLET, Policy, approvals_needed, fingerprint
 from webapp.payouts.states import PayoutState
@@ -140,6 +140,8 @@ def _insert_parts(
 def _tell(payouts: Sequence[wallet.WalletPayout], now: datetime) -> None:
     """Ask for the e-mails of many: the same rows that one by one asks for."""
     for payout in payouts:
+        for word in ("created", "approved", "paid"):
+            turns.add(word, payout.organisation_id, payout.id, now)
         outbox.add_at_commit(
             kind="notice.payout.paid",
             reference_id=payout.id,
