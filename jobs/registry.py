@@ -25,6 +25,8 @@ HANDLERS: dict[str, str] = {
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",
     "repairs.week": "jobs.repairs.run_week",
+    "partners.exchange": "jobs.exchange.book_difference",
+    "partners.exchange.all": "jobs.exchange.book_differences",
     # mail
     "notice.payout.approved": "jobs.mail.payout_approved",
     "notice.payout.rejected": "jobs.mail.payout_rejected",
@@ -65,6 +67,10 @@ HANDLERS: dict[str, str] = {
     "notice.receipt": "jobs.receipts.mail_receipt",
     "notice.dispute.opened": "jobs.receipts.mail_dispute_opened",
     "notice.dispute.decided": "jobs.receipts.mail_dispute_decided",
+    "notice.registration.made": "jobs.partner_mails.registration_made",
+    "notice.registration.decided": "jobs.partner_mails.registration_decided",
+    "notice.commission.disputed": "jobs.partner_mails.commission_disputed",
+    "notice.commission.decided": "jobs.partner_mails.commission_decided",
     "email.send": "jobs.mail.send_email",
     "account.reset_asked": "jobs.accounts.reset_asked",
     # documents

@@ -68,6 +68,8 @@ ACCOUNTS = {
     # What corrections book against: the organisation's own money, and what nobody knows yet.
     "funding": Template("equity", "Own money put in and taken out"),
     "suspense": Template("liability", "Suspense: not known yet"),
+    # The counterpart of exchange differences: the books of each currency balance in themselves.
+    "exchange": Template("equity", "Value of amounts in other currencies"),
 }
 
 

@@ -53,6 +53,8 @@ KINDS = {
     "run.step": "Work on a run",
     "import.step": "Work on an import",
     "repairs.week": "Work on the weekly run of repairs",
+    "partners.exchange": "Book a payout's exchange difference",
+    "partners.exchange.all": "Book exchange differences that waited for a rate",
     "email.send": "Send an e-mail",
     "document.remittance": "Ask for a statement",
     "document.render": "Draw a statement",
@@ -60,6 +62,7 @@ KINDS = {
     "receipt.document": "Write down a weekly receipt",
 }
 TASKS = {
+    "partners.exchange": "Books exchange differences of payouts that waited for a rate",
     "payouts.recover": "Finds transfers that a stopped worker left behind",
     "payouts.unanswered": "Tells the admins of transfers that have had no answer for a day",
     "runs.recover": "Finds runs that nobody works on",

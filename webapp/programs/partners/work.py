@@ -14,6 +14,7 @@ from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.programs.partners import (
     calculating,
+    exchange,
     reattributing,  # noqa: F401 - registers its run
 )
 from webapp.programs.partners.drafts import PROGRAM
@@ -35,6 +36,7 @@ class PartnersSubscriber:
     def on_paid(self, payout: Payout, now: datetime) -> None:
         """The partner has the money."""
         calculating.mark_paid(payout.organisation_id, payout.id, now)
+        exchange.note_paid(payout, now)
 
     def on_failed(self, payout: Payout, now: datetime) -> None:
         """It is tried again."""
@@ -42,6 +44,7 @@ class PartnersSubscriber:
     def on_reversed(self, payout: Payout, now: datetime) -> None:
         """It came back; it is sent again, or cancelled."""
         calculating.mark_paid(payout.organisation_id, payout.id, None)
+        exchange.note_returned(payout, now)
 
     def on_rejected(self, payout: Payout, now: datetime) -> None:
         """Not offered again by itself: that would only be rejected again."""
