@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.factories import partners, people, rentals, rents, repairs
 from tests.factories import payouts as factory
-from tests.factories import people, rentals, rents, repairs
 from tests.factories.people import FACTORY, stored
 from webapp import queue
 from webapp.database import db
@@ -29,6 +29,9 @@ from webapp.people import sessions
 from webapp.people.access.models import AccountLink
 from webapp.people.changes.models import CoolOffRelease, MethodChange
 from webapp.people.models import Organisation, Payee, PayoutMethod, User, UserSession
+from webapp.programs.partners import disputing as commission_disputes
+from webapp.programs.partners import registering
+from webapp.programs.partners.drafts import RegistrationDraft
 from webapp.programs.rentals import returns
 from webapp.programs.rentals.models import OwnerDebt, Property, RentCharge, RentReminder, ShareChange
 from webapp.programs.repairs import disputing, receipt_document, receipts
@@ -67,6 +70,7 @@ def build(now: datetime, text: str = "") -> World:
         _details(world)
         _work(world)
         _driver(world)
+        _partner(world)
         if text:
             organisation.name = text[:120]
             for user in (ana, ben, maya):
@@ -265,6 +269,53 @@ def _driver(world: World) -> None:
         driver.name = world.text[:200]
 
 
+def _partner(world: World) -> None:
+    """Deals that a partner registered and commissions that they disputed: one of each waits, one is decided."""
+    here = world.organisation
+    partner = partners.partner(
+        here, user=people.user("pia@example.com"), name="Pia Lund", email="pia@example.com"
+    )
+    program = partners.program(here)
+    made = []
+    for n in range(2):
+        draft = RegistrationDraft(
+            program.id,
+            _or(world, f"Acme {n}", 190) + str(n),
+            "USD",
+            5_000_00,
+            note=_or(world, "They called us."),
+        )
+        made.append(
+            registering.register(
+                organisation_id=here.id, payee_id=partner.id, draft=draft, actor=people.actor_of(world.maya),
+                now=world.now,
+            )
+        )  # fmt: skip
+    registering.refuse(
+        organisation_id=here.id, reference=made[1].reference, reason=_or(world, "It is ours."),
+        actor=people.actor_of(world.ana), now=world.now,
+    )  # fmt: skip
+    disputes = []
+    for n in range(2):
+        deal = partners.won(program, [partner], name=_or(world, f"Acme: {n} seats", 200))
+        disputes.append(
+            commission_disputes.raise_dispute(
+                organisation_id=here.id, payee_id=partner.id, reference=partners.commissions(deal)[0].reference,
+                reason=_or(world, "The deal was over more."), actor=people.actor_of(world.maya), now=world.now,
+            )
+        )  # fmt: skip
+    commission_disputes.decide(
+        organisation_id=here.id, dispute_id=disputes[1].id, is_accepted=False,
+        answer=_or(world, "The order says so."), actor=people.actor_of(world.ana), now=world.now,
+    )  # fmt: skip
+    world.ids |= {
+        "registration_made": made[0].id, "registration_decided": made[1].id,
+        "commission_disputed": disputes[0].id, "commission_decided": disputes[1].id,
+    }  # fmt: skip
+    if world.text:
+        partner.name = world.text[:200]
+
+
 def _import(world: World) -> ImportFile:
     return ImportFile(
         reference="IM-0007", organisation_id=world.organisation.id, kind="payees",
@@ -311,6 +362,8 @@ def kind_of(name: str) -> str:
         "transfers",
         "lift",
         "dispute",
+        "registration",
+        "commission",
     ):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"

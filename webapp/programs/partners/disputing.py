@@ -8,9 +8,12 @@ from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict
+from webapp.outbox import service as outbox
 from webapp.programs.partners import trail
 from webapp.programs.partners.models import Commission, CommissionDispute
 from webapp.programs.partners.states import CommissionState, DisputeState
+
+DISPUTED, DECIDED = "notice.commission.disputed", "notice.commission.decided"
 
 
 def raise_dispute(
@@ -41,6 +44,7 @@ def raise_dispute(
     db.session.add(made)
     db.session.flush()
     trail.record("dispute", "raised", made, reference, actor, now, {}, reason)
+    outbox.ask_mail(kind=DISPUTED, reference_id=made.id, organisation_id=organisation_id, now=now)
     return made
 
 
@@ -76,4 +80,5 @@ def decide(
     dispute.decided_by_id, dispute.decided_by_label, dispute.decided_at = actor.user_id, actor.label, now
     db.session.flush()
     trail.record("dispute", state.value, dispute, row.reference, actor, now, {}, answer)
+    outbox.ask_mail(kind=DECIDED, reference_id=dispute.id, organisation_id=organisation_id, now=now)
     return dispute

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid
+from webapp.outbox import service as outbox
 from webapp.people.models import Payee
 from webapp.people.numbers import next_number
 from webapp.programs.partners import deals, trail
@@ -18,6 +19,8 @@ from webapp.programs.partners.drafts import DealDraft, RegistrationDraft
 from webapp.programs.partners.models import Deal, PartnerProgram, Registration
 from webapp.programs.partners.partners import get_partner
 from webapp.programs.partners.states import DealState, RegistrationState
+
+MADE, DECIDED = "notice.registration.made", "notice.registration.decided"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def register(
     db.session.add(row)
     db.session.flush()
     trail.record("registration", "made", row, row.reference, actor, now, {"customer": [None, customer]})
+    outbox.ask_mail(kind=MADE, reference_id=row.id, organisation_id=organisation_id, now=now)
     return row
 
 
@@ -105,9 +109,14 @@ def warnings_of(row: Registration) -> Warnings:
     )
 
 
-def _pending(organisation_id: int, reference: str, expected_version: int | None) -> Registration:
+def _pending(
+    organisation_id: int, reference: str, expected_version: int | None, *conditions: ColumnElement[bool]
+) -> Registration:
     row = lock_row(
-        Registration, Registration.organisation_id == organisation_id, Registration.reference == reference
+        Registration,
+        Registration.organisation_id == organisation_id,
+        Registration.reference == reference,
+        *conditions,
     )
     trail.check_version(row, reference, expected_version)
     if row.state != RegistrationState.PENDING:
@@ -144,6 +153,7 @@ def accept(
         deal = _name_in(organisation_id, deal_reference, row, actor, now)
     row.deal_id = deal.id
     _decide(row, RegistrationState.APPROVED, actor, now, f"{deal.reference}")
+    outbox.ask_mail(kind=DECIDED, reference_id=row.id, organisation_id=organisation_id, now=now)
     return row
 
 
@@ -179,6 +189,22 @@ def refuse(
     row = _pending(organisation_id, reference, expected_version)
     row.reason = need_reason(reason, "We talk to this customer ourselves.", "registration")
     _decide(row, RegistrationState.REJECTED, actor, now, row.reason)
+    outbox.ask_mail(kind=DECIDED, reference_id=row.id, organisation_id=organisation_id, now=now)
+    return row
+
+
+def withdraw(
+    *,
+    organisation_id: int,
+    payee_id: int,
+    reference: str,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Registration:
+    """The partner takes a registration back. Raises NotFound, StaleVersion, Conflict when it is decided already."""
+    row = _pending(organisation_id, reference, expected_version, Registration.payee_id == payee_id)
+    _decide(row, RegistrationState.WITHDRAWN, actor, now, "")
     return row
 
 
