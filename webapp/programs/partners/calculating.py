@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, select, update
@@ -25,14 +25,11 @@ from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
-from webapp.programs.partners import attributing, trail
+from webapp.programs.partners import attributing, due, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
 from webapp.programs.partners.models import Commission, Deal
-from webapp.programs.partners.rules import Period, period
+from webapp.programs.partners.rules import Period
 from webapp.programs.partners.states import CommissionKind, CommissionState
-
-#: Commissions of one payout: more make a second one at the next calculation.
-MOST_LINES = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,34 +49,38 @@ class Calculated:
     waiting: tuple[Waiting, ...]
 
 
-def _is_due(organisation_id: int, until: Period, today: date) -> list[ColumnElement[bool]]:
-    return [
-        Commission.organisation_id == organisation_id,
-        Commission.state == CommissionState.OPEN.value,
-        Commission.offer == "open",
-        Commission.is_disputed.is_(False),
-        Commission.earned_on <= until.last,
-        Commission.due_on <= today,
-    ]
+def partners_due(
+    organisation_id: int, until: str, now: datetime, after: int, limit: int, *, is_automatic: bool = False
+) -> list[int]:
+    """The next partners, by id, who have something due up to the end of a period. Raises Invalid.
 
-
-def partners_due(organisation_id: int, until: str, now: datetime, after: int, limit: int) -> list[int]:
-    """The next partners, by id, who have something due up to the end of a period. Raises Invalid."""
-    due = _is_due(organisation_id, period(until), trail.today(organisation_id, now))
-    query = select(Commission.payee_id).where(*due, Commission.payee_id > after)
+    A month asks for nothing of programs that pay by the quarter; `is_automatic` for nothing of those that are
+    calculated by hand.
+    """
+    span, today = due.span_of(organisation_id, until, now), trail.today(organisation_id, now)
+    wanted = due.is_due(organisation_id, span, today, is_automatic=is_automatic)
+    query = select(Commission.payee_id).where(*wanted, Commission.payee_id > after)
     return list(db.session.scalars(query.distinct().order_by(Commission.payee_id).limit(limit)))
 
 
 def calculate(
-    *, organisation_id: int, payee_ids: Sequence[int], until: str, actor: Actor, now: datetime
+    *,
+    organisation_id: int,
+    payee_ids: Sequence[int],
+    until: str,
+    actor: Actor,
+    now: datetime,
+    is_automatic: bool = False,
 ) -> Calculated:
     """Make the payouts of partners for what is due up to the end of a period (2026-02, 2026-Q1).
 
     Below a program's minimum it rolls over; what is taken back is netted, and a sum below zero is carried.
-    Raises Invalid for a period that is none.
+    A month takes nothing of programs that pay by the quarter; `is_automatic` nothing of those that are calculated by
+    hand. Raises Invalid for a period that is none or has not begun.
     """
-    span = period(until)
-    groups = _groups(organisation_id, payee_ids, span, trail.today(organisation_id, now))
+    span, today = due.span_of(organisation_id, until, now), trail.today(organisation_id, now)
+    wanted = due.is_due(organisation_id, span, today, is_automatic=is_automatic)
+    groups = _groups([*wanted, among(Commission.payee_id, payee_ids)])
     policy, _ = policies.current_policy(organisation_id)
     ready: list[list[Commission]] = []
     waiting: list[Waiting] = []
@@ -94,8 +95,7 @@ def calculate(
         actor=actor, now=now,
     )  # fmt: skip
     for payout_id, rows in zip(ids, ready, strict=True):
-        for row in rows:
-            row.state, row.payout_id, row.version = CommissionState.CLAIMED.value, payout_id, row.version + 1
+        claim(payout_id, rows)
     db.session.flush()
     attributing.freeze(sorted({row.deal_id for rows in ready for row in rows if row.deal_id is not None}))
     if ids:
@@ -104,13 +104,11 @@ def calculate(
     return Calculated(tuple(ids), tuple(waiting))
 
 
-def _groups(
-    organisation_id: int, payee_ids: Sequence[int], span: Period, today: date
-) -> list[list[Commission]]:
+def _groups(wanted: Sequence[ColumnElement[bool]]) -> list[list[Commission]]:
     """What is due, locked, by partner and currency; what another calculation has just taken is not among it."""
     rows = db.session.scalars(
         select(Commission)
-        .where(*_is_due(organisation_id, span, today), among(Commission.payee_id, payee_ids))
+        .where(*wanted)
         .options(joinedload(Commission.payee), joinedload(Commission.deal), joinedload(Commission.program))
         .order_by(Commission.id)
         .with_for_update(of=Commission)
@@ -124,21 +122,13 @@ def _groups(
 
 def _capped(rows: list[Commission]) -> list[Commission]:
     """What is taken back first: it is netted in the next payout, however many lines that has."""
-    return sorted(rows, key=lambda row: (row.amount_minor >= 0, row.id))[:MOST_LINES]
+    return sorted(rows, key=lambda row: (row.amount_minor >= 0, row.id))[: due.MOST_LINES]
 
 
 def _why_waiting(policy: Policy, rows: Sequence[Commission], amount: Money) -> str:
     payee = rows[0].payee
-    if not payee.is_active:
-        return f"{payee.name} is not active."
-    if amount.amount <= 0:
-        return "What was taken back is not earned again yet; it is carried."
-    least = max(int(row.program.minimums.get(amount.currency, 0)) for row in rows)
-    if policy.currency == amount.currency:
-        least = max(least, policy.minimum_minor)
-    if amount.amount < least:
-        return f"Less than the smallest payout, {Money(least, amount.currency).format()}; it rolls over."
-    return ""
+    least = due.least_of(policy, amount.currency, (row.program.minimums for row in rows))
+    return due.why_waiting(payee.name, payee.is_active, amount, least)
 
 
 def _draft(rows: Sequence[Commission], span: Period) -> PayoutDraft:
@@ -146,18 +136,30 @@ def _draft(rows: Sequence[Commission], span: Period) -> PayoutDraft:
     return PayoutDraft(
         payee=first.payee,
         currency=first.currency,
-        lines=[_line(row) for row in rows],
-        sources=[SourceDraft(SOURCE, row.id) for row in rows],
+        lines=[line_of(row) for row in rows],
+        sources=[source_of(row) for row in rows],
         period_start=span.first,
         period_end=span.last,
         cost_account=COST_ACCOUNT,
         # A commission that was in a payout before has another version now.
         idempotency_key=f"partners:{first.payee_id}:{first.currency}:{first.id}.{first.version}",
-        exclusions=_exclusions(rows),
+        exclusions=exclusions_of(rows),
     )
 
 
-def _line(row: Commission) -> LineDraft:
+def claim(payout_id: int, rows: Sequence[Commission]) -> None:
+    """These commissions are in a payout now; the rows are locked, and the caller flushes."""
+    for row in rows:
+        row.state, row.payout_id, row.version = CommissionState.CLAIMED.value, payout_id, row.version + 1
+
+
+def source_of(row: Commission) -> SourceDraft:
+    """What a payout claims of a commission."""
+    return SourceDraft(SOURCE, row.id)
+
+
+def line_of(row: Commission) -> LineDraft:
+    """The line of a payout; its formula can be checked by hand."""
     words = row.deal.name if row.deal else f"Retainer {row.period}"
     kind = CommissionKind(row.kind)
     base, amount = (Money(minor, row.currency) for minor in (row.base_minor, row.amount_minor))
@@ -176,7 +178,7 @@ def _line(row: Commission) -> LineDraft:
     )
 
 
-def _exclusions(rows: Sequence[Commission]) -> list[ExclusionDraft]:
+def exclusions_of(rows: Sequence[Commission]) -> list[ExclusionDraft]:
     """Who set a rate or entered a deal does not approve what it made."""
     rates = {row.edited_by_id for row in rows if row.edited_by_id is not None}
     deals = {row.deal.created_by_id for row in rows if row.deal and row.deal.created_by_id is not None}

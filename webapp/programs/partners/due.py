@@ -1,0 +1,130 @@
+"""What is due to partners: which commissions a calculation may take, and what it would make of them. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from webapp.database import ask
+from webapp.kernel.errors import Invalid
+from webapp.kernel.money import Money
+from webapp.payouts import policies
+from webapp.payouts.policy import Policy
+from webapp.people.models import Payee
+from webapp.programs.partners import trail
+from webapp.programs.partners.models import Commission, PartnerProgram
+from webapp.programs.partners.rules import Period, period, period_of
+from webapp.programs.partners.states import CommissionState, PeriodKind
+
+#: Commissions of one payout: more make a second one at the next calculation.
+MOST_LINES = 1_000
+CARRIED = "What was taken back is not earned again yet; it is carried."
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is due to a partner in one currency; `reason` says why it is not paid now, and is empty when it is."""
+
+    payee_id: int
+    payee_reference: str
+    payee_name: str
+    commissions: int
+    amount: Money
+    reason: str
+
+
+def span_of(organisation_id: int, text: str, now: datetime) -> Period:
+    """The month or quarter of a text. Raises Invalid for one that there is not, or that has not begun."""
+    found, today = period(text), trail.today(organisation_id, now)
+    if found.first > today:
+        example = period_of(today, PeriodKind.MONTH.value).text
+        raise Invalid("period", f"{found.text} has not begun.", example)
+    return found
+
+
+def is_month(span: Period) -> bool:
+    """Whether a period is a month; programs that pay by the quarter wait for its end."""
+    return "Q" not in span.text
+
+
+def is_open(organisation_id: int) -> list[ColumnElement[bool]]:
+    """Commissions that are in no payout and that nobody has to decide about."""
+    return [
+        Commission.organisation_id == organisation_id,
+        Commission.state == CommissionState.OPEN.value,
+        Commission.offer == "open",
+        Commission.is_disputed.is_(False),
+    ]
+
+
+def is_due(
+    organisation_id: int, until: Period, today: date, *, is_automatic: bool = False
+) -> list[ColumnElement[bool]]:
+    """Commissions that a calculation takes: holding period over, earned up to the end of the period.
+
+    A month takes nothing of programs that pay by the quarter. `is_automatic`: of programs whose payouts are made by
+    themselves alone.
+    """
+    found = [*is_open(organisation_id), Commission.earned_on <= until.last, Commission.due_on <= today]
+    programs = select(PartnerProgram.id).where(PartnerProgram.organisation_id == organisation_id)
+    if is_month(until):
+        by_month = programs.where(PartnerProgram.period == PeriodKind.MONTH.value)
+        found.append(Commission.program_id.in_(by_month))
+    if is_automatic:
+        found.append(Commission.program_id.in_(programs.where(PartnerProgram.is_automatic)))
+    return found
+
+
+def least_of(policy: Policy, currency: str, minimums: Iterable[Mapping[str, Any]]) -> Money:
+    """The smallest payout in a currency: the highest of the programs' minimums and the policy's."""
+    least = max((int(each.get(currency, 0)) for each in minimums), default=0)
+    if policy.currency == currency:
+        least = max(least, policy.minimum_minor)
+    return Money(least, currency)
+
+
+def why_waiting(name: str, is_active: bool, amount: Money, least: Money) -> str:
+    """Why what is due to a partner in one currency is not paid now; empty when it is."""
+    if not is_active:
+        return f"{name} is not active."
+    if amount.amount <= 0:
+        return CARRIED
+    if amount < least:
+        return f"Less than the smallest payout, {least.format()}; it rolls over."
+    return ""
+
+
+def preview(organisation_id: int, until: str, now: datetime) -> list[Due]:
+    """What a calculation of a period would pay and what would wait, by name and currency; nothing is locked.
+
+    Raises Invalid.
+    """
+    span = span_of(organisation_id, until, now)
+    policy, _ = policies.current_policy(organisation_id)
+    found: dict[tuple[int, str], list[Any]] = {}
+    for row in ask(
+        select(
+            Payee.id, Payee.reference, Payee.name, Payee.is_active, Commission.currency, PartnerProgram.minimums,
+            func.count().label("n"), func.sum(Commission.amount_minor).label("minor"),
+        )
+        .select_from(Commission)
+        .join(Payee, Payee.id == Commission.payee_id)
+        .join(PartnerProgram, PartnerProgram.id == Commission.program_id)
+        .where(*is_due(organisation_id, span, trail.today(organisation_id, now)))
+        .group_by(Payee.id, Commission.currency, PartnerProgram.id)
+        .order_by(Payee.name, Payee.id, Commission.currency)
+    ):  # fmt: skip
+        found.setdefault((row.id, row.currency), []).append(row)
+    return [_due(rows, policy) for rows in found.values()]
+
+
+def _due(rows: list[Any], policy: Policy) -> Due:
+    first = rows[0]
+    amount = Money(sum(int(row.minor) for row in rows), first.currency)
+    least = least_of(policy, first.currency, (row.minimums for row in rows))
+    reason = why_waiting(first.name, first.is_active, amount, least)
+    return Due(first.id, first.reference, first.name, sum(row.n for row in rows), amount, reason)
