@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from webapp.audit import service as audit
+from webapp.database import db
 from webapp.kernel.actor import Actor
-from webapp.kernel.errors import StaleVersion
+from webapp.kernel.errors import Invalid, StaleVersion
 
 
 def check_version(row: Any, label: str, expected: int | None) -> None:
@@ -77,3 +80,14 @@ class Trail:
             changes=changes or {},
             note=note,
         )
+
+
+def store_new(row: Any, external_ref: str | None, what: str) -> None:
+    """Store a row whose outside name must be new ("a deal"). Raises Invalid."""
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+    except IntegrityError as error:
+        if external_ref is None:
+            raise
+        raise Invalid("external_ref", f"There is {what} {external_ref!r} already.") from error

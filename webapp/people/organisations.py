@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.core import Locale, UnknownLocaleError
 
 from webapp.audit import service as audit
+from webapp.database import db
 from webapp.kernel.actor import Actor
+from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import exponent
 from webapp.people.models import Organisation, OrganisationProgram
@@ -83,3 +85,13 @@ def _check_place(slug: str, currency: str, timezone: str, locale: str, week_star
         raise Invalid("locale", f"{locale!r} is not a locale.", "en_IN") from None
     if not 0 <= week_start <= 6:
         raise Invalid("week_start", "A week starts on day 0 (Monday) to 6 (Sunday).", "0")
+
+
+def timezone_of(organisation_id: int) -> str:
+    """The time zone in which an organisation reads times."""
+    return db.session.get_one(Organisation, organisation_id).timezone
+
+
+def today(organisation_id: int, now: datetime) -> date:
+    """The organisation's calendar day."""
+    return local_date(now, timezone_of(organisation_id))

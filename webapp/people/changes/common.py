@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from webapp.database import db
 from webapp.kernel.errors import Invalid
 from webapp.outbox import service as outbox
-from webapp.people.models import Organisation
 
 
 def need_words(field: str, text: str, message: str, example: str) -> str:
@@ -16,11 +14,6 @@ def need_words(field: str, text: str, message: str, example: str) -> str:
     if len(text) < 5:
         raise Invalid(field, message, example)
     return text[:2000]
-
-
-def timezone_of(organisation_id: int) -> str:
-    """The time zone in which an organisation reads times."""
-    return db.session.get_one(Organisation, organisation_id).timezone
 
 
 def tell(kind: str, reference_id: int, organisation_id: int, now: datetime, part: str = "") -> None:

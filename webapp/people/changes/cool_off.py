@@ -15,9 +15,10 @@ from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import Conflict, NotAllowed, StaleVersion
 from webapp.people import methods
 from webapp.people.changes import queries, rules
-from webapp.people.changes.common import need_words, tell, timezone_of
+from webapp.people.changes.common import need_words, tell
 from webapp.people.changes.models import CoolOffRelease
 from webapp.people.models import Payee, PayoutMethod
+from webapp.people.organisations import timezone_of
 
 
 @dataclass(frozen=True)

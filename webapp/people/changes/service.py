@@ -21,11 +21,12 @@ from webapp.kernel.ids import new_uid
 from webapp.people import methods, numbers
 from webapp.people.accounts import Destination
 from webapp.people.changes import checks, queries, rules
-from webapp.people.changes.common import need_words, tell, timezone_of
+from webapp.people.changes.common import need_words, tell
 from webapp.people.changes.cool_off import Release, contact_changed, release_cool_off
 from webapp.people.changes.models import MethodChange
 from webapp.people.changes.rules import ChangeState, Source
 from webapp.people.models import Payee, PayoutMethod
+from webapp.people.organisations import timezone_of
 
 __all__ = [
     "Decision",

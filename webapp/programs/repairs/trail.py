@@ -9,14 +9,14 @@ from sqlalchemy import select
 
 from webapp.audit.changes import Trail, apply, check_version
 from webapp.database import db
-from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Organisation, Payee, Role
+from webapp.people.organisations import today
 from webapp.people.queries import get_payee_by_id
 from webapp.programs.repairs.drafts import PROGRAM
 from webapp.programs.repairs.rules import Week, week_of
 
-__all__ = ["apply", "check_version", "record", "record_many"]
+__all__ = ["apply", "check_version", "record", "record_many", "today"]
 
 
 _trail = Trail(PROGRAM)
@@ -27,11 +27,6 @@ record_many = _trail.record_many
 def organisation(organisation_id: int) -> Organisation:
     """The organisation, whose time zone and first day of the week count."""
     return db.session.get_one(Organisation, organisation_id)
-
-
-def today(organisation_id: int, now: datetime) -> date:
-    """The organisation's calendar day."""
-    return local_date(now, organisation(organisation_id).timezone)
 
 
 def this_week(organisation_id: int, now: datetime) -> Week:
