@@ -57,7 +57,7 @@ def main(
     threads: int,
     as_json: bool,
 ) -> None:
-    """Simulate Cashfree and PhonePe, with every fault that real networks have. No money moves."""
+    """Simulate Cashfree, PhonePe and Zoho Books, with every fault that real networks have. No money moves."""
     try:
         chosen = several(faults) if faults else ()
     except NoSuchFault as problem:
@@ -66,6 +66,7 @@ def main(
     options.others = "succeed" if others == "succeed" or fast else "fail"
     if fast:
         options.settle_seconds = options.credit_seconds = 0.0
+        options.zoho_requests_a_minute = options.zoho_requests_a_day = 0
         options.sends_webhooks = False
     settings = Settings(database, seed, chosen, rate, options=options)
     _announce(f"http://{host}:{port}", as_json=as_json)
@@ -81,6 +82,7 @@ def addresses(url: str) -> dict[str, dict[str, str]]:
             "verification_url": f"{url}/cashfree/verification",
         },
         "phonepe": {"oauth_url": f"{url}/phonepe", "payments_url": f"{url}/phonepe"},
+        "zoho": {"accounts_url": f"{url}/zoho", "books_url": f"{url}/zoho"},
     }
 
 

@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hmac import compare_digest
@@ -229,6 +229,20 @@ class Simulator:
                 return limit, 0, max(1, min(59, -(-(calls[0] + 60_000 - now) // 1000)))
             calls.append(now)
             return limit, limit - len(calls), 0
+
+    def over(self, key: tuple[str, str, str], limits: Sequence[tuple[float, int]]) -> int | None:
+        """Count a call by several limits, each (seconds, calls; 0: none): the first that it would break, or None."""
+        now = self.clock.now()
+        with self._lock:
+            calls = self._calls.setdefault(key, deque())
+            longest = max(seconds for seconds, _ in limits)
+            while calls and calls[0] <= now - longest * 1000:
+                calls.popleft()
+            for n, (seconds, limit) in enumerate(limits):
+                if limit and sum(1 for at in calls if at > now - seconds * 1000) >= limit:
+                    return n
+            calls.append(now)
+            return None
 
     def random_digits(self, count: int) -> str:
         """Digits that a provider makes up; the same for the same seed and order of calls."""

@@ -48,6 +48,9 @@ class Options:
     deduplicates: bool = True
     # Requests for each minute, account and call; 0: no limit.
     requests_a_minute: int = 0
+    # Calls of an organisation's books for each minute and each day; 0: no limit.
+    zoho_requests_a_minute: int = 100
+    zoho_requests_a_day: int = 10_000
     # What a transfer costs, in minor units; the tax on it is 18 %.
     charge_minor: int = 0
     # Whether messages are kept and sent at all.
