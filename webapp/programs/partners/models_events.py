@@ -29,10 +29,10 @@ class EventOutcome(Label):
     APPLIED = "applied", "Done", "done", "done", "What it says stands in the deal."
     SUPERSEDED = (
         "superseded",
-        "Older than what stands",
+        "Changes nothing",
         "cancelled",
         "cancelled",
-        "Newer events said all of it anew.",
+        "Newer events stand; the note says which.",
     )
 
 
