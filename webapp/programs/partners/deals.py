@@ -226,6 +226,24 @@ def add_touch(
     return touch
 
 
+def remove_touch(*, organisation_id: int, reference: str, touch_id: int, actor: Actor, now: datetime) -> None:
+    """Take back what was said of a partner; the shares of the others follow.
+
+    Raises NotFound; Conflict when a payout has frozen the shares of the deal.
+    """
+    row = get_deal(organisation_id, reference)
+    touch = lock_row(Touchpoint, Touchpoint.id == touch_id, Touchpoint.deal_id == row.id)
+    if is_frozen(row.id):
+        raise Conflict(
+            f"A payout pays for {reference} already: who has which share of it does not change any more."
+        )
+    changes = {"type": [touch.type, None], "partner": [touch.payee_id, None]}
+    trail.record("touch", "removed", touch, reference, actor, now, changes)
+    db.session.delete(touch)
+    db.session.flush()
+    _settle(row, "A touch was removed.", actor, now)
+
+
 def _find_touch(organisation_id: int, external_ref: str) -> Touchpoint | None:
     return db.session.scalar(
         select(Touchpoint).where(

@@ -100,12 +100,12 @@ def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
     profiles = db.session.scalars(select(PartnerProfile).where(among(PartnerProfile.payee_id, payee_ids)))
     timezone = trail.timezone_of(organisation_id)
     return _Books(
-        deals, by_pair, standing, {row.payee_id: row for row in profiles}, _first_closed(payee_ids, timezone),
+        deals, by_pair, standing, {row.payee_id: row for row in profiles}, first_closed(payee_ids, timezone),
         load_rules(organisation_id), timezone,
     )  # fmt: skip
 
 
-def _first_closed(payee_ids: Sequence[int], timezone: str) -> dict[int, date]:
+def first_closed(payee_ids: Sequence[int], timezone: str) -> dict[int, date]:
     """The day on which each partner's first deal was won."""
     rows = db.session.execute(
         select(Attribution.payee_id, func.min(Deal.closed_at))
@@ -147,11 +147,12 @@ def _difference(
     live = [row for row in books.standing.get((deal_id, payee_id), []) if row.state in _LIVE]
     waiting = next((row for row in reversed(live) if row.state == CommissionState.OPEN), None)
     rest = earned.amount.amount - sum(row.amount_minor for row in live if row is not waiting)
+    if rest < 0 and _is_final(books.deals[deal_id][1], live, now):
+        # Nothing more is taken back than what was begun in time; what was to come on top does not come.
+        rest = max(rest, min(0, waiting.amount_minor if waiting is not None else 0))
     if waiting is not None and waiting.amount_minor == rest:
         return None, False
     if waiting is None and not rest:
-        return None, False
-    if rest < 0 and _is_final(books.deals[deal_id][1], live, now):
         return None, False
     is_first = all(row is waiting for row in live)
     kind = (
