@@ -30,6 +30,8 @@ from webapp.people.changes import queries as changes
 from webapp.people.changes.models import MethodChange
 from webapp.people.models import PayoutMethod
 from webapp.providers.models import ProviderAccount, ProviderToken
+from webapp.webhooks import endpoints as webhook_endpoints
+from webapp.webhooks.models import WebhookEndpoint
 
 BATCH = 200
 
@@ -78,6 +80,16 @@ COLUMNS = (
     EncryptedColumn(_table(BankFileSetup), "account_encrypted", bank_file_setups.binding_of),
     EncryptedColumn(_table(BankFile), "data_key_encrypted", vault.file_key_binding),
     EncryptedColumn(_table(BankReturn), "data_key_encrypted", vault.return_key_binding),
+    EncryptedColumn(
+        _table(WebhookEndpoint),
+        "secret_encrypted",
+        partial(secrets.binding, webhook_endpoints.SECRET_OF),
+    ),
+    EncryptedColumn(
+        _table(WebhookEndpoint),
+        "old_secret_encrypted",
+        partial(secrets.binding, webhook_endpoints.OLD_SECRET_OF),
+    ),
 )
 
 

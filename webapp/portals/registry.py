@@ -49,6 +49,7 @@ from webapp.programs.repairs import work as repairs
 from webapp.programs.repairs.views import driver as driver_pages
 from webapp.statements import month_runs
 from webapp.web.i18n import N_
+from webapp.webhooks import messages as webhooks
 
 # Modules that register when they are imported: handlers of runs, checks, periodic tasks, tables.
 REGISTERED = (
@@ -75,6 +76,7 @@ REGISTERED = (
     clinic_lists,
     repair_lists,
     repairs_statement,
+    webhooks,
 )
 
 

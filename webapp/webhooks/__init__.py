@@ -1,0 +1,1 @@
+"""See the files of this room; docs/architecture.md says what each kind of file holds."""
