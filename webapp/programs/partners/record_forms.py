@@ -38,6 +38,9 @@ from webapp.web.form_fields import (
 )
 
 _EVERY = "Every one"
+_PLAIN = (
+    "name", "model", "period", "holding_days", "final_days", "is_automatic", "partners_may_request", "is_active",
+)  # fmt: skip
 
 
 class CheckForm(ActForm):
@@ -96,7 +99,7 @@ class ProgramForm(CheckedForm):
     name = required("Name", "Enter the name of the program. Example: Referral partners", 200)
     model = RadioField(
         "Who earns what of a deal",
-        choices=[(str(model), f"{model.label}. {model.sentence}") for model in Model],
+        choices=options((str(model), f"{model.label}. {model.sentence}") for model in Model),
         validators=[InputRequired("Choose one of the models.")],
     )
     period = SelectField("Payouts are made for a", choices=options(PeriodKind.choices()))
@@ -115,6 +118,12 @@ class ProgramForm(CheckedForm):
         [Optional(), Length(max=1000)],
         filters=[strip],
         description="One a line, a currency and an amount; less rolls over to the next period. Example: USD 50.00",
+    )
+    is_automatic = BooleanField(
+        "Payouts are made by themselves", description="On the day after a month or a quarter ends."
+    )
+    partners_may_request = BooleanField(
+        "Partners may ask for their payout", description="Once what is due reaches the smallest payout."
     )
     external_ref = optional("Your reference", 120)
     is_active = BooleanField("In use: deals can be entered for it")
@@ -136,6 +145,8 @@ class ProgramForm(CheckedForm):
             holding_days=-1 if self.holding_days.data is None else self.holding_days.data,
             final_days=-1 if self.final_days.data is None else self.final_days.data,
             minimums=self._minimums(),
+            is_automatic=bool(self.is_automatic.data),
+            partners_may_request=bool(self.partners_may_request.data),
             is_active=bool(self.is_active.data),
             external_ref=ref or None,
         )
@@ -160,7 +171,7 @@ class ProgramForm(CheckedForm):
         """Show a program as it is, or what a new one usually is."""
         draft = ProgramDraft("") if row is None else None
         shown: Any = row or draft
-        for name in ("name", "model", "period", "holding_days", "final_days", "is_active"):
+        for name in _PLAIN:
             self[name].data = getattr(shown, name)
         self.minimums.data = "\n".join(
             f"{code} {Money(int(minor), code).plain}" for code, minor in sorted(shown.minimums.items())

@@ -73,9 +73,9 @@ def _narrow(query: Select[Any], chosen: PartnerFilter) -> Select[Any]:
             or_(*(_like(column, text) for column in (Payee.name, Payee.reference, Payee.email)))
         )
     if chosen.type:
-        query = query.where(TYPE == chosen.type)
+        query = query.where(chosen.type == TYPE)
     if chosen.tier:
-        query = query.where(TIER == chosen.tier)
+        query = query.where(chosen.tier == TIER)
     if chosen.state:
         query = query.where(Payee.is_active.is_(chosen.state == "active"))
     return query

@@ -5,4 +5,11 @@ from __future__ import annotations
 from webapp.payouts.views.program_pages import Area
 
 PREFIX = "admin.partners"
-AREA = Area(PREFIX, "Partners", (("index", "Overview"),))
+AREA = Area(
+    PREFIX,
+    "Partners",
+    (
+        ("index", "Overview"),
+        ("programs", "Programs"),
+    ),
+)

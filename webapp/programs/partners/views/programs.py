@@ -110,13 +110,19 @@ def _edit(
 ) -> ResponseReturnValue:
     """GET and POST of the form; 422 and 409 keep what was typed."""
 
-    def page(code: int, **context: Any) -> ResponseReturnValue:
+    def page(code: int, *, asks: str = "", conflict: str = "") -> ResponseReturnValue:
         return (
             render_template(
-                "partners/program_form.html", area=AREA, form=form, program=program, has_errors=code == 422, **context
+                "partners/program_form.html",
+                area=AREA,
+                form=form,
+                program=program,
+                asks=asks,
+                conflict=conflict,
+                has_errors=code == 422,
             ),
             code,
-        )  # fmt: skip
+        )
 
     if request.method == "GET":
         form.fill(program)
