@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Select, select, text
@@ -75,7 +76,9 @@ def note_paid(payout: Payout, now: datetime) -> None:
 
 def note_returned(payout: Payout, now: datetime) -> None:
     """The money of a payout came back: its difference is taken back, or is not booked at all."""
-    row = db.session.scalar(_of(payout).with_for_update().execution_options(populate_existing=True))
+    row: ExchangeDifference | None = db.session.scalar(
+        _of(payout).with_for_update().execution_options(populate_existing=True)
+    )
     if row is None or row.state not in (_S.WAITING, _S.BOOKED):
         return
     row.returned_on = local_date(now, trail.timezone_of(payout.organisation_id))
@@ -89,7 +92,7 @@ def note_returned(payout: Payout, now: datetime) -> None:
         _ask(row, "returned", now)
 
 
-def _of(payout: Payout) -> Select[tuple[ExchangeDifference]]:
+def _of(payout: Payout) -> Select[Any]:
     return select(ExchangeDifference).where(
         ExchangeDifference.payout_id == payout.id, ExchangeDifference.round == payout.round
     )
