@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from itertools import groupby
 
 from sqlalchemy import select
@@ -21,9 +22,10 @@ from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
 from webapp.people.queries import get_payee
-from webapp.programs.installations import queries
+from webapp.programs.installations import queries, retaining
 from webapp.programs.installations.models import Installation, InstallationShare, InstallationStatus
 from webapp.programs.installations.pricing import SOURCE_TYPE, Part, Pricer, details_of, settings_of
+from webapp.programs.installations.retention_rules import HeldBack
 from webapp.programs.installations.service import today_of
 from webapp.programs.installations.terms import Line, say_money
 
@@ -41,11 +43,23 @@ class Plan:
     currency: str
     parts: tuple[Part, ...]
     without_rate: tuple[Part, ...] = ()
+    # What waits for its day of each priced part, in their order.
+    held: tuple[HeldBack | None, ...] = ()
+
+    @property
+    def gross(self) -> Money:
+        """What the parts come to."""
+        return total((part.amount for part in self.parts), self.currency)
+
+    @property
+    def retained(self) -> Money:
+        """What is held back of it."""
+        return total((one.amount for one in self.held if one is not None), self.currency)
 
     @property
     def amount(self) -> Money:
         """What the payout would pay."""
-        return total((part.amount for part in self.parts), self.currency)
+        return self.gross - self.retained
 
     @property
     def period(self) -> tuple[date, date]:
@@ -92,7 +106,7 @@ def plans(shares: Sequence[InstallationShare], pricer: Pricer) -> list[Plan]:
         for currency, parts in sorted(by_currency.items()):
             priced = [part for part in parts if not part.quote.problem][:MAXIMUM_INSTALLATIONS]
             without = [part for part in parts if part.quote.problem]
-            result.append(Plan(payee, currency, tuple(priced), tuple(without)))
+            result.append(Plan(payee, currency, tuple(priced), tuple(without), pricer.held_back(priced)))
     return result
 
 
@@ -178,7 +192,7 @@ def preview(
         faults.append(f"One payout has one currency; these have {', '.join(sorted(currencies))}.")
     if faults:
         raise Conflict(" ".join(faults))
-    return Plan(payee, currencies.pop(), tuple(parts))
+    return Plan(payee, currencies.pop(), tuple(parts), held=pricer.held_back(parts))
 
 
 def create_chosen(
@@ -260,12 +274,16 @@ def _create(
     idempotency_key: str | None = None,
 ) -> Payout:
     first, last = plan.period
+    held = [(part, one) for part, one in zip(plan.parts, plan.held, strict=True) if one is not None]
     return payouts.create(
         organisation_id=organisation_id,
         program=PROGRAM,
         payee_id=plan.payee.id,
         currency=plan.currency,
-        lines=[line for part in plan.parts for line in line_drafts(part)],
+        lines=[
+            *(line for part in plan.parts for line in line_drafts(part)),
+            *(held_line(part, one) for part, one in held),
+        ],
         sources=[SourceDraft(SOURCE_TYPE, part.installation.id) for part in plan.parts],
         period_start=first,
         period_end=last,
@@ -277,6 +295,24 @@ def _create(
         note=note,
         run_id=run_id,
         idempotency_key=idempotency_key,
+        before_approval=lambda payout: retaining.store(
+            payout, [(part.installation.id, one) for part, one in held], now
+        ),
+    )
+
+
+def held_line(part: Part, held: HeldBack) -> LineDraft:
+    """The payout line that takes off what is held back of a part."""
+    installation, rate = part.installation, Decimal(held.basis_points) / 100
+    return LineDraft(
+        kind="deduction",
+        description=f"{installation.reference} held back until {held.release_on.isoformat()}",
+        amount_minor=-held.amount.amount,
+        occurred_on=installation.commissioned_on,
+        formula=f"{say_money(part.amount)} × {rate.normalize():f} % = {say_money(held.amount)}",
+        source_type=SOURCE_TYPE,
+        source_id=installation.id,
+        source_label=installation.reference,
     )
 
 

@@ -72,6 +72,8 @@ class InstallationSettings(Base):
     __tablename__ = "installation_settings"
     __table_args__ = (
         CheckConstraint("range_mode IN ('half_open', 'inclusive')", name="range_mode_is_known"),
+        CheckConstraint("retention_bp BETWEEN 0 AND 5000", name="retention_in_range"),
+        CheckConstraint("retention_days BETWEEN 0 AND 3650", name="retention_days_in_range"),
     )
 
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
@@ -79,6 +81,9 @@ class InstallationSettings(Base):
     is_progressive: Mapped[bool] = mapped_column(default=False)
     is_automatic: Mapped[bool] = mapped_column(default=True)
     minimum_payout_minor: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Held back of each installation, in basis points, for so many days after commissioning.
+    retention_bp: Mapped[int] = mapped_column(default=0, server_default="0")
+    retention_days: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class InstallationType(Base):

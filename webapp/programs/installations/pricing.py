@@ -21,6 +21,7 @@ from webapp.programs.installations.models import (
     QualityCheck,
     RateVersion,
 )
+from webapp.programs.installations.retention_rules import HeldBack, RetentionTerms, hold_back
 from webapp.programs.installations.terms import Job, Line, Quote, Rule
 
 SOURCE_TYPE = "installation"
@@ -98,6 +99,8 @@ def settings_of(organisation_id: int) -> InstallationSettings:
         is_progressive=False,
         is_automatic=True,
         minimum_payout_minor=0,
+        retention_bp=0,
+        retention_days=0,
     )
 
 
@@ -165,6 +168,14 @@ class Pricer:
             mine = next(n for n, each in enumerate(installation.shares) if each.id == share.id)
             lines = tuple(zip(quote.lines, parts[mine], strict=True))
         return Part(installation, share, quote, lines, sum(weights))
+
+    def held_back(self, parts: Sequence[Part]) -> tuple[HeldBack | None, ...]:
+        """What waits for its day of each part, by the organisation's settings."""
+        chosen = settings_of(self.organisation_id)
+        terms = RetentionTerms(chosen.retention_bp, chosen.retention_days)
+        return tuple(
+            hold_back(part.amount, part.installation.commissioned_on, terms, self.today) for part in parts
+        )
 
 
 def details_of(line: Line, quote: Quote) -> dict[str, Any]:

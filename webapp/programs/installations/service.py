@@ -28,6 +28,7 @@ from webapp.programs.installations.models import (
     InstallationType,
     RangeMode,
 )
+from webapp.programs.installations.retention_rules import MOST_BP, MOST_DAYS, RetentionTerms
 from webapp.programs.installations.terms import say_number
 
 _S = InstallationStatus
@@ -301,17 +302,26 @@ def save_settings(
     minimum_payout_minor: int,
     actor: Actor,
     now: datetime,
+    retention: RetentionTerms = RetentionTerms(),  # noqa: B008 - it is frozen
 ) -> InstallationSettings:
-    """How the organisation reads ranges and creates payouts. Raises Invalid."""
+    """How the organisation reads ranges, creates payouts and holds back a part of them. Raises Invalid."""
     if range_mode not in list(RangeMode):
         raise Invalid("range_mode", f"{range_mode!r} is not a way to read a range.", "half_open or inclusive")
     if minimum_payout_minor < 0:
         raise Invalid("minimum_payout", "The minimum is not negative.", "50.00")
+    if not 0 <= retention.basis_points <= MOST_BP:
+        raise Invalid(
+            "retention", f"Enter per cent from 0 to {MOST_BP // 100}, with at most two decimals.", "10"
+        )
+    if not 0 <= retention.days <= MOST_DAYS:
+        raise Invalid("retention_days", f"Enter a whole number of days from 0 to {MOST_DAYS:,}.", "90")
+    if retention.basis_points and not retention.days:
+        raise Invalid("retention_days", "Say for how many days it is held back.", "90")
     row = db.session.get(InstallationSettings, organisation_id)
     if row is None:
         row = InstallationSettings(
             organisation_id=organisation_id, range_mode="half_open", is_progressive=False,
-            is_automatic=True, minimum_payout_minor=0,
+            is_automatic=True, minimum_payout_minor=0, retention_bp=0, retention_days=0,
         )  # fmt: skip
         db.session.add(row)
     wanted = {
@@ -319,6 +329,8 @@ def save_settings(
         "is_progressive": is_progressive,
         "is_automatic": is_automatic,
         "minimum_payout_minor": minimum_payout_minor,
+        "retention_bp": retention.basis_points,
+        "retention_days": retention.days,
     }
     changes = {n: [getattr(row, n), value] for n, value in wanted.items() if getattr(row, n) != value}
     for name, value in wanted.items():

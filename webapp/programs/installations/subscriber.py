@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from webapp.database import db
 from webapp.payouts.models import Payout, SourceClaim
+from webapp.programs.installations import retaining
 from webapp.programs.installations.models import InstallationShare
 from webapp.programs.installations.pricing import SOURCE_TYPE
 
@@ -26,10 +27,12 @@ class InstallationsSubscriber:
 
     def on_rejected(self, payout: Payout, now: datetime) -> None:
         """Not offered again by itself: that would only be rejected again."""
+        retaining.cancel(payout)
         self._block(payout, "rejected")
 
     def on_cancelled(self, payout: Payout, now: datetime) -> None:
         """As when it is rejected."""
+        retaining.cancel(payout)
         self._block(payout, "cancelled")
 
     def _block(self, payout: Payout, word: str) -> None:
