@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, PasswordField, RadioField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    Field,
+    HiddenField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import Length, Optional
 
 from webapp.connections.queries import Shown
@@ -35,6 +44,10 @@ class _Hidden(TextAreaField):
 
 def _field(part: Part) -> Field:
     checks = [Optional(), Length(max=3000, message="This is too long.")]
+    if part.choices:
+        return SelectField(
+            part.label, checks, choices=options(part.choices, "Choose…"), validate_choice=False
+        )
     if part.name == "public_key":
         return _Hidden(part.label, checks, render_kw=_QUIET)
     if part.is_secret:
@@ -61,6 +74,8 @@ def _form_of(provider: Provider) -> type[KeysForm]:
             fields[f"remove_{field_name(part)}"] = BooleanField(f"Remove: {part.label.lower()}")
     if provider.name == "cashfree":
         fields[f"remove_{OLD_SECRET}"] = BooleanField("Forget the client secret from before")
+    if not provider.has_environments:
+        fields["environment"] = None
     return type(f"{provider.name.capitalize()}Form", (KeysForm,), fields)
 
 

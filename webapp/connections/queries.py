@@ -88,6 +88,8 @@ _RECEIVER = select(
 
 def find_receiver(provider: str, uid: str) -> Receiver | None:
     """The account whose address for messages this is, also while it is switched off: answers still come in."""
+    if provider in PROVIDERS and not PROVIDERS[provider].webhook_hint:
+        return None
     row = db.session.execute(_RECEIVER, {"uid": uid, "provider": provider}).one_or_none()
     if row is None:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from webapp.kernel.errors import Invalid
+from webapp.providers.zoho.places import CENTRES
 
 SANDBOX, PRODUCTION = "sandbox", "production"
 ENVIRONMENTS = {SANDBOX: "Sandbox: nothing is paid", PRODUCTION: "Production: real money"}
@@ -15,6 +16,8 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST = 3000
 # A part that nobody types: the secret from before, which signs messages until the provider forgets it.
 OLD_SECRET = "old_client_secret"  # noqa: S105 - a name
+# Another: what an admin's consent at the provider gave.
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,15 @@ class Part:
     is_address: bool = False
     # Names the account itself: another value is another account, where our transfers are not known.
     names_the_account: bool = False
+    # (value, label) where the value is one of a few.
+    choices: tuple[tuple[str, str], ...] = ()
+    # Where an address is not under the provider's own domain.
+    domain: str = ""
 
 
-def _address(name: str, label: str, example: str) -> Part:
+def _address(name: str, label: str, example: str, domain: str = "") -> Part:
     wrong = "The address must begin with https:// and belong to the provider"
-    return Part(name, label, wrong, example, is_address=True, names_the_account=True)
+    return Part(name, label, wrong, example, is_address=True, names_the_account=True, domain=domain)
 
 
 _KEY = r"[\x21-\x7e]{8,200}"
@@ -57,7 +64,12 @@ class Provider:
     # Addresses may be given under this domain.
     domain: str
     parts: tuple[Part, ...]
+    # How its messages are told where to go; empty: it sends none.
     webhook_hint: str
+    # Whether it has a world for trials beside the real one.
+    has_environments: bool = True
+    # Keys alone open nothing: an admin says yes at the provider.
+    needs_consent: bool = False
 
     def part(self, name: str) -> Part:
         """The part of a name. Raises KeyError."""
@@ -124,7 +136,28 @@ PHONEPE = Provider(
     ),
     "In PhonePe: Developer Settings, Webhook, add this address with the user name and password below, and all events.",
 )  # fmt: skip
-PROVIDERS: Mapping[str, Provider] = {p.name: p for p in (CASHFREE, PHONEPE)}
+ZOHO = Provider(
+    "zoho",
+    "Zoho Books",
+    "Keeps the books: approved payouts become bills there, paid ones are paid there too. It moves no money.",
+    "zoho.com",
+    (
+        Part("client_id", "Client id", "The client id has letters, digits and the signs _ . -",
+             "1000.ABCDEFGHIJKLMNOPQRSTUVWXYZ", _ID, is_secret=True, is_required=True, names_the_account=True,
+             hint="Of a server-based application in Zoho’s API console."),
+        Part("client_secret", "Client secret", "The client secret has 8 to 200 signs and no blanks",
+             "0a1b2c3d4e5f60718293a4b5c6d7e8f9", _KEY, is_secret=True, is_required=True),
+        Part("data_centre", "Data centre", "The data centre is one of Zoho’s", "in", "|".join(CENTRES),
+             is_required=True, names_the_account=True, hint="Where you sign in to Zoho.",
+             choices=tuple((name, centre.label) for name, centre in CENTRES.items())),
+        _address("accounts_url", "Address that gives tokens", "https://accounts.zoho.com"),
+        _address("books_url", "Address of the books", "https://www.zohoapis.com", "zohoapis.com"),
+    ),
+    "",
+    has_environments=False,
+    needs_consent=True,
+)  # fmt: skip
+PROVIDERS: Mapping[str, Provider] = {p.name: p for p in (CASHFREE, PHONEPE, ZOHO)}
 # Half of such a pair is of no use.
 PAIRS = (("verification_client_id", "verification_client_secret"), ("webhook_username", "webhook_password"))
 
@@ -141,9 +174,10 @@ class InvalidKeys(Invalid):
 def problem_of(provider: Provider, part: Part, value: str, *, is_trial: bool) -> Invalid | None:
     """What is wrong with an entered value; None when nothing is."""
     if part.is_address:
-        if is_allowed_address(value, provider.domain, is_trial=is_trial):
+        domain = part.domain or provider.domain
+        if is_allowed_address(value, domain, is_trial=is_trial):
             return None
-        return Invalid(part.name, f"{part.wrong} (a host under {provider.domain}).", part.example)
+        return Invalid(part.name, f"{part.wrong} (a host under {domain}).", part.example)
     if len(value) > _LONGEST or not re.fullmatch(part.pattern, value):
         return Invalid(part.name, f"{part.wrong}.", part.example)
     return None
@@ -184,6 +218,8 @@ def merged(
         old = kept["client_secret"]
     if old and provider is CASHFREE:
         values[OLD_SECRET] = old
+    if provider.needs_consent and kept.get(REFRESH_TOKEN) and not is_another_account(provider, values, kept):
+        values[REFRESH_TOKEN] = kept[REFRESH_TOKEN]
     return values
 
 
@@ -202,7 +238,7 @@ def problems(
         found.append(
             Invalid("environment", "The environment is one of two words: sandbox or production.", "sandbox")
         )
-    elif is_demo and environment != SANDBOX:
+    elif is_demo and provider.has_environments and environment != SANDBOX:
         found.append(Invalid("environment", "A demo moves no money, so it uses the sandbox.", "sandbox"))
     for part in provider.parts:
         value = values.get(part.name, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -56,6 +56,8 @@ def save(
     known = queries.provider_of(provider)
     account = _locked(organisation_id, provider)
     _check_seen(account, expected_version)
+    if not known.has_environments:
+        environment = rules.PRODUCTION
     kept = queries.opened(account) if account else {}
     dropped = {name for name in removed if name not in known.required}
     values = rules.merged(known, credentials, kept, dropped)
@@ -225,6 +227,40 @@ def switch(
     return account
 
 
+def grant(
+    *,
+    organisation_id: int,
+    provider: str,
+    refresh_token: str,
+    seen_version: int,
+    actor: Actor,
+    now: datetime,
+    parts: Mapping[str, str] | None = None,
+) -> ProviderAccount:
+    """Keep what an admin's consent at the provider gave, for the keys that they saw; older tokens go.
+
+    `parts` are those that the provider told with it, such as its data centre. Raises Conflict when the keys were
+    changed meanwhile.
+    """
+    known = queries.provider_of(provider)
+    account = _locked(organisation_id, provider)
+    if account is None or account.version != seen_version or not known.needs_consent:
+        raise Conflict(f"The keys of {known.label} were changed meanwhile. Connect it again.")
+    values = {**queries.opened(account), **(parts or {}), rules.REFRESH_TOKEN: refresh_token}
+    row = _write(account, organisation_id, known, account.environment, values, actor, now)
+    _forget_tokens(row)
+    audit.record(
+        tag="connections:account:consented",
+        actor=actor,
+        now=now,
+        organisation_id=organisation_id,
+        subject_type="connection",
+        subject_id=row.id,
+        subject_label=known.label,
+    )
+    return row
+
+
 def record_test(
     *, account_id: int, seen_version: int, problem: str, actor: Actor, now: datetime
 ) -> ProviderAccount | None:
@@ -266,9 +302,22 @@ def point_at_simulator(
             ):
                 if (row := _point(organisation_id, provider, values, actor, clock())) is not None:
                     found.append(row)
+        for organisation_id in _keeping_books():
+            if (row := _point(organisation_id, "zoho", simulated.zoho(url), actor, clock())) is not None:
+                found.append(row)
         session.flush()
         session.expunge_all()
     return found
+
+
+def _keeping_books() -> Sequence[int]:
+    """Demo organisations that have an account at Zoho; whoever makes the demo gives them one."""
+    query = (
+        select(ProviderAccount.organisation_id)
+        .join(Organisation, Organisation.id == ProviderAccount.organisation_id)
+        .where(ProviderAccount.provider == "zoho", Organisation.is_demo.is_(True))
+    )
+    return db.session.scalars(query).all()
 
 
 def _point(
@@ -282,4 +331,5 @@ def _point(
         return None
     if problems := rules.problems(known, rules.SANDBOX, values, is_trial=True, is_demo=True):
         raise InvalidKeys(problems)
-    return _write(account, organisation_id, known, rules.SANDBOX, values, actor, now)
+    environment = rules.SANDBOX if known.has_environments else rules.PRODUCTION
+    return _write(account, organisation_id, known, environment, values, actor, now)

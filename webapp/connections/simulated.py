@@ -34,3 +34,18 @@ def phonepe(url: str) -> dict[str, str]:
     """The account at the simulator's PhonePe."""
     base = f"{url.rstrip('/')}/phonepe"
     return {**PHONEPE, "oauth_url": base, "payments_url": base}
+
+
+# What a consent at the simulator's Zoho would have given.
+ZOHO: Mapping[str, str] = {
+    "client_id": "SIM_ZOHO",
+    "client_secret": "sim-zoho-secret",
+    "data_centre": "in",
+    "refresh_token": "1000.sim.refresh",
+}
+
+
+def zoho(url: str) -> dict[str, str]:
+    """The account at the simulator's Zoho, with the consent given."""
+    base = f"{url.rstrip('/')}/zoho"
+    return {**ZOHO, "accounts_url": base, "books_url": base}

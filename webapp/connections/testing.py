@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.connections import queries, service
-from webapp.connections.rules import PROVIDERS
+from webapp.connections.rules import PROVIDERS, REFRESH_TOKEN
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
@@ -15,11 +15,13 @@ from webapp.kernel.errors import Conflict
 from webapp.kernel.ids import new_transfer_id
 from webapp.kernel.money import Money
 from webapp.providers.accounts import Access
+from webapp.providers.bookkeeping import BooksError
 from webapp.providers.cashfree import client as cashfree
 from webapp.providers.cashfree import codes
 from webapp.providers.http import Reply
 from webapp.providers.phonepe import client as phonepe
 from webapp.providers.ports import mask
+from webapp.providers.zoho.books import ZohoBooks
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,20 @@ def _phonepe(access: Access) -> Verdict:
     return Verdict("", "PhonePe takes the keys.")
 
 
-TESTS: dict[str, Callable[[Access], Verdict]] = {"cashfree": _cashfree, "phonepe": _phonepe}
+def _zoho(access: Access) -> Verdict:
+    """Which books the consent reaches."""
+    if not access.get(REFRESH_TOKEN):
+        return Verdict(
+            "Zoho has not been asked yet whether Paydesk may use the books. Connect it under Accounting."
+        )
+    try:
+        found = ZohoBooks(access).organisations()
+    except BooksError as error:
+        return Verdict(error.message[:300])
+    return Verdict("", f"It reaches {', '.join(each.name for each in found)[:200] or 'no books'}.")
+
+
+TESTS: dict[str, Callable[[Access], Verdict]] = {"cashfree": _cashfree, "phonepe": _phonepe, "zoho": _zoho}
 assert set(TESTS) == set(PROVIDERS)  # noqa: S101 - a provider that cannot be tested would be offered
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, url_for
 
+from webapp.accounting import models as accounting_tables
 from webapp.bankfiles import rail as bank_file_rail
 from webapp.config import Settings
 from webapp.database import db
@@ -36,6 +37,7 @@ from webapp.programs.clinic import work as clinic
 from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
 from webapp.programs.partners import models_events as partner_event_tables
+from webapp.programs.partners import importing as partner_lists
 from webapp.programs.partners import work as partners
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import importing as rent_lists
@@ -62,6 +64,7 @@ REGISTERED = (
     digest,
     upkeep,
     inbox_tables,
+    accounting_tables,
     rentals,
     clinic,
     repairs,

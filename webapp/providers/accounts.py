@@ -24,6 +24,8 @@ from webapp.providers.models import ProviderAccount, ProviderToken
 CREDENTIALS_OF = "provider_accounts.credentials"
 _TOKEN_OF = "provider_tokens.token"  # noqa: S105 - the name of a column
 RENEWAL = timedelta(seconds=30)
+# So often a worker looks whether another one has fetched the token by now.
+_LOOK_SECONDS = 0.05
 # How long the calls of a batch believe what they read of an account.
 BELIEVED_SECONDS = 1.0
 
@@ -118,21 +120,36 @@ def _refuse_open_transaction() -> None:
 
 
 def shared_token(
-    account: Access, purpose: str, fetch: Callable[[], Token | None], *, now: datetime, margin: timedelta
+    account: Access,
+    purpose: str,
+    fetch: Callable[[], Token | None],
+    *,
+    now: datetime,
+    margin: timedelta,
+    patience: timedelta = timedelta(0),
 ) -> str | None:
     """The account's token for a purpose, renewed by one worker while the others go on with the old one.
 
     `fetch` asks the provider, outside any transaction; None: it refused, and so do we. `margin` before its end a
-    token is renewed.
+    token is renewed. Where there is no usable token the others wait for `patience`, then fetch one themselves: a token
+    more costs less than work that waits, unless the provider gives few.
     """
     uid, sealed, expires_at = _row(account.account_id, purpose)
     is_good = sealed is not None and expires_at is not None and expires_at > now
     if is_good and expires_at is not None and expires_at - now > margin:
         return _open(sealed, uid)
-    if not _claim_renewal(account.account_id, purpose, now) and is_good:
-        return _open(sealed, uid)
-    # Without a usable token two workers may both fetch one: a token more costs less than a payout that waits.
-    fresh = fetch()
+    if not _claim_renewal(account.account_id, purpose, now):
+        if is_good:
+            return _open(sealed, uid)
+        if patience and (waited := _wait_for(account.account_id, purpose, now, patience)) is not None:
+            return waited
+    elif patience and (there := _fetched_meanwhile(account.account_id, purpose, now, margin)) is not None:
+        return there
+    try:
+        fresh = fetch()
+    except Exception:
+        _end_renewal(account.account_id, purpose)
+        raise
     if fresh is None:
         return None
     with transaction() as session:
@@ -150,13 +167,53 @@ def shared_token(
     return fresh.value
 
 
-def forget_token(account_id: int, purpose: str) -> None:
-    """Drop a token that the provider no longer takes, so that the next call fetches another."""
-    _refuse_open_transaction()
+def _wait_for(account_id: int, purpose: str, now: datetime, patience: timedelta) -> str | None:
+    """The token that another worker is fetching; None when it comes to nothing, or takes too long."""
+    until = time.monotonic() + patience.total_seconds()
+    while time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+        uid, sealed, expires_at = _row(account_id, purpose)
+        if sealed is not None and expires_at is not None and expires_at > now:
+            return _open(sealed, uid)
+        if _claim_renewal(account_id, purpose, now):
+            return _fetched_meanwhile(account_id, purpose, now, timedelta(0))
+    return None
+
+
+def _fetched_meanwhile(account_id: int, purpose: str, now: datetime, margin: timedelta) -> str | None:
+    """The token that another worker stored between our look and our claim, which then ends; None: ours to fetch."""
+    uid, sealed, expires_at = _row(account_id, purpose)
+    if sealed is None or expires_at is None or expires_at - now <= margin:
+        return None
+    _end_renewal(account_id, purpose)
+    return _open(sealed, uid)
+
+
+def _end_renewal(account_id: int, purpose: str) -> None:
     with transaction() as session:
         session.execute(
             update(ProviderToken)
             .where(ProviderToken.account_id == account_id, ProviderToken.purpose == purpose)
+            .values(renewing_until=None)
+        )
+
+
+def forget_token(account_id: int, purpose: str, *, seen: str | None = None) -> None:
+    """Drop a token that the provider no longer takes, so that the next call fetches another.
+
+    With `seen`, the token that was refused: one that another worker has fetched since stays.
+    """
+    uid, sealed, _ = _row(account_id, purpose)
+    if sealed is None or (seen is not None and _open(sealed, uid) != seen):
+        return
+    with transaction() as session:
+        session.execute(
+            update(ProviderToken)
+            .where(
+                ProviderToken.account_id == account_id,
+                ProviderToken.purpose == purpose,
+                ProviderToken.token_encrypted == sealed,
+            )
             .values(token_encrypted=None, expires_at=None, renewing_until=None)
         )
 

@@ -71,7 +71,7 @@ class SandboxOrder(Base):
     created_at: Mapped[Instant]
 
 
-PROVIDERS = ("cashfree", "phonepe")
+PROVIDERS = ("cashfree", "phonepe", "zoho")
 ENVIRONMENTS = ("sandbox", "production")
 
 
@@ -81,7 +81,7 @@ class ProviderAccount(Base):
     __tablename__ = "provider_accounts"
     __table_args__ = (
         UniqueConstraint("organisation_id", "provider"),
-        CheckConstraint("provider IN ('cashfree', 'phonepe')", name="provider_is_known"),
+        CheckConstraint("provider IN ('cashfree', 'phonepe', 'zoho')", name="provider_is_known"),
         CheckConstraint("environment IN ('sandbox', 'production')", name="environment_is_known"),
     )
 

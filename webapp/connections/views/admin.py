@@ -26,8 +26,8 @@ def _settings() -> Settings:
 
 
 def _hook_address(account: ProviderAccount | None) -> str:
-    """Where the provider sends its messages; empty while there is no account."""
-    if account is None:
+    """Where the provider sends its messages; empty while there is no account, or when it sends none."""
+    if account is None or not PROVIDERS[account.provider].webhook_hint:
         return ""
     path = url_for("public.hooks.receive", provider=account.provider, uid=account.uid)
     return f"{_settings().public_url}{path}"
@@ -101,7 +101,7 @@ def _save(provider: Provider, form: forms.KeysForm) -> None:
         service.save(
             organisation_id=g.organisation.id,
             provider=provider.name,
-            environment=form.environment.data or "",
+            environment=form.environment.data or "" if provider.has_environments else "",
             credentials=forms.typed(form, provider),
             removed=forms.removed(form, provider),
             expected_version=number(form.version.data),

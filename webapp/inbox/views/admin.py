@@ -34,7 +34,7 @@ class FilterForm(Form):
     state = SelectField("State", choices=options(_STATES, "Every state"), validators=[Optional()])
     provider = SelectField(
         "From",
-        choices=options([(p.name, p.label) for p in PROVIDERS.values()], "Everybody"),
+        choices=options([(p.name, p.label) for p in PROVIDERS.values() if p.webhook_hint], "Everybody"),
         validators=[Optional()],
     )
 

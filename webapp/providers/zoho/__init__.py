@@ -1,0 +1,1 @@
+"""Zoho Books: where its data centres are, what goes over the wire, what its answers mean."""
