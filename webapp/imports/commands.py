@@ -81,11 +81,11 @@ def import_file(
 
     KIND is payees; technicians, rates, installations; owners, properties, shares, tenants, leases, open_rents;
     practitioners, customers, appointments, invoices, payments; drivers, vehicles, medallions, driver_leases,
-    trips, charges: those of the programs that the organisation uses, in the order in which they refer to one
-    another. Rows are known by their reference, so a file can be brought in again. A bad row is named and left
-    out, the others are stored. A list of jobs serves twice: first as technicians (its distinct names), then as
-    installations; so does a list of trips. Exit code 1 when a row was left out, 2 when the
-    file or an option cannot be used.
+    trips, charges; partners, deals, touchpoints, exchange_rates: those of the programs that the organisation
+    uses, in the order in which they refer to one another. Rows are known by their reference, so a file can be
+    brought in again. A bad row is named and left out, the others are stored. A list of jobs serves twice: first as
+    technicians (its distinct names), then as installations; so do a list of trips and one of deals. Exit code 1
+    when a row was left out, 2 when the file or an option cannot be used.
     """
     organisation = organisation_of(slug, is_json=is_json)
     found = _kind(kind, organisation, is_json=is_json)

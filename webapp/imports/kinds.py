@@ -94,6 +94,14 @@ class ChecksCells(Protocol):
         """One error for each bad cell, after `prepare`. Writes nothing and remembers nothing."""
 
 
+@runtime_checkable
+class FinishesChunks(Protocol):
+    """An importer that stores the rows of a chunk together, once each of them was looked at."""
+
+    def finish(self) -> None:
+        """Store what `apply` accepted since `prepare`, with the caller's transaction. No row is refused any more."""
+
+
 ImporterFactory = Callable[["Organisation", "Mapped", Actor, datetime], Importer]
 
 

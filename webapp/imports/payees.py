@@ -64,6 +64,8 @@ class PayeeImport:
         self.names: dict[Key, int] = {} if self.has_references else self._names()
         self.stored: dict[int, Payee] = {}
         self.by_reference: dict[Key, Payee] = {}
+        # Whom the row that was stored last is about.
+        self.payee: Payee | None = None
 
     def _names(self) -> dict[Key, int]:
         query = select(Payee.kind, Payee.name, Payee.id).where(Payee.organisation_id == self.organisation_id)
@@ -139,8 +141,9 @@ class PayeeImport:
         given: dict[str, Any] = {
             name: row[name] for name in FIELDS if name in self.mapped.columns and row[name]
         }
+        self.payee = payee
         if payee is None:
-            people.create_payee(
+            self.payee = people.create_payee(
                 organisation_id=self.organisation_id,
                 kind=key[0],
                 external_ref=key[1],

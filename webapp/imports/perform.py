@@ -16,7 +16,7 @@ from webapp.audit import service as audit
 from webapp.database import db, transaction
 from webapp.imports.cells import BadCells
 from webapp.imports.columns import Row, map_columns
-from webapp.imports.kinds import ChecksCells, Importer, Kind
+from webapp.imports.kinds import ChecksCells, FinishesChunks, Importer, Kind
 from webapp.imports.reading import read
 from webapp.imports.report import Problem, Report, problem_of, say_remarks
 from webapp.kernel.actor import Actor
@@ -103,6 +103,12 @@ def apply_row(
     return REFUSED, problems
 
 
+def finish(importer: Importer) -> None:
+    """The end of a chunk: what is stored together is stored now."""
+    if isinstance(importer, FinishesChunks):
+        importer.finish()
+
+
 def errors_in(importer: Importer, row: Row) -> tuple[Invalid, ...]:
     """What an importer has against the cells of a row that could be read; nothing is stored."""
     # A row with too few or too many cells has none that is surely in its column.
@@ -142,6 +148,7 @@ def run(
         importer.prepare(rows)
         for row in rows:
             _count(report, *apply_row(importer, row, mapped.columns))
+        finish(importer)
     report.notes += say_remarks(importer.remarks)
     if report.created or report.updated:
         audit.record(

@@ -22,7 +22,7 @@ from webapp.imports import queries, service
 from webapp.imports.columns import Mapped, Reading, Row, map_exactly
 from webapp.imports.kinds import Importer, find_kind
 from webapp.imports.models import ImportFile, ImportState, Phase
-from webapp.imports.perform import REFUSED, REPEAT, apply_row, without_echo
+from webapp.imports.perform import REFUSED, REPEAT, apply_row, finish, without_echo
 from webapp.imports.reading import read
 from webapp.kernel.actor import Actor
 from webapp.kernel.clock import utc_now
@@ -202,6 +202,7 @@ def _store(turn: Turn, rows: list[Row]) -> tuple[Counter[str], list[list[Any]]]:
         outcome, problems = apply_row(turn.importer, row, turn.mapped.columns, goes_on=True)
         outcomes["refused" if outcome == REFUSED else outcome] += 1
         kept.extend(problem.to_list() for problem in problems)
+    finish(turn.importer)
     del outcomes[REPEAT]
     return outcomes, kept
 

@@ -21,6 +21,17 @@ def start_of_day(day: date, timezone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
 
 
+def end_of_day(day: date, timezone: str, now: datetime) -> datetime:
+    """The last second of a local day, so that whatever was done on it came before; now, while the day goes on.
+
+    Of a day that has not come yet its beginning.
+    """
+    begins = start_of_day(day, timezone)
+    if begins > now:
+        return begins
+    return min(start_of_day(day + timedelta(days=1), timezone) - timedelta(seconds=1), now)
+
+
 def month_bounds(day: date) -> tuple[date, date]:
     """First and last day of the month that `day` lies in."""
     first = day.replace(day=1)

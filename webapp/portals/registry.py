@@ -36,9 +36,12 @@ from webapp.programs.clinic import statement_section as clinic_statement
 from webapp.programs.clinic import work as clinic
 from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
-from webapp.programs.partners import models_events as partner_event_tables
 from webapp.programs.partners import importing as partner_lists
+from webapp.programs.partners import models_events as partner_event_tables
 from webapp.programs.partners import work as partners
+from webapp.programs.partners.drafts import SOURCE as COMMISSION
+from webapp.programs.partners.views import own_words as partner_words
+from webapp.programs.partners.views import partner_portal
 from webapp.programs.rentals import hooks as rent_hooks
 from webapp.programs.rentals import importing as rent_lists
 from webapp.programs.rentals import statement_section
@@ -78,6 +81,7 @@ REGISTERED = (
     clinic_statement,
     clinic_lists,
     repair_lists,
+    partner_lists,
     repairs_statement,
     webhooks,
 )
@@ -93,6 +97,14 @@ def _installation_page(portal: str, line: PayoutLine) -> str | None:
 def _rent_page(portal: str, line: PayoutLine) -> str | None:
     """The page of the rent that a payout line pays for, in the portals that have one."""
     endpoints = {"admin": "admin.rentals.payment", "owner": "owner.rents.show"}
+    if portal not in endpoints or not line.source_label:
+        return None
+    return url_for(endpoints[portal], reference=line.source_label)
+
+
+def _commission_page(portal: str, line: PayoutLine) -> str | None:
+    """The page of the commission that a payout line pays for, in the portals that have one."""
+    endpoints = {"admin": "admin.partners.commission", "partner": "partner.commissions.show"}
     if portal not in endpoints or not line.source_label:
         return None
     return url_for(endpoints[portal], reference=line.source_label)
@@ -121,6 +133,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     panels.register_source_link("installation", _installation_page)
     panels.register_source_link("rent_payment", _rent_page)
     panels.register_story("rent_payment", owner_words.payout_story)
+    panels.register_source_link(COMMISSION, _commission_page)
+    panels.register_story(COMMISSION, partner_words.payout_story)
     payee_home.register_section(
         "owner",
         payee_home.HomeSection(
@@ -143,6 +157,14 @@ def init_app(app: Flask, settings: Settings) -> None:
             "repairs/driver_portal/_home.html",
             driver_pages.home_section,
             N_("When a week of yours ends with money for you, you see your payout here."),
+        ),
+    )
+    payee_home.register_section(
+        "partner",
+        payee_home.HomeSection(
+            "partners/partner_portal/_home.html",
+            partner_portal.home_section,
+            N_("When a deal of yours is won and its commission is due, you see your payout here."),
         ),
     )
     source_links["payout"] = _payout_page

@@ -15,7 +15,7 @@ from webapp.programs.partners import attributing, earning, trail
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
 from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.partners import get_partner
-from webapp.programs.partners.states import DealAction, DealState, next_state
+from webapp.programs.partners.states import DealAction, DealState, TouchType, next_state
 
 
 def get_deal(organisation_id: int, reference: str, expected_version: int | None = None) -> Deal:
@@ -36,7 +36,8 @@ def _check(organisation_id: int, draft: DealDraft, now: datetime) -> None:
         get_partner(organisation_id, draft.registered_by_id)
 
 
-def _values(draft: DealDraft) -> dict[str, object]:
+def values_of(draft: DealDraft) -> dict[str, object]:
+    """What of a draft is stored, with its spaces tidied."""
     return {
         "program_id": draft.program_id,
         "name": " ".join(draft.name.split()),
@@ -59,7 +60,7 @@ def create_deal(*, organisation_id: int, draft: DealDraft, actor: Actor, now: da
         created_by_id=actor.user_id,
         created_by_label=actor.label,
         created_at=now,
-        **_values(draft),
+        **values_of(draft),
     )
     trail.store_new(row, draft.external_ref, "a deal")
     changes = {"amount": [None, row.amount_minor], "currency": [None, row.currency]}
@@ -85,7 +86,7 @@ def change_deal(
     _check(organisation_id, draft, now)
     row = get_deal(organisation_id, reference, expected_version)
     next_state(row.state, DealAction.CHANGE, reference)
-    values = _values(draft)
+    values = values_of(draft)
     if row.state == DealState.WON:
         reason = need_reason(reason, "The customer gave two seats back.", "deal")
         for field, words in (("currency", "currency"), ("program_id", "program")):
@@ -195,7 +196,7 @@ def add_touch(
     """
     draft.check()
     row = get_deal(organisation_id, reference)
-    get_partner(organisation_id, draft.payee_id)
+    payee = get_partner(organisation_id, draft.payee_id)
     if draft.happened_at > now:
         raise Invalid("happened_at", "This day has not come yet.", now.date().isoformat())
     if draft.external_ref and (found := _find_touch(organisation_id, draft.external_ref)):
@@ -221,7 +222,8 @@ def add_touch(
     )
     trail.store_new(touch, draft.external_ref, "a touch")
     changes = {"type": [None, draft.type], "partner": [None, draft.payee_id]}
-    trail.record("touch", "added", touch, reference, actor, now, changes)
+    note = f"{TouchType(draft.type).label}: {payee.name}"
+    trail.record("touch", "added", touch, reference, actor, now, changes, note)
     _settle(row, "A touch was added.", actor, now)
     return touch
 
@@ -237,8 +239,9 @@ def remove_touch(*, organisation_id: int, reference: str, touch_id: int, actor: 
         raise Conflict(
             f"A payout pays for {reference} already: who has which share of it does not change any more."
         )
-    changes = {"type": [touch.type, None], "partner": [touch.payee_id, None]}
-    trail.record("touch", "removed", touch, reference, actor, now, changes)
+    changes = {"touch": [touch.id, None], "type": [touch.type, None], "partner": [touch.payee_id, None]}
+    note = f"{TouchType(touch.type).label}: {touch.payee.name}"
+    trail.record("deal", "touch_removed", row, reference, actor, now, changes, note)
     db.session.delete(touch)
     db.session.flush()
     _settle(row, "A touch was removed.", actor, now)
