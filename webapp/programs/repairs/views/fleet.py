@@ -24,7 +24,7 @@ from webapp.programs.repairs.states import Shift
 from webapp.programs.repairs.views.area import AREA
 from webapp.web import filters
 
-ACT = "repairs/act.html"
+ACT = "programs/act_offering.html"
 
 
 def vehicles() -> ResponseReturnValue:
