@@ -18,6 +18,8 @@ HANDLERS: dict[str, str] = {
     "payout.retry": "jobs.payouts.retry_payout",
     "payout.pay": "jobs.payouts.pay_payout",
     "webhook.process": "jobs.webhooks.process",
+    "webhook.deliver": "jobs.webhooks_out.deliver",
+    "notice.webhook.stopped": "jobs.webhooks_out.mail_stopped",
     "rent.check": "jobs.rentals.check_payment",
     "rent.share": "jobs.rentals.share",
     "rent.return": "jobs.rentals.work_return",
@@ -82,7 +84,7 @@ HANDLERS: dict[str, str] = {
 
 
 # How many of a kind are carried out together, at most.
-BATCHES: dict[str, int] = {"transfer.send": 100, "transfer.check": 100}
+BATCHES: dict[str, int] = {"transfer.send": 100, "transfer.check": 100, "webhook.deliver": 50}
 
 
 def handler(kind: str) -> Callable[[Any], Any]:

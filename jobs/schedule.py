@@ -17,7 +17,7 @@ from redis import RedisError
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from jobs import payouts, runs, webhooks
+from jobs import payouts, runs, webhooks, webhooks_out
 from jobs.base import application
 from webapp import queue
 from webapp.database import db, transaction
@@ -36,6 +36,7 @@ def register_tasks() -> None:
     tasks.register_task("payouts.recover", payouts.recover, every=60)
     tasks.register_task("runs.recover", runs.recover, every=60)
     tasks.register_task("webhooks.recover", webhooks.recover, every=60)
+    tasks.register_task("webhooks.forget", webhooks_out.forget, every=86_400)
 
 
 def ring_due() -> list[str]:

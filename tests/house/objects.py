@@ -19,6 +19,7 @@ from tests.house import (  # noqa: F401 - their example records
     objects_reconciliation,
     objects_repairs,
     objects_repairs_files,
+    objects_webhooks,
 )
 from tests.house.town import Arguments, House, example
 from webapp.bankfiles import setups as bank_file_setups

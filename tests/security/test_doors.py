@@ -24,6 +24,7 @@ CANARY_NUMBER, CANARY = 987_654_321, "canary-7f3a"
 # The modules that speak to the network, and with whom; everything else has no way to be made to.
 SPEAKERS = {
     "webapp/providers/http.py": "payment providers, at the addresses of an organisation's account",
+    "webapp/webhooks/sending.py": "the internet alone, at the addresses of an organisation's endpoints",
     "webapp/providers/smtp.py": "the mail server of SMTP_URL",
     "webapp/providers/storage_s3.py": "the endpoint of STORAGE_URL",
     "webapp/demo/run.py": "our own /healthz",
@@ -32,7 +33,7 @@ SPEAKERS = {
     "webapp/embedded/supervisor.py": "its own children, by a socket pair",
 }
 NETWORK = {"requests", "httpx", "urllib3", "aiohttp", "http.client", "urllib.request", "ftplib", "smtplib", "boto3",
-           "socket", "telnetlib", "websocket", "xmlrpc.client"}  # fmt: skip
+           "httpcore", "socket", "telnetlib", "websocket", "xmlrpc.client"}  # fmt: skip
 
 
 def test_half_a_sign_in_opens_no_address(town: Town) -> None:

@@ -93,6 +93,8 @@ KINDS: dict[str, Kind] = {
              ADMINS),
         Kind("transfers_unknown", "Transfers without an answer", "How many, their sum, and what to do.", _MONEY,
              ADMINS),
+        Kind("webhook_stopped", "Webhook endpoint stopped", "Which one, and why nothing is sent to it.", _SECURITY,
+             ADMINS),
         Kind("lift_asked", "A halt to confirm", "Another admin wants payments to flow again.", _SECURITY, ADMINS),
         Kind("digest", "Payouts that wait for you", "Each morning, on days when some do.", _OPTIONAL, ADMINS),
         Kind("bulk_result", "Result of a long run", "How many rows were done, skipped and failed.", _OPTIONAL, ADMINS),

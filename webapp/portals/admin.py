@@ -29,6 +29,7 @@ from webapp.programs.repairs.views import admin as repairs
 from webapp.reconciliation.views import admin as reconciliation
 from webapp.runs.views import admin as runs
 from webapp.statements.views import admin as statements
+from webapp.webhooks.views import admin as webhooks
 
 blueprint = portal(
     "admin",
@@ -71,6 +72,7 @@ blueprint = portal(
             NavigationItem("Settings", "admin.policy.show", "c"),
             NavigationItem("Connections", "admin.connections.index", "n"),
             NavigationItem("Provider messages", "admin.inbox.index", "x"),
+            NavigationItem("Webhooks", "admin.webhooks.index", "z"),
             NavigationItem("E-mails", "admin.notices.index", "e"),
             NavigationItem("Jobs", "admin.jobs.index", "j"),
         ),
@@ -78,7 +80,7 @@ blueprint = portal(
 )
 for room in (admin_home, approvals, payouts, installations, rates, rentals, clinic, repairs, partners, people, imports,
              runs, notices, statements, ledger, audit, policy, users, saved_views, bank_changes,
-             jobs, bankfiles, connections, bank_names, inbox):  # fmt: skip
+             jobs, bankfiles, connections, bank_names, inbox, webhooks):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)
 blueprint.register_blueprint(tokens.organisation)
