@@ -16,6 +16,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import Money
+from webapp.payouts.views.own_lists import page_of
 from webapp.people import queries as people
 from webapp.people.forms import attach
 from webapp.people.models import Payee, Role
@@ -39,13 +40,12 @@ from webapp.programs.repairs.states import (
     RepairState,
 )
 from webapp.programs.repairs.views import receipt_files
-from webapp.web import listing
 from webapp.web.fields import strip
 from webapp.web.form_fields import ActForm
 from webapp.web.htmx import see_other
-from webapp.web.i18n import N_, counted, gettext, translated
+from webapp.web.i18n import N_, gettext, translated
 from webapp.web.listing import Listing
-from webapp.web.pagination import Page, page_of_ids, page_size, position
+from webapp.web.pagination import Page
 
 repairs = Blueprint("repairs", __name__, url_prefix="/repairs")
 ledger = Blueprint("ledger", __name__, url_prefix="/ledger")
@@ -75,16 +75,6 @@ def _payee() -> Payee:
     return people.get_payee_by_id(g.organisation.id, payee_id)
 
 
-def _page(found: Listing, one: str, many: str) -> Page[Any]:
-    """The page of a list that the address names, in the list's own order."""
-    after, before = position()
-    part = listing.page(found, found.default, size=page_size(), after=after, before=before)
-    page = page_of_ids(
-        part.rows, [row.id for row in part.rows], has_previous=part.has_previous, has_next=part.has_next
-    )
-    return Page(page.items, page.previous_href, page.next_href, counted(listing.count(found), one, many))
-
-
 def _confirmed(organisation_id: int, payee_id: int) -> Listing:
     """Own repairs; a draft is the office's alone."""
     found = lists.repairs(organisation_id, payee_id=payee_id)
@@ -100,7 +90,7 @@ def repairs_index() -> ResponseReturnValue:
     payee_id, here = _own_id(), g.organisation
     page, loans = NOBODY, []
     if payee_id is not None:
-        page = _page(_confirmed(here.id, payee_id), N_("1 repair"), N_("%(count)s repairs"))
+        page = page_of(_confirmed(here.id, payee_id), N_("1 repair"), N_("%(count)s repairs"))
         loans = driver_lists.loans_of(here.id, payee_id)
     rows = [
         {
@@ -169,7 +159,7 @@ def ledger_index() -> ResponseReturnValue:
     if payee_id is None:
         return render_template(f"{FOLDER}/ledger.html", page=NOBODY, rows=[], balances=[], balance=None)
     payee = people.get_payee_by_id(here.id, payee_id)
-    page = _page(ledger_list.driver_ledger(here.id, payee_id), N_("1 line"), N_("%(count)s lines"))
+    page = page_of(ledger_list.driver_ledger(here.id, payee_id), N_("1 line"), N_("%(count)s lines"))
     charges = own_records.charges_on(here.id, payee_id, page.items)
     known = disputing.of_charges(here.id, list(charges))
     rows = [
@@ -255,7 +245,7 @@ def receipts_index() -> ResponseReturnValue:
     page = NOBODY
     if payee_id is not None:
         found = lists.receipts(g.organisation.id, payee_id=payee_id)
-        page = _page(found, N_("1 receipt"), N_("%(count)s receipts"))
+        page = page_of(found, N_("1 receipt"), N_("%(count)s receipts"))
     return render_template(
         f"{FOLDER}/receipts.html", page=page, rows=[_receipt_row(row) for row in page.items]
     )
