@@ -47,7 +47,7 @@ def test_a_touch_that_is_removed_leaves_its_share_to_the_others(base: Organisati
     assert [each.payee_id for each in explaining.explain(base.id, deal.id)] == [ann.id]
     assert _told(deal) == [("sale", "open", 50_00), ("sale", "cancelled", 25_00)]
     assert db.session.scalars(select(AuditEvent.tag).order_by(AuditEvent.id.desc())).all()[1] == (
-        "partners:touch:removed"
+        "partners:deal:touch_removed"
     )
 
 

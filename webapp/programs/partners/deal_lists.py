@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, union
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, union
 from sqlalchemy.orm import aliased
 
 from webapp.database import UtcDateTime, among, ask
@@ -28,12 +28,15 @@ from webapp.programs.partners.models import (
     PartnerProgram,
     Touchpoint,
 )
+from webapp.programs.partners.money_lists import like, partners_named
 from webapp.programs.partners.states import CommissionState, DealState
 from webapp.web.listing import Listing, Sort
 
 partner, registrar = aliased(Payee, name="partner"), aliased(Payee, name="registrar")
 deal, program = aliased(Deal, name="deal"), aliased(PartnerProgram, name="program")
 _BEFORE_ALL = literal(datetime(1970, 1, 1, tzinfo=UTC), UtcDateTime())
+#: No record is older.
+_FIRST = date(1900, 1, 1)
 _COUNTED = [state.value for state in CommissionState if state is not CommissionState.CANCELLED]
 
 
@@ -59,19 +62,6 @@ class DealFilter:
     amount_currency: str = ""
 
 
-def like(column: Any, text: str) -> ColumnElement[bool]:
-    """Whether a column has this text in it, whatever the case."""
-    found: ColumnElement[bool] = column.icontains(text, autoescape=True)
-    return found
-
-
-def partners_named(organisation_id: int, name: str) -> Select[Any]:
-    """Ids of the partners of a number, or with this in their name."""
-    return select(Payee.id).where(
-        Payee.organisation_id == organisation_id, or_(Payee.reference == name.upper(), like(Payee.name, name))
-    )
-
-
 def takes_part(payees: Any) -> ColumnElement[bool]:
     """Whether one of these (ids, or a question for ids) touched a deal, has a share of it or registered it."""
     found = union(
@@ -84,11 +74,12 @@ def takes_part(payees: Any) -> ColumnElement[bool]:
 def on_days(
     column: Any, organisation_id: int, first: date | None, last: date | None
 ) -> Iterator[ColumnElement[bool]]:
-    """Instants of whole days of the organisation's calendar."""
-    if first is not None:
+    """Instants of whole days of the organisation's calendar; days that no calendar knows narrow nothing."""
+    if first is not None and first > _FIRST:
         yield column >= start_of_day(first, trail.timezone_of(organisation_id))
-    if last is not None:
-        yield column < start_of_day(last + timedelta(days=1), trail.timezone_of(organisation_id))
+    if last is not None and last < date.max:
+        # Nothing happened before the first day, so an end before it finds nothing either.
+        yield column < start_of_day(max(last, _FIRST) + timedelta(days=1), trail.timezone_of(organisation_id))
 
 
 # ------------------------------------------------------------------------------------------------- deals

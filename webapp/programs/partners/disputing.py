@@ -6,8 +6,8 @@ from datetime import datetime
 
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
-from webapp.kernel.checks import need_reason
-from webapp.kernel.errors import Conflict
+from webapp.kernel.checks import check_length, need_reason
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.outbox import service as outbox
 from webapp.programs.partners import trail
 from webapp.programs.partners.models import Commission, CommissionDispute
@@ -48,6 +48,15 @@ def raise_dispute(
     return made
 
 
+def need_answer(answer: str) -> str:
+    """What the partner reads. Raises Invalid without one, and for more than 2,000 characters."""
+    said, example = answer.strip(), "The deal was over 10,000.00, as the order says."
+    if not said:
+        raise Invalid("answer", "Tell the partner why.", example)
+    check_length("answer", said, 2000, example)
+    return said
+
+
 def decide(
     *,
     organisation_id: int,
@@ -73,7 +82,7 @@ def decide(
     if actor.user_id is not None and actor.user_id == dispute.raised_by_id:
         raise Conflict("You raised this objection; somebody else answers it.")
     row = lock_row(Commission, Commission.id == dispute.commission_id)
-    answer = need_reason(answer, "The deal was over 10,000.00, as the order says.", "commission")
+    answer = need_answer(answer)
     row.is_disputed, row.version = False, row.version + 1
     state = DisputeState.ACCEPTED if is_accepted else DisputeState.REFUSED
     dispute.state, dispute.answer = state.value, answer

@@ -147,7 +147,7 @@ def _difference(
     live = [row for row in books.standing.get((deal_id, payee_id), []) if row.state in _LIVE]
     waiting = next((row for row in reversed(live) if row.state == CommissionState.OPEN), None)
     rest = earned.amount.amount - sum(row.amount_minor for row in live if row is not waiting)
-    if rest < 0 and _is_final(books.deals[deal_id][1], live, now):
+    if rest < 0 and is_final(books.deals[deal_id][1], live, now):
         # Nothing more is taken back than what was begun in time; what was to come on top does not come.
         rest = max(rest, min(0, waiting.amount_minor if waiting is not None else 0))
     if waiting is not None and waiting.amount_minor == rest:
@@ -168,7 +168,7 @@ def _difference(
     return _new(books, deal_id, payee_id, kind, rest, earned, reason, sequence, now), True
 
 
-def _is_final(program: PartnerProgram, live: Sequence[Commission], now: datetime) -> bool:
+def is_final(program: PartnerProgram, live: Sequence[Commission], now: datetime) -> bool:
     """Whether what was paid cannot be taken back any more."""
     paid = [row.paid_at for row in live if row.paid_at is not None]
     return bool(paid) and max(paid) + timedelta(days=program.final_days) < now

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
-from webapp.programs.partners.deal_lists import deal, like, on_days, partner, partners_named, program
+from webapp.programs.partners.deal_lists import deal, on_days, partner, program
 from webapp.programs.partners.models import (
     Attribution,
     Commission,
@@ -22,6 +22,7 @@ from webapp.programs.partners.models import (
     Registration,
     Touchpoint,
 )
+from webapp.programs.partners.money_lists import like, partners_named
 from webapp.web.listing import Listing, Sort
 
 
