@@ -44,6 +44,15 @@ def partner(organisation: Organisation, rate_bp: int = 500, **values: Any) -> Pa
     return payee
 
 
+def rate(payee: Payee, rate_bp: int) -> None:
+    """What a partner who is there gets where no rule fits."""
+    with stored():
+        partners.change_profile(
+            organisation_id=payee.organisation_id, payee_id=payee.id, draft=ProfileDraft(rate_bp=rate_bp),
+            actor=FACTORY, now=OPENED,
+        )  # fmt: skip
+
+
 def program(organisation: Organisation, **values: Any) -> PartnerProgram:
     """A program of equal parts that pays after 30 days."""
     with stored():

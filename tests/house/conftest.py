@@ -10,7 +10,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from tests.house import objects_api, objects_repairs_api  # noqa: F401 - register example records
+from tests.house import (  # noqa: F401 - register example records
+    objects_api,
+    objects_partners_api,
+    objects_repairs_api,
+)
 from tests.house import town as town_module
 from tests.house.matrix import Entry, entries
 from tests.house.town import Town

@@ -7,7 +7,12 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.house import objects, objects_api, objects_repairs_api  # noqa: F401 - register the example records
+from tests.house import (  # noqa: F401 - register the example records
+    objects,
+    objects_api,
+    objects_partners_api,
+    objects_repairs_api,
+)
 from tests.house import town as town_module
 from tests.house.town import Town
 

@@ -31,3 +31,8 @@ def page(found: Listing, query: PageQuery, sort: str) -> tuple[Sequence[Any], st
     shown = listing.page(found, found.sort(sort), size=query.limit, after=after)
     following = paging.cursor_of(shown.rows[-1].id) if shown.has_next else None
     return shown.rows, following
+
+
+def where(found: Listing, condition: Any) -> Listing:
+    """A list narrowed by one more condition."""
+    return replace(found, query=found.query.where(condition))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from datetime import date
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from webapp.api.schemas.common import (
-    FIRST_DAY,
-    LAST_DAY,
     Amount,
     AmountIn,
     CurrencyCode,
@@ -18,6 +16,7 @@ from webapp.api.schemas.common import (
     ExactOut,
     In,
     Instant,
+    InstantIn,
     Note,
     Out,
     PageQuery,
@@ -36,17 +35,6 @@ TransactionWord = Literal["pending", "completed", "failed", "cancelled"]
 MethodWord = Literal["gateway", "pos", "cash", "manual", "internal", "bank"]
 PaidByWord = Literal["gateway", "pos", "cash", "manual"]
 
-
-def _moment(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("Say the offset, too, such as 2026-11-21T09:00:00Z.")
-    # Compared before it is converted: the first and last days of the calendar cannot be.
-    if not FIRST_DAY < value.date() < LAST_DAY:
-        raise ValueError(f"This is not between {FIRST_DAY} and {LAST_DAY}.")
-    return value.astimezone(UTC)
-
-
-InstantIn = Annotated[datetime, AfterValidator(_moment)]
 
 _search = Field(None, max_length=120, description="A part of a reference or a name.", examples=["Morgan"])
 _external = Field(None, min_length=1, max_length=120, description="Your own name for it.", examples=["C-118"])

@@ -80,6 +80,15 @@ def _utc(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _moment(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("Say the offset, too, such as 2026-11-21T09:00:00Z.")
+    # Compared before it is converted: the first and last days of the calendar cannot be.
+    if not FIRST_DAY < value.date() < LAST_DAY:
+        raise ValueError(f"This is not between {FIRST_DAY} and {LAST_DAY}.")
+    return value.astimezone(UTC)
+
+
 Text = Annotated[str, AfterValidator(_plain)]
 Note = Annotated[str, AfterValidator(_plain), Field(max_length=2000)]
 Reason = Annotated[str, AfterValidator(_plain), Field(min_length=1, max_length=2000)]
@@ -101,6 +110,7 @@ Instant = Annotated[
     PlainSerializer(_utc, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+InstantIn = Annotated[datetime, AfterValidator(_moment)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 Version = Annotated[int, Field(ge=0, le=2**31 - 1, examples=[3])]
