@@ -27,6 +27,7 @@ HANDLERS: dict[str, str] = {
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",
     "repairs.week": "jobs.repairs.run_week",
+    "accounting.sync": "jobs.accounting.sync_payout",
     "partners.exchange": "jobs.exchange.book_difference",
     "partners.exchange.all": "jobs.exchange.book_differences",
     # mail

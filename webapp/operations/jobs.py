@@ -54,6 +54,7 @@ KINDS = {
     "run.step": "Work on a run",
     "import.step": "Work on an import",
     "repairs.week": "Work on the weekly run of repairs",
+    "accounting.sync": "Bring the books in line with a payout",
     "partners.exchange": "Book a payout's exchange difference",
     "partners.exchange.all": "Book exchange differences that waited for a rate",
     "email.send": "Send an e-mail",
@@ -70,6 +71,7 @@ TASKS = {
     "webhooks.recover": "Finds messages of providers that nobody looked at",
     "webhooks.forget": "Forgets webhooks that were settled long ago",
     "imports.recover": "Finds imports that nobody works on",
+    "accounting.sweep": "Finds payouts that the books do not know yet",
     "api.forget_old": "Forgets old answers of the API",
     "database.upkeep": "Lets the embedded database look at its tables, to choose indexes well",
 }
@@ -107,7 +109,7 @@ def subjects(organisation_id: int, rows: Sequence[OutboxMessage]) -> dict[int, S
     groups = (
         (("transfer.",), select(Transfer.id, Payout.reference).join(Payout, Payout.id == Transfer.payout_id)
          .where(Transfer.organisation_id == organisation_id), "admin.payouts.show", "reference"),
-        (("payout.", "notice.payout.", "document.remittance"), select(Payout.id, Payout.reference)
+        (("payout.", "notice.payout.", "document.remittance", "accounting.sync"), select(Payout.id, Payout.reference)
          .where(Payout.organisation_id == organisation_id), "admin.payouts.show", "reference"),
         (("run.", "notice.bulk_result"), select(Run.id, Run.reference)
          .where(Run.organisation_id == organisation_id), "admin.runs.show", "reference"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, url_for
+from flask import Flask, current_app, url_for
 
-from webapp.accounting import models as accounting_tables
+from webapp.accounting import work as accounting
 from webapp.bankfiles import rail as bank_file_rail
 from webapp.config import Settings
 from webapp.database import db
@@ -67,7 +67,7 @@ REGISTERED = (
     digest,
     upkeep,
     inbox_tables,
-    accounting_tables,
+    accounting,
     rentals,
     clinic,
     repairs,
@@ -105,7 +105,7 @@ def _rent_page(portal: str, line: PayoutLine) -> str | None:
 def _commission_page(portal: str, line: PayoutLine) -> str | None:
     """The page of the commission that a payout line pays for, in the portals that have one."""
     endpoints = {"admin": "admin.partners.commission", "partner": "partner.commissions.show"}
-    if portal not in endpoints or not line.source_label:
+    if endpoints.get(portal) not in current_app.view_functions or not line.source_label:
         return None
     return url_for(endpoints[portal], reference=line.source_label)
 

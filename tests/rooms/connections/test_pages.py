@@ -41,7 +41,7 @@ def _version(page: str) -> str:
 
 def test_from_no_keys_to_a_tested_connection(admin: FlaskClient, organisation: Organisation) -> None:
     page = admin.get("/admin/settings/connections").text
-    assert page.count("Not connected") == 2
+    assert page.count("Not connected") == 3
     form = admin.get("/admin/settings/connections/phonepe").text
     data = {"version": _version(form), "environment": "sandbox", **PHONEPE}
     data["webhook_word"] = data.pop("webhook_password")

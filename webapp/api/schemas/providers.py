@@ -10,6 +10,8 @@ from pydantic import Field
 from webapp.api.schemas.common import Amount, In, Instant, Out, PageQuery, Query, Text, Version
 
 ProviderWord = Literal["cashfree", "phonepe"]
+# Whom an organisation can have an account at; not all of them send messages.
+ConnectionWord = Literal["cashfree", "phonepe", "zoho"]
 FormatWord = Literal["pain001", "nacha", "columns"]
 FileStateWord = Literal[
     "made", "approved", "downloaded", "sent", "acknowledged", "partly_refused", "closed", "cancelled"
@@ -21,7 +23,7 @@ MessageFilterWord = Literal["findings", "new", "applied", "ignored", "unmatched"
 class Connection(Out):
     """The organisation's account at a provider. No key is ever answered."""
 
-    provider: ProviderWord = Field(examples=["cashfree"])
+    provider: ConnectionWord = Field(examples=["cashfree"])
     label: str = Field(examples=["Cashfree Payouts"])
     purpose: str = Field(examples=["Pays owners and other payees in India."])
     is_connected: bool = Field(description="Whether there are keys.", examples=[True])

@@ -1,0 +1,1 @@
+"""Zoho Books: our client and bookkeeper."""

@@ -1,0 +1,209 @@
+"""A payout in the books: billed when approved, paid when paid, owed again when it comes back, void at last."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import factories
+from tests.factories import payouts
+from tests.rooms.accounting.conftest import WHEN, World
+from webapp.audit.models import AuditEvent
+from webapp.database import db
+from webapp.payouts.drafts import LineDraft
+from webapp.people.models import Organisation, Payee
+
+
+def test_the_whole_way(world: World) -> None:
+    reference = world.payout()
+    assert world.row(reference).state == "queued"
+    assert world.sync(reference) is None
+    assert world.bills() == [(reference, "open", 49_950)]
+    assert (world.row(reference).state, world.payments()) == ("synced", [])
+    world.pay(reference)
+    assert world.row(reference).state == "queued"
+    world.sync(reference)
+    assert world.bills() == [(reference, "paid", 49_950)]
+    assert world.payments() == [("UTR-1", 49_950)]
+    world.act("reverse", reference, on=WHEN.date(), reason="The account is closed.")
+    world.sync(reference)
+    assert (world.bills(), world.payments()) == ([(reference, "open", 49_950)], [])
+    world.act("cancel", reference, reason="The payee is gone.")
+    world.sync(reference)
+    assert world.bills() == [(reference, "void", 49_950)]
+    assert world.row(reference).state == "void"
+    tags = db.session.query(AuditEvent.tag).filter(AuditEvent.tag.startswith("accounting:bill:")).all()
+    assert [tag for (tag,) in tags] == [
+        "accounting:bill:billed", "accounting:bill:paid", "accounting:bill:billed", "accounting:bill:voided",
+    ]  # fmt: skip
+
+
+def test_what_stands_is_not_asked_again(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    before = world.calls()
+    for _ in range(3):
+        assert world.sync(reference) is None
+    assert world.calls() == before
+
+
+def test_approved_and_paid_before_a_worker_comes(world: World) -> None:
+    reference = world.payout()
+    world.pay(reference)
+    world.sync(reference)
+    assert (world.bills(), world.payments()) == ([(reference, "paid", 49_950)], [("UTR-1", 49_950)])
+
+
+def test_cancelled_before_a_worker_comes(world: World) -> None:
+    reference = world.payout()
+    world.act("cancel", reference, reason="A mistake.")
+    world.sync(reference)
+    assert (world.bills(), world.row(reference).state) == ([], "void")
+
+
+def test_a_payment_that_comes_again_has_a_reference_of_its_own(world: World) -> None:
+    reference = world.payout()
+    world.pay(reference)
+    world.sync(reference)
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    world.act("reissue", reference, note="The account is right now.")
+    world.pay(reference, "UTR-2")
+    # Both turns are worked on at once: the first payment is taken back, the second one stands.
+    world.sync(reference)
+    assert (world.bills(), world.payments()) == ([(reference, "paid", 49_950)], [("UTR-2", 49_950)])
+
+
+def test_lines_amounts_and_days_as_the_payout_has_them(world: World) -> None:
+    lines = [
+        LineDraft(kind="earning", description="Roof\nEast", amount_minor=33_333, source_label="ISR-1",
+                  source_type="x", source_id=1, formula="3.33 kW × 100.10 USD = 333.33 USD"),
+        LineDraft(kind="earning", description="Nothing", amount_minor=0),
+        LineDraft(kind="deduction", description="Tools", amount_minor=-1),
+    ]  # fmt: skip
+    reference = world.payout(lines=lines)
+    world.sync(reference)
+    row = world.sim.store.one("SELECT * FROM zoho_bills")
+    assert row is not None
+    said = [(line["name"], line["rate"]) for line in json.loads(row["lines"])]
+    assert (row["total_minor"], said) == (33_332, [("Roof East", 33_333), ("Tools", -1)])
+    assert json.loads(row["lines"])[0]["description"] == "ISR-1 3.33 kW × 100.10 USD = 333.33 USD"
+    assert (row["day"], row["due_day"], row["currency"]) == ("2026-11-20", "2026-12-04", "USD")
+
+
+def test_a_payee_is_one_vendor(world: World) -> None:
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    payee = factories.payee(organisation, name="Asha Rao")
+    number = payee.id
+    first = world.payout(payee=payee)
+    second = world.payout(payee=db.session.get_one(Payee, number))
+    for reference in (first, second):
+        world.sync(reference)
+    assert (world.vendors(), len(world.bills())) == (["Asha Rao"], 2)
+
+
+def test_a_vendor_that_is_there_is_found(world: World) -> None:
+    add = {"contact_name": "ASHA RAO", "contact_type": "vendor"}
+    from webapp.simulator.zoho import books
+
+    books.add_contact(world.sim, world.books_id, add)
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    world.sync(world.payout(payee=factories.payee(organisation, name="Asha Rao")))
+    assert world.vendors() == ["ASHA RAO"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"contact_type": "customer"},
+        {"contact_type": "vendor", "currency_id": "60000000002003"},
+    ],
+    ids=["a customer", "another currency"],
+)
+def test_somebody_of_the_same_name_is_not_taken_for_the_payee(world: World, other: dict[str, str]) -> None:
+    from webapp.simulator.zoho import books
+
+    books.add_contact(world.sim, world.books_id, {"contact_name": "Asha Rao", **other})
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    payee = factories.payee(organisation, name="Asha Rao")
+    name = f"Asha Rao ({payee.reference})"
+    world.sync(world.payout(payee=payee))
+    assert name in world.vendors()
+
+
+def test_two_payees_of_one_name_are_two_vendors(world: World) -> None:
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    made = [factories.payee(organisation, name="Asha Rao") for _ in range(2)]
+    second = made[1].reference
+    for reference in [world.payout(payee=payee) for payee in made]:
+        assert world.sync(reference) is None
+    assert world.vendors() == ["Asha Rao", f"Asha Rao ({second})"]
+
+
+def test_only_programs_that_are_switched_on_and_only_since_the_start(world: World) -> None:
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    old = payouts.payout_ready(organisation, now=payouts.WHEN.replace(month=10)).reference
+    db.session.rollback()
+    assert world.messages() == []
+    other = factories.organisation()
+    payouts.payout_ready(other)
+    assert world.messages() == []
+    world.payout()
+    assert len(world.messages()) == 1
+    # A person may ask for the old one.
+    from tests.factories import FACTORY
+    from webapp.accounting import service
+    from webapp.database import transaction
+
+    with transaction():
+        service.retry(organisation_id=world.organisation_id, reference=old, actor=FACTORY, now=payouts.WHEN)
+    world.sync(old)
+    assert (old, "open", 49_950) in world.bills()
+
+
+def test_a_bill_of_our_number_that_says_something_else_is_left_alone(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    world.sim.store.write("UPDATE zoho_bills SET total_minor = 1, balance_minor = 1")
+    world.pay(reference)
+    assert world.sync(reference) is None
+    row = world.row(reference)
+    assert (row.state, row.error) == ("failed", f"The bill {reference} in the books is of 0.01 USD.")
+    assert world.payments() == []
+
+
+def test_a_payment_that_a_bookkeeper_entered_is_not_made_again(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    bill = world.sim.store.one("SELECT * FROM zoho_bills")
+    assert bill is not None
+    world.sim.store.write("UPDATE zoho_bills SET balance_minor = 0")
+    world.pay(reference)
+    world.sync(reference)
+    assert (world.row(reference).state, world.payments()) == ("synced", [])
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    world.sync(reference)
+    assert (
+        world.row(reference).error
+        == f"The bill {reference} has a payment in the books that Paydesk did not send."
+    )
+
+
+def test_a_bill_that_was_deleted_in_the_books_is_made_again(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    world.sim.store.write("DELETE FROM zoho_bills")
+    world.pay(reference)
+    world.sync(reference)
+    assert world.bills() == [(reference, "paid", 49_950)]
+
+
+def test_a_vendor_that_was_deleted_in_the_books_is_made_again(world: World) -> None:
+    organisation = db.session.get_one(Organisation, world.organisation_id)
+    number = factories.payee(organisation, name="Asha Rao").id
+    world.sync(world.payout(payee=db.session.get_one(Payee, number)))
+    world.sim.store.write("DELETE FROM zoho_contacts")
+    reference = world.payout(payee=db.session.get_one(Payee, number))
+    assert world.sync(reference) is not None
+    assert world.sync(reference) is None
+    assert (world.vendors(), world.row(reference).state) == (["Asha Rao"], "synced")

@@ -1,0 +1,251 @@
+"""Bring the books in line with one payout: look first, make what is missing, never twice.
+
+Nothing is made before it was looked for, every id is written down at once, and what no answer came to is looked for
+again the next time. No transaction is open while the books are asked.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from webapp.accounting import pace, rules, service
+from webapp.accounting.service import Job
+from webapp.accounting.states import Wanted
+from webapp.database import db, transaction
+from webapp.kernel.clock import utc_now
+from webapp.kernel.money import Money
+from webapp.outbox.service import Later
+from webapp.providers import accounts
+from webapp.providers.bookkeeping import Bill, BillOrder, Bookkeeper, BooksError, PaymentOrder, Trouble
+from webapp.providers.zoho.books import ZohoBooks
+
+log = structlog.get_logger()
+Clock = Callable[[], datetime]
+
+
+def work(payout_id: int, *, clock: Clock = utc_now, worker: str = "") -> Later | None:
+    """Bring the books in line with a payout, if that is asked for. Opens its own transactions; safe to repeat."""
+    with transaction():
+        job = service.claim(payout_id, worker or f"{socket.gethostname()}:{os.getpid()}", clock())
+    if not isinstance(job, Job):
+        return job
+    try:
+        _align(_keeper(job, clock), job, clock)
+    except BooksError as error:
+        log.warning(
+            "accounting.not_in_line", payout=job.reference, trouble=error.trouble.value, code=error.code
+        )
+        with transaction():
+            return service.failed(job, error, clock())
+    except Exception as error:
+        db.session.rollback()
+        log.exception("accounting.broke", payout=job.reference)
+        broken = BooksError(Trouble.UNKNOWN, f"Paydesk could not finish it ({type(error).__name__}).")
+        with transaction():
+            return service.failed(job, broken, clock())
+    with transaction():
+        service.done(job, clock())
+    return None
+
+
+def _keeper(job: Job, clock: Clock) -> Bookkeeper:
+    access = accounts.find_access(job.organisation_id, service.PROVIDER)
+    if access is None:
+        raise BooksError(Trouble.NO_ACCESS, "The connection to Zoho Books is off, or has no keys.")
+    return ZohoBooks(
+        access, job.books_id, before=lambda: pace.reserve(job.organisation_id, job.calls_a_day, clock=clock)
+    )
+
+
+def _align(books: Bookkeeper, job: Job, clock: Clock) -> None:
+    if job.wanted is Wanted.VOID:
+        _void(books, job)
+        return
+    vendor_id = _vendor(books, job, clock)
+    bill = _bill(books, job, vendor_id)
+    if job.wanted is Wanted.PAID:
+        _pay(books, job, bill)
+    else:
+        _owe(books, job, bill)
+
+
+# ---------------------------------------------------------------- vendor
+
+
+def _vendor(books: Bookkeeper, job: Job, clock: Clock) -> str:
+    """The payee's vendor: known, found by its name, or made."""
+    with transaction():
+        known = service.vendor_of(job)
+    if known:
+        return known
+    for name in rules.vendor_names(job.payee_name, job.payee_reference, job.currency):
+        if found := _vendor_named(books, job, name, clock):
+            return found
+        try:
+            made = books.add_vendor(name, job.currency, f"Paydesk {job.payee_reference}")
+        except BooksError as error:
+            if error.trouble is not Trouble.TAKEN:
+                raise
+            # A try of before may have come through after all; else it is somebody of another kind.
+            if found := _vendor_named(books, job, name, clock):
+                return found
+            continue
+        with transaction():
+            kept = service.keep_vendor(job, made.id, made.name, was_found=False, now=clock())
+        if kept:
+            return kept
+    raise BooksError(
+        Trouble.REFUSED, f"Every name that {job.payee_name} could have in the books belongs to somebody else."
+    )
+
+
+def _vendor_named(books: Bookkeeper, job: Job, name: str, clock: Clock) -> str:
+    """A vendor of exactly this name and currency that is nobody else's yet; empty when there is not just one."""
+    found = books.vendors_named(name)
+    if len(found) != 1 or found[0].currency != job.currency:
+        return ""
+    with transaction():
+        if service.is_somebody_elses(job, found[0].id):
+            return ""
+        return service.keep_vendor(job, found[0].id, found[0].name, was_found=True, now=clock())
+
+
+# ---------------------------------------------------------------- bill
+
+
+def _find_bill(books: Bookkeeper, job: Job) -> Bill | None:
+    """The bill by its id, or else by its number, which is the payout's reference."""
+    if job.bill_id:
+        try:
+            bill = books.bill(job.bill_id)
+            if bill.number == job.reference:
+                return bill
+        except BooksError as error:
+            if error.trouble is not Trouble.MISSING:
+                raise
+    return books.bill_numbered(job.reference)
+
+
+def _bill(books: Bookkeeper, job: Job, vendor_id: str) -> Bill:
+    """The bill of the payout, made if it is not there."""
+    bill = _find_bill(books, job)
+    if bill is None:
+        try:
+            bill = books.add_bill(_order(job, vendor_id))
+        except BooksError as error:
+            if error.trouble is Trouble.MISSING:
+                _forget_vendor(job)
+            if error.trouble is not Trouble.TAKEN:
+                raise
+            bill = books.bill_numbered(job.reference)
+            if bill is None:
+                raise BooksError(Trouble.UNKNOWN, error.message, code=error.code) from error
+    _check(job, bill, vendor_id)
+    with transaction():
+        service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
+    return bill
+
+
+def _forget_vendor(job: Job) -> None:
+    with transaction():
+        service.forget_vendor(job)
+    raise BooksError(Trouble.UNKNOWN, "The vendor is not in the books any more; it is looked for again.")
+
+
+def _order(job: Job, vendor_id: str) -> BillOrder:
+    return BillOrder(
+        number=job.reference, vendor_id=vendor_id, currency=job.currency, day=job.day, due_day=job.due_day,
+        account_id=job.bill_account_id, lines=rules.bill_lines(job.lines), notes=f"Paydesk payout {job.reference}",
+    )  # fmt: skip
+
+
+def _check(job: Job, bill: Bill, vendor_id: str) -> None:
+    """A bill of our number that says something else is not ours to change: a person looks. Raises BooksError."""
+    said = Money(bill.total_minor, bill.currency)
+    if said != Money(job.amount_minor, job.currency):
+        raise BooksError(
+            Trouble.REFUSED, f"The bill {bill.number} in the books is of {said.plain} {bill.currency}."
+        )
+    if bill.vendor_id != vendor_id:
+        raise BooksError(Trouble.REFUSED, f"The bill {bill.number} in the books is another vendor's.")
+    if bill.is_void:
+        raise BooksError(
+            Trouble.REFUSED, f"The bill {bill.number} was made void in the books, and is owed here."
+        )
+
+
+def _void(books: Bookkeeper, job: Job) -> None:
+    """Whatever there is of a bill counts no more."""
+    bill = _find_bill(books, job)
+    if bill is None:
+        return
+    with transaction():
+        service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
+    _take_back(books, job, bill)
+    if not bill.is_void:
+        books.void_bill(bill.id)
+
+
+# ---------------------------------------------------------------- payment
+
+
+def _pay(books: Bookkeeper, job: Job, bill: Bill) -> None:
+    """The payment of the bill, made if it is not there. One of an earlier round is taken back first."""
+    if job.sent_reference and job.sent_reference != job.payment_reference:
+        bill = _take_back(books, job, bill)
+    found = books.payments(bill.vendor_id, job.payment_reference, job.currency)
+    if found:
+        if found[0].amount_minor != job.amount_minor:
+            said = Money(found[0].amount_minor, job.currency).plain
+            raise BooksError(
+                Trouble.REFUSED, f"The payment {job.payment_reference} in the books is of {said}."
+            )
+        _note_payment(job, found[0].id)
+        return
+    if bill.balance_minor == 0:
+        # Somebody entered the payment in the books by hand; there is nothing left to pay.
+        return
+    _note_payment(job, "")
+    paid_on = job.paid_on or job.day
+    made = books.add_payment(
+        PaymentOrder(
+            vendor_id=bill.vendor_id, bill_id=bill.id, currency=job.currency, amount_minor=job.amount_minor,
+            day=paid_on, reference=job.payment_reference, paid_through_id=job.paid_through_id,
+        )
+    )  # fmt: skip
+    _note_payment(job, made.id)
+
+
+def _note_payment(job: Job, payment_id: str) -> None:
+    """Before a payment is sent its reference stands here: one whose answer was lost is found by it."""
+    with transaction():
+        service.note(job, payment_id=payment_id, payment_reference=job.payment_reference)
+
+
+def _take_back(books: Bookkeeper, job: Job, bill: Bill) -> Bill:
+    """Payments that we sent, or may have sent, are deleted: the money came back. Returns the bill as it is then."""
+    if not job.sent_reference:
+        return bill
+    for payment in books.payments(bill.vendor_id, job.sent_reference, job.currency):
+        try:
+            books.delete_payment(payment.id)
+        except BooksError as error:
+            if error.trouble is not Trouble.MISSING:
+                raise
+    with transaction():
+        service.note(job, payment_id="", payment_reference="")
+    return books.bill(bill.id)
+
+
+def _owe(books: Bookkeeper, job: Job, bill: Bill) -> None:
+    """Nothing of the bill is paid. A payment that we did not send is not ours to delete. Raises BooksError."""
+    bill = _take_back(books, job, bill)
+    if bill.balance_minor != bill.total_minor:
+        raise BooksError(
+            Trouble.REFUSED, f"The bill {bill.number} has a payment in the books that Paydesk did not send."
+        )
