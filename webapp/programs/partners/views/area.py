@@ -10,6 +10,15 @@ AREA = Area(
     "Partners",
     (
         ("index", "Overview"),
+        ("payouts", "Payouts"),
+        ("commissions", "Commissions"),
+        ("deals", "Deals"),
+        ("registrations", "Registrations"),
+        ("partners", "Partners"),
+        ("rules", "Rules"),
         ("programs", "Programs"),
+        ("disputes", "Disputes"),
+        ("reconciliation", "Reconciliation"),
+        ("rates", "Exchange rates"),
     ),
 )
