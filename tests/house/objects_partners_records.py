@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
+from tests.factories import actor_of
+from tests.factories import partners as factory
 from tests.house.objects_partners import deal_of, program_of
 from tests.house.town import Arguments, House, example
+from webapp.database import db
+from webapp.programs.partners import commission_rules
+from webapp.programs.partners.drafts import RuleDraft
+from webapp.programs.partners.models import PartnerRule
 
 
 @example("admin.partners.program", "admin.partners.edit_program")
@@ -11,3 +19,25 @@ def a_program(house: House, kind: str) -> list[Arguments]:
     """The program, with an open deal."""
     deal_of(house)
     return [{"reference": program_of(house).reference}]
+
+
+@example("admin.partners.partner", "admin.partners.edit_partner")
+def the_partner(house: House, kind: str) -> list[Arguments]:
+    """The partner, with an open deal."""
+    deal_of(house)
+    return [{"reference": house.payees["partner"].reference}]
+
+
+@example("admin.partners.rule", "admin.partners.revise_rule", "admin.partners.accept_rule",
+         "admin.partners.refuse_rule", "admin.partners.withdraw_rule", "admin.partners.end_rule",
+         "admin.partners.rehearse_rule")  # fmt: skip
+def a_rule_of_commissions(house: House, kind: str) -> list[Arguments]:
+    """A rule that the accountant asked for and an admin decides about; made once."""
+    query = select(PartnerRule.id).where(PartnerRule.organisation_id == house.organisation.id)
+    found = db.session.scalar(query.order_by(PartnerRule.id).limit(1))
+    if found is None:
+        found = commission_rules.create_rule(
+            organisation_id=house.organisation.id, draft=RuleDraft("Resellers", 1_000, product="Seats"),
+            actor=actor_of(house.users["accountant"]), now=factory.TODAY,
+        ).rule_id  # fmt: skip
+    return [{"rule_id": found}]

@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
 from webapp.database import db
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
@@ -32,6 +35,14 @@ def _record(
 
 _book = RuleBook(PartnerRule, PartnerRuleVersion, _record)
 accept, refuse, withdraw, get_rule = _book.accept, _book.refuse, _book.withdraw, _book.get
+
+
+def list_rules(organisation_id: int) -> list[PartnerRule]:
+    """Every rule with its versions, the oldest rule first."""
+    query = select(PartnerRule).where(PartnerRule.organisation_id == organisation_id)
+    return list(
+        db.session.scalars(query.options(selectinload(PartnerRule.versions)).order_by(PartnerRule.id))
+    )
 
 
 def load_rules(organisation_id: int) -> list[Rule]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 
 from webapp.database import among, ask, db
 from webapp.kernel.clock import add_months
@@ -33,9 +33,9 @@ from webapp.programs.partners.states import CommissionState, DealState
 from webapp.web.listing import Listing, Sort
 
 _USUAL = ProfileDraft()
-TYPE = func.coalesce(PartnerProfile.type, _USUAL.type)
-TIER = func.coalesce(PartnerProfile.tier, _USUAL.tier)
-RATE = func.coalesce(PartnerProfile.rate_bp, _USUAL.rate_bp)
+type_of = func.coalesce(PartnerProfile.type, _USUAL.type)
+tier_of = func.coalesce(PartnerProfile.tier, _USUAL.tier)
+rate_of = func.coalesce(PartnerProfile.rate_bp, _USUAL.rate_bp)
 
 _IS_PAID = Commission.state == CommissionState.PAID.value
 _COUNTS = and_(Commission.state != CommissionState.CANCELLED.value, Commission.offer != "dismissed")
@@ -73,9 +73,9 @@ def _narrow(query: Select[Any], chosen: PartnerFilter) -> Select[Any]:
             or_(*(_like(column, text) for column in (Payee.name, Payee.reference, Payee.email)))
         )
     if chosen.type:
-        query = query.where(chosen.type == TYPE)
+        query = query.where(type_of == chosen.type)
     if chosen.tier:
-        query = query.where(chosen.tier == TIER)
+        query = query.where(tier_of == chosen.tier)
     if chosen.state:
         query = query.where(Payee.is_active.is_(chosen.state == "active"))
     return query
@@ -91,9 +91,9 @@ def _partners(organisation_id: int, *columns: Any) -> Select[Any]:
 
 
 def partners(organisation_id: int, currency: str, chosen: PartnerFilter) -> Listing:
-    """Partners, by default by their name. `earned` and `owed` order by the sums of one currency.
+    """Partners, by default by their name. `amount` (earned) and `outstanding` (owed) are of one currency.
 
-    Columns: id, reference, name, is_active, type, tier, rate_bp. Orders: name, rate, earned, owed, created.
+    Columns: id, reference, name, is_active, type, tier, rate_bp. Orders: name, rate, amount, outstanding, created.
     """
 
     def total(amount: Any) -> Any:
@@ -104,21 +104,19 @@ def partners(organisation_id: int, currency: str, chosen: PartnerFilter) -> List
         return mine.correlate(Payee).scalar_subquery()
 
     everything = _partners(
-        organisation_id, Payee.id, Payee.reference, Payee.name, Payee.is_active, TYPE.label("type"),
-        TIER.label("tier"), RATE.label("rate_bp"),
+        organisation_id, Payee.id, Payee.reference, Payee.name, Payee.is_active, type_of.label("type"),
+        tier_of.label("tier"), rate_of.label("rate_bp"),
     )  # fmt: skip
     orders = {
-        "name": (Payee.name,), "rate": (RATE,), "earned": (total(EARNED),), "owed": (total(OWED),), "created": (),
-    }  # fmt: skip
-    return Listing(
-        _narrow(everything, chosen),
-        everything,
-        Payee.id,
-        orders,
-        Sort("name"),
-        func.coalesce(None, currency),
-        {},
-    )
+        "name": (Payee.name,),
+        "rate": (rate_of,),
+        "amount": (total(EARNED),),
+        "outstanding": (total(OWED),),
+        "created": (),
+    }
+    # Nothing is summed of it: its totals are those of the commissions.
+    code = literal(currency, literal_execute=True)
+    return Listing(_narrow(everything, chosen), everything, Payee.id, orders, Sort("name"), code, {})
 
 
 def commissions_of_partners(organisation_id: int, chosen: PartnerFilter) -> Listing:
