@@ -38,6 +38,7 @@ from webapp.programs.repairs import disputing, receipt_document, receipts
 from webapp.programs.repairs.rules import Week
 from webapp.runs.models import Run
 from webapp.statements.models import Document
+from webapp.webhooks import endpoints as webhooks
 
 OLD_ACCOUNT, NEW_ACCOUNT = "123456784821", "987654329174"
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
@@ -70,6 +71,7 @@ def build(now: datetime, text: str = "") -> World:
         _details(world)
         _work(world)
         _driver(world)
+        _endpoint(world)
         _partner(world)
         if text:
             organisation.name = text[:120]
@@ -316,6 +318,19 @@ def _partner(world: World) -> None:
         partner.name = world.text[:200]
 
 
+def _endpoint(world: World) -> None:
+    """An endpoint that has taken nothing for days."""
+    row, _ = webhooks.create(
+        organisation_id=world.organisation.id, url="https://example.com/hooks/paydesk",
+        name=_or(world, "Accounting", 120), events=["payout.paid"], is_trial=False,
+        actor=people.actor_of(world.ana), now=world.now - timedelta(days=9),
+    )  # fmt: skip
+    row.failures, row.failing_since = 12, world.now - timedelta(days=4)
+    webhooks.stop_if_given_up(row, world.now)
+    row.stop_reason = _or(world, row.stop_reason)
+    world.ids["webhook_stopped"] = row.id
+
+
 def _import(world: World) -> ImportFile:
     return ImportFile(
         reference="IM-0007", organisation_id=world.organisation.id, kind="payees",
@@ -364,6 +379,7 @@ def kind_of(name: str) -> str:
         "dispute",
         "registration",
         "commission",
+        "webhook",
     ):
         if name.startswith(f"{area}_"):
             return f"notice.{area}.{name.removeprefix(f'{area}_')}"
