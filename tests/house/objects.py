@@ -15,6 +15,8 @@ from tests.house import (  # noqa: F401 - their example records
     objects_clinic,
     objects_driver_portal,
     objects_drivers,
+    objects_partners_deals,
+    objects_partners_money,
     objects_partners_records,
     objects_reconciliation,
     objects_repairs,
