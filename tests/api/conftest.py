@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 
 from tests import factories
-from tests.factories import clinic, installations, repairs
+from tests.factories import clinic, installations, partners, repairs
 from tests.factories.payouts import payout
 from tests.factories.tokens import Api, token
 from webapp.database import db
 from webapp.payouts.queries import current_method, get_payout
 from webapp.people.models import Organisation, Payee, User
+from webapp.programs.partners.models import Deal, PartnerProgram
 from webapp.programs.repairs.models import DriverLease
 
 _invoices = count(1)
@@ -168,3 +169,45 @@ def cab(database: Flask) -> Cab:
     ann = repairs.driver(here, user=users["ann"], name="Ann Lee")
     ben = repairs.driver(here, user=users["ben"], name="Ben Ortiz")
     return Cab(database, here, users, ann, ben, repairs.lease(ann, 500_00))
+
+
+@dataclass
+class Guild:
+    """A company with partners. `admin` and `approver` are admins; `anna` and `ben` are partners who get 5 %."""
+
+    app: Flask
+    organisation: Organisation
+    users: dict[str, User]
+    anna: Payee
+    ben: Payee
+    program: PartnerProgram
+
+    def api(self, name: str = "admin", *scopes: str) -> Api:
+        """A program with a token of somebody."""
+        return Api(self.app, token(self.users[name], self.organisation, *scopes))
+
+    def stranger(self) -> Api:
+        """A program of another company's admin."""
+        other = partners.partnerbase(slug="other-guild")
+        admin = factories.user("admin@other-guild.example", organisation=other, role="admin")
+        return Api(self.app, token(admin, other))
+
+    def won(self, *by: Payee, amount: int = 1_000_00, **values: Any) -> Deal:
+        """A deal of 10 February 2026 that partners brought, due since 12 March."""
+        return partners.won(self.program, by or [self.anna], amount, **values)
+
+
+@pytest.fixture
+def guild(database: Flask) -> Guild:
+    """A company in New York, whose partners sign in; nobody has a bank account."""
+    here = partners.partnerbase(slug="guild")
+    users = {
+        "admin": factories.user("admin@guild.example", organisation=here, role="admin"),
+        "approver": factories.user("approver@guild.example", organisation=here, role="admin"),
+        "accountant": factories.user("accountant@guild.example", organisation=here, role="accountant"),
+        "anna": factories.user("anna@guild.example"),
+        "ben": factories.user("ben@guild.example"),
+    }
+    anna = partners.partner(here, user=users["anna"], name="Anna Snelling")
+    ben = partners.partner(here, user=users["ben"], name="Ben Moss")
+    return Guild(database, here, users, anna, ben, partners.program(here))
