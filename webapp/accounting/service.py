@@ -208,7 +208,10 @@ def failed(job: Job, error: BooksError, now: datetime) -> Later | None:
     if error.trouble is Trouble.NO_ACCESS:
         _set_problem(job.organisation_id, error.message, None)
         return Later(now + OFF, error.message)
-    if error.trouble is Trouble.UNKNOWN:
+    if error.trouble is Trouble.MISSING:
+        # An id that the books do not know (any more): the record is looked for by its number the next time.
+        row.bill_id, row.payment_id = "", ""
+    if error.trouble in (Trouble.UNKNOWN, Trouble.MISSING):
         row.tries += 1
         if row.tries < rules.MOST_TRIES:
             return Later(now + rules.delay(row.tries), error.message)
