@@ -1,0 +1,285 @@
+"""Whatever is repeated, lost, late, cut off or refused: one vendor, one bill, one payment; and what people are told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import FACTORY, accounting
+from tests.rooms.accounting.conftest import WHEN, World
+from webapp.accounting import asking, pace, rules, service, setups, sync
+from webapp.accounting.models import AccountingBill, AccountingPace
+from webapp.database import db, transaction
+from webapp.kernel.errors import Conflict, NotFound
+from webapp.outbox.service import Later
+from webapp.providers.bookkeeping import BooksError, Trouble
+
+ROOMS = ("books/contacts", "books/bills", "books/vendorpayments")
+# Faults after which nobody knows whether it was done, and those before anything was.
+UNCLEAR = ("F1", "F2", "F3", "F4", "F5", "F11", "F12", "F13", "F14", "F15")
+
+
+def until_it_stands(world: World, reference: str, most: int = rules.MOST_TRIES) -> int:
+    """What workers do with the payout, one after the other; how many it took."""
+    for n in range(1, most + 1):
+        if world.sync(reference) is None:
+            assert world.row(reference).state != "failed", world.row(reference).error
+            return n
+    raise AssertionError(world.row(reference).error)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("fault", UNCLEAR)
+def test_one_of_each_whatever_is_lost(world: World, room: str, fault: str) -> None:
+    for skip in range(2):
+        world.sim.plan.add(fault, provider="zoho", endpoint=room, skip=skip, times=1)
+    reference = world.payout()
+    world.pay(reference)
+    until_it_stands(world, reference)
+    # What was late on the way comes after all.
+    world.sim.clock.move(3600)
+    world.sim.advance()
+    assert world.row(reference).state == "synced"
+    assert (len(world.vendors()), world.bills()) == (1, [(reference, "paid", 49_950)])
+    assert world.payments() == [("UTR-1", 49_950)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_of_each_on_a_bad_day(world: World, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_TRIES", 40)
+    world.sim.plan.mix(seed=seed, rate=0.4, faults=UNCLEAR, most=8)
+    made = [world.payout() for _ in range(3)]
+    for reference in made:
+        until_it_stands(world, reference, 40)
+    for n, reference in enumerate(made):
+        world.pay(reference, f"UTR-{n}")
+        until_it_stands(world, reference, 40)
+    world.sim.clock.move(3600)
+    world.sim.advance()
+    assert sorted(world.bills()) == [(reference, "paid", 49_950) for reference in made]
+    assert sorted(world.payments()) == [(f"UTR-{n}", 49_950) for n in range(3)]
+    assert len(world.vendors()) == 3
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+def test_a_return_takes_a_payment_back_that_nobody_heard_of(world: World, fault: str) -> None:
+    """The payment's answer was lost, and the money came back before anybody looked again."""
+    reference = world.payout()
+    world.sync(reference)
+    world.pay(reference)
+    world.sim.plan.add("F3", provider="zoho", endpoint="books/vendorpayments", skip=1, times=1)
+    assert isinstance(world.sync(reference), Later)
+    assert len(world.payments()) == 1
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    world.sim.plan.add(fault, provider="zoho", endpoint="books/vendorpayments", times=1)
+    until_it_stands(world, reference)
+    assert (world.bills(), world.payments()) == ([(reference, "open", 49_950)], [])
+
+
+@pytest.mark.parametrize("room", ROOMS[:2])
+def test_an_exists_already_that_is_not_true_is_asked_again(world: World, room: str) -> None:
+    world.sim.plan.add(
+        "F9", provider="zoho", endpoint=room, subject="", skip=1, times=1, parameters={"accepted": False}
+    )
+    reference = world.payout()
+    until_it_stands(world, reference)
+    assert world.bills() == [(reference, "open", 49_950)]
+
+
+def test_a_refusal_waits_for_a_person_with_its_own_words(world: World) -> None:
+    world.sim.plan.add("F10", provider="zoho", endpoint="books/bills", skip=1)
+    reference = world.payout()
+    assert world.sync(reference) is None
+    row = world.row(reference)
+    assert (row.state, row.error_code) == ("failed", "2")
+    assert row.error == "Invalid value passed (code 2, HTTP 400)"
+    assert world.sync(reference) is None
+    assert world.bills() == []
+    with transaction():
+        service.retry(organisation_id=world.organisation_id, reference=reference, actor=FACTORY, now=WHEN)
+    world.sync(reference)
+    assert (world.row(reference).state, world.row(reference).error) == ("synced", "")
+
+
+def test_after_some_tries_without_an_answer_a_person_looks(world: World) -> None:
+    world.sim.plan.add("F5", provider="zoho", endpoint="books/bills", times=0)
+    reference = world.payout()
+    waits = []
+    for _ in range(rules.MOST_TRIES - 1):
+        said = world.sync(reference)
+        assert isinstance(said, Later)
+        waits.append((said.at - WHEN).total_seconds())
+    assert waits == [15, 30, 60, 120, 240, 480, 960]
+    assert world.sync(reference) is None
+    assert (world.row(reference).state, world.row(reference).error) == (
+        "failed", "Internal error (code 1000, HTTP 500)",
+    )  # fmt: skip
+
+
+def test_a_429_keeps_everybody_away_for_a_minute(world: World) -> None:
+    first, second = world.payout(), world.payout()
+    world.sim.plan.add("F6", provider="zoho", times=1)
+    said = world.sync(first)
+    assert isinstance(said, Later)
+    assert said.at == WHEN + timedelta(seconds=60)
+    before = world.calls()
+    again = world.sync(second)
+    assert isinstance(again, Later)
+    assert (again.at, world.calls()) == (said.at, before)
+    assert world.row(first).tries == 0
+    with transaction():
+        db.session.get_one(AccountingPace, world.organisation_id).paused_until = WHEN
+    assert world.sync(first) is None
+
+
+def test_the_day_s_calls_end(world: World) -> None:
+    with transaction():
+        setup = setups.find(world.organisation_id)
+        assert setup is not None
+        setup.calls_a_day = 100
+    with transaction():
+        pace._book(world.organisation_id, 100, WHEN)
+        db.session.get_one(AccountingPace, world.organisation_id).day_calls = 98
+    said = world.sync(world.payout())
+    assert isinstance(said, Later)
+    assert (said.at - WHEN) == timedelta(hours=12)
+    assert world.calls(method="GET") == 2
+
+
+def test_ten_at_once_then_one_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BURST", 10)
+    now, slept = [WHEN], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += timedelta(seconds=seconds)
+
+    starts = []
+    for _ in range(300):
+        pace.reserve(world.organisation_id, 10_000, clock=lambda: now[0], sleep=sleep)
+        starts.append(now[0])
+    assert not any(starts[n + 100] - starts[n] < timedelta(seconds=60) for n in range(200))
+    assert starts[9] == WHEN
+    assert starts[-1] - WHEN < timedelta(seconds=200)
+
+
+def test_a_turn_that_is_far_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "BURST", 1)
+    with transaction():
+        pace._book(world.organisation_id, 100, WHEN)
+        db.session.get_one(AccountingPace, world.organisation_id).booked_until_ms += 60_000
+    with pytest.raises(BooksError) as caught:
+        pace.reserve(world.organisation_id, 100, clock=lambda: WHEN, sleep=lambda seconds: None)
+    assert caught.value.trouble is Trouble.THROTTLED
+
+
+def test_a_consent_that_was_taken_back_stops_everything_and_says_so(world: World) -> None:
+    reference = world.payout()
+    world.sim.providers["zoho"].act(world.sim, "revoke", "1000.sim.refresh", {})
+    said = world.sync(reference)
+    assert isinstance(said, Later)
+    setup = setups.find(world.organisation_id)
+    assert setup is not None
+    assert setup.problem == "Zoho gives no token: invalid_code. An admin must connect Zoho Books again."
+    assert world.row(reference).state == "queued"
+
+
+def test_a_token_that_is_refused_is_replaced_once(world: World) -> None:
+    world.sim.plan.add("F7", provider="zoho", times=1)
+    reference = world.payout()
+    assert world.sync(reference) is None
+    assert world.calls("token") == 2
+    world.sim.plan.add("F7", provider="zoho", times=2)
+    world.pay(reference)
+    assert isinstance(world.sync(reference), Later)
+
+
+def test_a_worker_that_died_is_taken_over_after_its_lease(world: World) -> None:
+    reference = world.payout()
+    with transaction():
+        number = db.session.scalars(select(AccountingBill.payout_id)).one()
+        service.claim(number, "dead", WHEN)
+    said = world.sync(reference)
+    assert isinstance(said, Later)
+    with transaction():
+        job = service.claim(number, "alive", WHEN + rules.LEASE)
+    assert isinstance(job, service.Job)
+
+
+def test_a_turn_meanwhile_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The payout is paid while its bill is made: what was done for the older ask does not end the newer one."""
+    reference = world.payout()
+    plain = sync._align
+
+    def paid_meanwhile(*given: object) -> None:
+        plain(*given)  # type: ignore[arg-type]
+        world.pay(reference)
+
+    monkeypatch.setattr(sync, "_align", paid_meanwhile)
+    world.sync(reference)
+    assert (world.row(reference).state, world.payments()) == ("queued", [])
+    monkeypatch.setattr(sync, "_align", plain)
+    world.sync(reference)
+    assert (world.row(reference).state, len(world.payments())) == ("synced", 1)
+
+
+def test_what_breaks_of_ours_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sync, "_align", broken)
+    reference = world.payout()
+    assert isinstance(world.sync(reference), Later)
+    assert world.row(reference).error == "Paydesk could not finish it (ZeroDivisionError)."
+
+
+def test_off_means_nothing_is_asked(world: World) -> None:
+    reference = world.payout()
+    with transaction():
+        setups.switch_off(organisation_id=world.organisation_id, actor=FACTORY, now=WHEN)
+    assert isinstance(world.sync(reference), Later)
+    later = world.payout()
+    assert (world.calls(), len(world.messages())) == (0, 1)
+    with pytest.raises(Conflict, match="switched off"), transaction():
+        service.retry(organisation_id=world.organisation_id, reference=later, actor=FACTORY, now=WHEN)
+    # On again: the sweep finds what nobody asked for.
+    organisation = world.organisation
+    accounting.kept(organisation, world.running.url)
+    for each in (reference, later):
+        assert world.sync(each) is None
+    assert len(world.bills()) == 2
+
+
+def test_the_sweep_finds_what_lost_its_message(world: World) -> None:
+    reference = world.payout()
+    from webapp.outbox.models import OutboxMessage
+
+    with transaction():
+        db.session.query(OutboxMessage).delete()
+    asking.sweep_all(0, WHEN, WHEN)
+    assert world.messages() == []
+    asking.sweep_all(0, WHEN, WHEN + asking.LOST + timedelta(seconds=1))
+    assert len(world.messages()) == 1
+    world.sync(reference)
+    asking.sweep_all(0, WHEN, WHEN + timedelta(days=1))
+    assert len(world.messages()) == 1
+
+
+def test_another_organisation_s_payout_is_not_found(world: World) -> None:
+    from tests import factories
+    from tests.factories import payouts
+
+    theirs = payouts.payout_ready(factories.organisation()).reference
+    number = db.session.scalars(select(asking.Payout.id).where(asking.Payout.reference == theirs)).one()
+    db.session.rollback()
+    with pytest.raises(NotFound), transaction():
+        service.retry(
+            organisation_id=world.organisation_id, reference="PO-2026-999999", actor=FACTORY, now=WHEN
+        )
+    with pytest.raises(Conflict), transaction():
+        service.retry_many(
+            organisation_id=world.organisation_id, payout_ids=[number], actor=FACTORY, now=WHEN
+        )
+    assert db.session.query(AccountingBill).count() == 0
