@@ -38,7 +38,8 @@ def _endpoint(house: House) -> WebhookEndpoint:
 
 @example("admin.webhooks")
 def an_endpoint(house: House, kind: str) -> list[Arguments]:
-    """An endpoint."""
+    """An endpoint that did not take an event."""
+    a_failed_delivery(house, kind)
     return [{"endpoint_id": _endpoint(house).id}]
 
 

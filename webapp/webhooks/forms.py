@@ -72,16 +72,16 @@ class FilterForm(Form):
         "State", choices=options(DeliveryState.choices(), "Every state"), validators=[Optional()]
     )
     event = SelectField("Event", choices=options(_EVENTS, "Every event"), validators=[Optional()])
-    endpoint = SelectField("Endpoint", validators=[Optional()])
+    place = SelectField("Endpoint", validators=[Optional()])
 
     def __init__(self, data: Any, endpoints: Sequence[WebhookEndpoint]) -> None:
         super().__init__(data)
         self.offered = {str(row.id): label(row) for row in endpoints}
-        self.endpoint.choices = options(list(self.offered.items()), "Every endpoint")
+        self.place.choices = options(list(self.offered.items()), "Every endpoint")
 
     def chosen(self) -> DeliveryFilter:
         """The filter; a value that is not on offer narrows nothing."""
-        state, event, endpoint = self.state.data or "", self.event.data or "", self.endpoint.data or ""
+        state, event, endpoint = self.state.data or "", self.event.data or "", self.place.data or ""
         return DeliveryFilter(
             state=state if state in {one.value for one in DeliveryState} else "",
             event=event if event in dict(_EVENTS) else "",

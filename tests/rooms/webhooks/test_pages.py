@@ -150,10 +150,10 @@ def test_deliveries_are_filtered_and_one_is_shown(admin: FlaskClient, organisati
     assert count() == 3
     assert count(state="delivered") == 1
     assert count(event="payout.approved") == 2
-    assert count(endpoint=str(first.id)) == 2
+    assert count(place=str(first.id)) == 2
     assert count(q=payout.reference[:6]) == 3
     assert count(q="PO-1999") == 0
-    assert count(state="nonsense", endpoint="x", event="y") == 3
+    assert count(state="nonsense", place="x", event="y") == 3
     page = admin.get(f"{BASE}/deliveries/{ids[0]}").text
     assert payout.reference in page
     assert "Delivered" in page
@@ -198,7 +198,7 @@ def test_another_organisation_s_admin_sees_nothing(admin: FlaskClient, organisat
     assert "Theirs" not in admin.get(BASE).text
     assert "Payout created" not in admin.get(f"{BASE}/deliveries", headers={"HX-Request": "true"}).text
     assert (
-        admin.get(f"{BASE}/deliveries?endpoint={row.id}", headers={"HX-Request": "true"}).text.count("<th")
+        admin.get(f"{BASE}/deliveries?place={row.id}", headers={"HX-Request": "true"}).text.count("<th")
         == 0
     )
     for page in (f"{BASE}/{row.id}", f"{BASE}/{row.id}/edit", f"{BASE}/deliveries/{one.id}"):

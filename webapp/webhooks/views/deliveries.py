@@ -56,13 +56,13 @@ def index() -> ResponseReturnValue:
 def _chips(form: forms.FilterForm, chosen: DeliveryFilter) -> list[dict[str, str]]:
     """The filters in use, each with the address of the list without it."""
     values: dict[str, Any] = {
-        "q": chosen.text, "state": chosen.state, "event": chosen.event, "endpoint": chosen.endpoint_id
+        "q": chosen.text, "state": chosen.state, "event": chosen.event, "place": chosen.endpoint_id
     }  # fmt: skip
     labels = {
         "q": f"Begins with “{chosen.text}”",
         "state": DeliveryState(chosen.state).label if chosen.state else "",
         "event": event_label(chosen.event) if chosen.event else "",
-        "endpoint": form.offered.get(str(chosen.endpoint_id), ""),
+        "place": form.offered.get(str(chosen.endpoint_id), ""),
     }
     return [
         {
