@@ -12,15 +12,19 @@ from tests.factories import FACTORY, actor_of, bankfiles, destination, installat
 from tests.factories.payouts import WHEN, payout
 from tests.factories.statements import ready_statement
 from tests.house import (  # noqa: F401 - their example records
+    objects_accounting,
     objects_clinic,
     objects_driver_portal,
     objects_drivers,
     objects_partners_deals,
     objects_partners_money,
+    objects_partners_portal,
+    objects_partners_rates,
     objects_partners_records,
     objects_reconciliation,
     objects_repairs,
     objects_repairs_files,
+    objects_retention,
     objects_webhooks,
 )
 from tests.house.town import Arguments, House, example

@@ -137,12 +137,17 @@ def withdraw(*, organisation_id: int, rate_id: int, reason: str, actor: Actor, n
     """
     row = get_rate(organisation_id, rate_id)
     reason = need_reason(reason, "It is the rate of another currency.", "rate")
-    if not row.is_current:
-        raise Conflict(f"{label_of(row)} was replaced or withdrawn already. Nothing was done.")
+    need_current(row)
     _end(row, now)
     changes = {"rate": [str(row.rate), None]}
     trail.record("exchange_rate", "withdrawn", row, label_of(row), actor, now, changes, reason)
     return row
+
+
+def need_current(row: ExchangeRate) -> None:
+    """Raises Conflict for a rate that does not count any more."""
+    if not row.is_current:
+        raise Conflict(f"{label_of(row)} was replaced or withdrawn already. Nothing was done.")
 
 
 def get_rate(organisation_id: int, rate_id: int) -> ExchangeRate:
