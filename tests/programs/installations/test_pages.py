@@ -460,7 +460,13 @@ def test_the_former_address_of_imports_leads_to_the_new_one(admin: FlaskClient) 
 
 
 def test_settings_and_types(world: SimpleNamespace, admin: FlaskClient) -> None:
-    data = {"range_mode": "inclusive", "is_progressive": "y", "minimum_payout": "50.00"}
+    data = {
+        "range_mode": "inclusive",
+        "is_progressive": "y",
+        "minimum_payout": "50.00",
+        "retention": "10",
+        "retention_days": "90",
+    }
     assert admin.post("/admin/installations/settings", data=data).status_code == 303
     row = db.session.get_one(InstallationSettings, world.solaria.id)
     assert (row.range_mode, row.is_progressive, row.is_automatic, row.minimum_payout_minor) == (

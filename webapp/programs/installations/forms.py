@@ -14,11 +14,12 @@ from wtforms import (
     DateField,
     Form,
     HiddenField,
+    IntegerField,
     SelectField,
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, Optional, ValidationError
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money, parse_money
@@ -32,8 +33,10 @@ from webapp.programs.installations.models import (
     RangeMode,
 )
 from webapp.programs.installations.queries import InstallationFilter
+from webapp.programs.installations.retention_rules import MOST_DAYS, RetentionTerms
 from webapp.programs.installations.terms import say_number
 from webapp.web.fields import all_optional, options, strip
+from webapp.web.form_fields import PercentField
 
 Choices = Sequence[tuple[str, str]]
 
@@ -274,6 +277,14 @@ class SettingsForm(FlaskForm):
     is_progressive = BooleanField("Progressive: each slice of a size is paid at its own band's rate")
     is_automatic = BooleanField("Create payouts by itself every night at 01:00")
     minimum_payout = AmountField("Smallest automatic payout", filters=[strip], validators=[Optional()])
+    retention = PercentField("Held back of each installation (%)", example="10")
+    retention_days = IntegerField(
+        "For how many days after commissioning",
+        [
+            InputRequired("Enter a whole number of days. Example: 90"),
+            NumberRange(0, MOST_DAYS, f"Enter a whole number of days from 0 to {MOST_DAYS:,}. Example: 90"),
+        ],
+    )
 
     def __init__(self, *args: Any, currency: str = "USD", locale: str = "en_US", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -282,6 +293,14 @@ class SettingsForm(FlaskForm):
     def validate_minimum_payout(self, field: AmountField) -> None:
         """The minimum is an amount."""
         field.read(self.currency, self.locale)
+
+    @property
+    def terms(self) -> RetentionTerms:
+        """What is held back. Raises Invalid for a rate of more than two decimals."""
+        points = self.retention.number * 100
+        if points != int(points):
+            raise Invalid("retention", "Enter per cent with at most two decimals.", "10")
+        return RetentionTerms(int(points), self.retention_days.data or 0)
 
 
 class TypeForm(FlaskForm):

@@ -13,7 +13,7 @@ from webapp.audit.changes import Trail, check_version
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
-from webapp.kernel.errors import Conflict, Invalid
+from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.payouts import policies
 from webapp.payouts import service as payouts
@@ -164,9 +164,12 @@ def _line(row: Retention) -> LineDraft:
     )
 
 
-def get_retention(organisation_id: int, retention_id: int) -> Retention:
-    """One that was held back, locked. Raises NotFound."""
-    return lock_row(Retention, Retention.organisation_id == organisation_id, Retention.id == retention_id)
+def find(organisation_id: int, retention_id: int) -> Retention:
+    """One that was held back. Raises NotFound."""
+    row = db.session.get(Retention, retention_id)
+    if row is None or row.organisation_id != organisation_id:
+        raise NotFound
+    return row
 
 
 def charge(
@@ -225,7 +228,7 @@ def set_day(
 
 
 def _held(organisation_id: int, retention_id: int, expected_version: int | None) -> Retention:
-    row = get_retention(organisation_id, retention_id)
+    row = lock_row(Retention, Retention.organisation_id == organisation_id, Retention.id == retention_id)
     check_version(row, row.installation.reference, expected_version)
     if row.state != RetentionState.HELD:
         state = RetentionState(row.state).label.lower()

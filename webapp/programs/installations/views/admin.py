@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from webapp.programs.installations import work  # noqa: F401 - registers the program with the engine
-from webapp.programs.installations.views import editing, listing, paying, setup
+from webapp.programs.installations.views import editing, listing, paying, retention, setup
 
 blueprint = Blueprint("installations", __name__, url_prefix="/installations")
 READ, FORM, ACT = ["GET"], ["GET", "POST"], ["POST"]
@@ -19,6 +19,12 @@ for rule, endpoint, view, methods in (
     ("/pay", "pay", paying.pay, READ),
     ("/pay/all", "pay_all", paying.pay_all, ACT),
     ("/pay/<payee_reference>", "pay_one", paying.pay_one, FORM),
+    ("/held-back", "retention", retention.index, READ),
+    ("/held-back/totals", "retention_totals", retention.totals, READ),
+    ("/held-back.<any(csv,xlsx,json,pdf):format>", "retention_file", retention.file, READ),
+    ("/held-back/release", "release_retentions", retention.release, ACT),
+    ("/held-back/<int:retention_id>/charge", "charge_retention", retention.charge, FORM),
+    ("/held-back/<int:retention_id>/day", "set_retention_day", retention.set_day, FORM),
     ("/totals", "totals", paying.totals, READ),
     ("/totals.<any(csv,xlsx):format>", "totals_export", paying.totals_export, READ),
     ("/import", "import_", setup.import_, READ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -18,6 +20,7 @@ from webapp.programs.installations import (
 )
 from webapp.programs.installations.forms import SettingsForm, TypeForm
 from webapp.programs.installations.pricing import settings_of
+from webapp.programs.installations.terms import say_number
 from webapp.web.htmx import see_other
 
 
@@ -44,6 +47,7 @@ def settings() -> ResponseReturnValue:
                     is_progressive=form.is_progressive.data,
                     is_automatic=form.is_automatic.data,
                     minimum_payout_minor=form.minimum_payout.minor or 0,
+                    retention=form.terms,
                     actor=actor(),
                     now=utc_now(),
                 )
@@ -61,6 +65,8 @@ def _show_stored(form: SettingsForm) -> None:
     stored = settings_of(g.organisation.id)
     form.range_mode.data = stored.range_mode
     form.is_progressive.data, form.is_automatic.data = stored.is_progressive, stored.is_automatic
+    form.retention.data = say_number(Decimal(stored.retention_bp) / 100)
+    form.retention_days.data = stored.retention_days
     form.minimum_payout.data = Money(stored.minimum_payout_minor, g.organisation.currency).plain
 
 

@@ -9,13 +9,17 @@ from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.kernel.errors import NotFound
+from webapp.payouts.views import program_lists
 from webapp.people.models import Role
 from webapp.people.views.session import payee_id_for
-from webapp.programs.installations import queries
+from webapp.programs.installations import queries, retention_lists
 from webapp.programs.installations.forms import PAYMENTS, FilterForm
 from webapp.programs.installations.models import Installation, InstallationShare, InstallationStatus
 from webapp.programs.installations.pricing import Part, Pricer
+from webapp.programs.installations.retention_lists import RetentionFilter
 from webapp.programs.installations.views import common
+from webapp.programs.installations.views.retention import row_of
+from webapp.web import listing
 from webapp.web.exports import csv_response, xlsx_response
 from webapp.web.fields import options
 from webapp.web.htmx import is_fragment
@@ -149,6 +153,17 @@ def _cells(query: Any, payee_id: int) -> Iterator[tuple[Any, ...]]:
                 "; ".join(line["formula"] for line in common.part_words(found["part"])),
                 claim.reference if claim else "", state.label if state else "",
             )  # fmt: skip
+
+
+@blueprint.get("/held-back")
+def held_back() -> ResponseReturnValue:
+    """What of the own payouts waits for its day, and what was charged back, with the reason."""
+    found = retention_lists.retentions(g.organisation.id, RetentionFilter(), payee_id=_payee_id())
+    page = program_lists.page_of(found, "")
+    return render_template(
+        "installations/own_held.html", page=page, rows=[row_of(row) for row in page.items],
+        totals=listing.totals(found),
+    )  # fmt: skip
 
 
 @blueprint.get("/<reference>")
