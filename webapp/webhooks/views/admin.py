@@ -116,7 +116,7 @@ def _show(endpoint_id: int, form: forms.ReplayForm, code: int, conflict: str = "
         label=forms.label,
         state=EndpointState(row.state),
         events=[EventType(event) for event in row.events],
-        is_signed_twice=bool(row.old_secret_until and row.old_secret_until > now),
+        is_signed_twice=_is_signed_twice(row),
         recent=deliveries.newest(DeliveryFilter(endpoint_id=row.id), _SHOWN),
         form=form,
         may_change=may_change(),
@@ -200,9 +200,19 @@ def rotate(endpoint_id: int) -> ResponseReturnValue:
     return _secret_page(row, secret, is_new=False)
 
 
+def _is_signed_twice(row: WebhookEndpoint) -> bool:
+    return bool(row.old_secret_until and row.old_secret_until > utc_now())
+
+
 def _check_page(template: str, row: WebhookEndpoint, code: int, conflict: str = "") -> ResponseReturnValue:
     page = render_template(
-        template, row=row, label=forms.label, conflict=conflict, in_dialog=in_dialog(), has_errors=code >= 400
+        template,
+        row=row,
+        label=forms.label,
+        is_signed_twice=_is_signed_twice(row),
+        conflict=conflict,
+        in_dialog=in_dialog(),
+        has_errors=code >= 400,
     )
     return page, code
 
