@@ -124,6 +124,16 @@ def test_a_next_version_takes_the_place_of_its_rule(base: Organisation) -> None:
     assert rule.rule_id != counts.rule_id
 
 
+def test_a_rule_that_counts_is_compared_with_what_would_be_without_it(base: Organisation) -> None:
+    ada = factory.partner(base)
+    factory.won(factory.program(base), [ada])
+    counts = stored_rule(base, RuleDraft("Eight", 800))
+    draft = RuleDraft("Eight", 800)
+    assert said(rehearse(base, draft, rule_id=counts.rule_id)) == []
+    found = rehearse(base, draft, rule_id=counts.rule_id, is_without=True)
+    assert said(found) == [("USD", ada.name, 1, "50.00", "80.00")]
+
+
 def test_a_rule_for_the_first_months_goes_by_the_first_deal_of_all(base: Organisation) -> None:
     program, ada = factory.program(base), factory.partner(base)
     won_on(program, [ada], datetime(2026, 1, 20, 12, tzinfo=UTC))
@@ -189,14 +199,14 @@ def rule(number: int, **values: Any) -> Rule:
 @pytest.mark.parametrize(
     ("first", "second", "words"),
     [
-        ({"priority": 1}, {"priority": 2, "tier": "gold"}, "never counts"),
+        ({"priority": 1}, {"priority": 2, "tier": "gold"}, "for no deal"),
         ({"priority": 1, "tier": "gold"}, {"priority": 2}, ""),
-        ({"priority": 1, "tier": "gold"}, {"priority": 2, "tier": "gold", "product": "Seats"}, "never counts"),
-        ({"priority": 1, "product": "SEATS"}, {"priority": 2, "product": "seats"}, "never counts"),
+        ({"priority": 1, "tier": "gold"}, {"priority": 2, "tier": "gold", "product": "Seats"}, "for no deal"),
+        ({"priority": 1, "product": "SEATS"}, {"priority": 2, "product": "seats"}, "for no deal"),
         ({"priority": 1, "currency": "USD", "least_deal_minor": 500}, {"priority": 2, "currency": "USD"}, ""),
-        ({"priority": 1, "currency": "USD"}, {"priority": 2, "currency": "USD", "least_deal_minor": 5}, "never counts"),
+        ({"priority": 1, "currency": "USD"}, {"priority": 2, "currency": "USD", "least_deal_minor": 5}, "for no deal"),
         ({"priority": 1, "months": 3}, {"priority": 2}, ""),
-        ({"priority": 1, "months": 3}, {"priority": 2, "months": 2}, "never counts"),
+        ({"priority": 1, "months": 3}, {"priority": 2, "months": 2}, "for no deal"),
         ({"priority": 1, "program_id": 1}, {"priority": 2, "program_id": 2}, ""),
         ({"tier": "gold"}, {"product": "Seats"}, "same number"),
         ({"tier": "gold"}, {"tier": "silver"}, ""),

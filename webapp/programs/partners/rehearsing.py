@@ -73,6 +73,8 @@ class Rehearsal:
     looked_at: int
     changed: int
     currencies: tuple[InCurrency, ...]
+    # Whether "before" is without any version of the rule, instead of with the one that counts.
+    is_without: bool
 
 
 class _Finder:
@@ -95,11 +97,18 @@ def last_months(today: date, months: int = 3) -> tuple[Period, Period]:
 
 
 def rehearse(
-    organisation_id: int, draft: RuleDraft, *, first: Period, last: Period, rule_id: int | None = None
+    organisation_id: int,
+    draft: RuleDraft,
+    *,
+    first: Period,
+    last: Period,
+    rule_id: int | None = None,
+    is_without: bool = False,
 ) -> Rehearsal:
     """Replay the deals that were won from the first to the last period; `rule_id` is the rule that the draft changes.
 
-    Raises Invalid of `since` for more months or more shares than are replayed at once.
+    `is_without` compares with the rules as they would be without that rule: for one that counts already. Raises
+    Invalid of `since` for more months or more shares than are replayed at once.
     """
     months = (last.last.year - first.first.year) * 12 + last.last.month - first.first.month + 1
     if months > MOST_MONTHS:
@@ -113,16 +122,15 @@ def rehearse(
             f"{last.last:%Y-%m}",
         )
     rules = load_rules(organisation_id)
-    with_draft = _Finder(_with(rules, draft, rule_id))
-    first_closed = _first_closed(organisation_id, timezone) if _has_months(rules, draft) else {}
-    return _replay(rows, _Finder(rules), with_draft, first_closed, timezone, first, last)
-
-
-def _with(rules: Sequence[Rule], draft: RuleDraft, rule_id: int | None) -> list[Rule]:
-    """The rules with the draft in place of the versions of its own rule, from the beginning of all days."""
     others = [rule for rule in rules if rule.rule_id != rule_id]
     newest = 1 + max((rule.rule_id for rule in rules), default=0)
-    return [*others, replace(rule_of_draft(draft, rule_id or newest), valid_from=None)]
+    # In place of the versions of its own rule, from the beginning of all days.
+    mine = replace(rule_of_draft(draft, rule_id or newest), valid_from=None)
+    first_closed = _first_closed(organisation_id, timezone) if _has_months(rules, draft) else {}
+    changed, currencies = _replay(
+        rows, _Finder(others if is_without else rules), _Finder([*others, mine]), first_closed, timezone
+    )
+    return Rehearsal(first, last, len(rows), changed, currencies, is_without)
 
 
 def rule_of_draft(draft: RuleDraft, rule_id: int) -> Rule:
@@ -187,9 +195,8 @@ def _replay(
     with_draft: _Finder,
     first_closed: dict[int, date],
     timezone: str,
-    first: Period,
-    last: Period,
-) -> Rehearsal:
+) -> tuple[int, tuple[InCurrency, ...]]:
+    """(shares that differ, the sums and differences of each currency)."""
     before: dict[tuple[str, int], int] = defaultdict(int)
     after: dict[tuple[str, int], int] = defaultdict(int)
     touched: dict[tuple[str, int], int] = defaultdict(int)
@@ -213,10 +220,10 @@ def _replay(
         shares[row.currency] += 1
         changed += was != will
     people = _people({payee_id for (_, payee_id), n in touched.items() if n})
-    currencies = tuple(
-        _in_currency(currency, shares[currency], before, after, touched, people) for currency in sorted(shares)
+    return changed, tuple(
+        _in_currency(currency, shares[currency], before, after, touched, people)
+        for currency in sorted(shares)
     )
-    return Rehearsal(first, last, len(rows), changed, currencies)
 
 
 def _people(payee_ids: set[int]) -> dict[int, tuple[str, str]]:

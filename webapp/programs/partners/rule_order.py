@@ -23,7 +23,7 @@ def warnings(rules: Sequence[Rule], on: date) -> dict[int, str]:
     for n, rule in enumerate(ordered):
         if wider := next((each for each in ordered[:n] if covers(each, rule)), None):
             found[rule.rule_id] = (
-                f"It never counts: “{wider.label}” comes first, and is for all that it is for."
+                f"It counts for no deal: “{wider.label}” comes first, and is for all that it is for."
             )
         elif equal := next(
             (r for r in ordered[:n] if r.priority == rule.priority and overlap(r, rule)), None

@@ -120,6 +120,17 @@ def test_weights_count_for_open_deals(partnerbase: Partnerbase, admin: FlaskClie
     assert "usual weights" not in page
 
 
+def test_weights_that_give_nothing_to_anybody_are_refused(
+    partnerbase: Partnerbase, admin: FlaskClient
+) -> None:
+    nothing = {f"weight_{kind}": "" for kind in rules.ROLE_WEIGHTS}
+    refused = admin.post(f"{ROOT}/new", data=form(model="role", **nothing))
+    assert refused.status_code == 422
+    assert "Give at least one kind of touch a weight." in refused.text
+    admin.post(f"{ROOT}/new", data=form(model="equal", **nothing))
+    assert partnerbase.newest(PartnerProgram).role_weights == {}
+
+
 def test_many_deals_become_a_run(
     partnerbase: Partnerbase, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,9 +67,9 @@ def test_the_rules_stand_in_the_order_in_which_they_count(
 def test_a_rule_that_never_counts_says_so(partnerbase: Partnerbase, admin: FlaskClient) -> None:
     rule(partnerbase, "Everything", 1_000, priority=1)
     made = rule(partnerbase, "Gold <b>only</b>", 2_000, priority=2, tier="gold")
-    assert "It never counts: “Everything (version 1)” comes first" in admin.get(ROOT).text
+    assert "It counts for no deal: “Everything (version 1)” comes first" in admin.get(ROOT).text
     page = admin.get(f"{ROOT}/{made.rule_id}").text
-    assert "It never counts" in page
+    assert "It counts for no deal" in page
     assert "<b>only" not in page
 
 
@@ -236,12 +236,13 @@ def test_the_past_is_replayed_under_a_rule(partnerbase: Partnerbase, admin: Flas
     made = rule(base, "Ten", 1_000)
     address = f"{ROOT}/{made.rule_id}/rehearsal"
     shown = text_of(admin.get(f"{address}?since=2026-Q1&until=2026-Q1").text)
-    assert "All partners 0 $100.00 $100.00 $0.00" in shown
-    with stored():
-        commission_rules.revise_rule(
-            organisation_id=base.organisation.id, rule_id=made.rule_id, draft=RuleDraft("Five", 200),
-            actor=FACTORY, now=partners.TODAY,
-        )  # fmt: skip
+    assert "All partners 1 $50.00 $100.00 + $50.00" in shown
+    assert "beside what they would have got without it" in shown
+    save(admin, f"{ROOT}/{made.rule_id}/edit", version="1", rate="2")
+    shown = text_of(admin.get(f"{address}?since=2026-Q1&until=2026-Q1").text)
+    assert "Ada <b>Ray</b>" not in admin.get(address).text
+    assert "All partners 1 $100.00 $20.00 −$80.00" in shown
+    assert "by the rules as they are" in shown
     wrong = admin.get(f"{address}?since=x&until=2026-Q1")
     assert wrong.status_code == 422
     assert "Write a month or a quarter." in wrong.text

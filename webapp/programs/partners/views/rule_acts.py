@@ -14,7 +14,7 @@ from webapp.payouts.views.program_pages import act_page, form_of, today
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, require_change
 from webapp.programs.partners import commission_rules
-from webapp.programs.partners.record_forms import CheckForm, EndForm, ReasonForm
+from webapp.programs.partners.rule_forms import CheckForm, EndForm, ReasonForm
 from webapp.programs.partners.views.area import AREA
 from webapp.programs.partners.views.rule_words import gives
 from webapp.web.form_fields import ActForm

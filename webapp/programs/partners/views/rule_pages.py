@@ -19,8 +19,8 @@ from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.partners import commission_rules, record_lists, rehearsing, rule_order
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.models import PartnerRule, PartnerRuleVersion
-from webapp.programs.partners.record_forms import RuleForm, SpanForm, read_span
 from webapp.programs.partners.rehearsing import Rehearsal
+from webapp.programs.partners.rule_forms import RuleForm, SpanForm, read_span
 from webapp.programs.partners.views.area import AREA
 from webapp.programs.partners.views.rule_words import gives, is_for
 from webapp.web.fields import options
@@ -99,10 +99,14 @@ def _effect(version: PartnerRuleVersion) -> Rehearsal | None:
 
 
 def rehearsal(rule_id: int) -> ResponseReturnValue:
-    """The past under a rule as it waits or counts, against the past without it, by partner and currency."""
+    """The past under a version that waits, against the rules as they are; or under one that counts, against without.
+
+    By partner and currency.
+    """
     here = g.organisation.id
     rule = commission_rules.get_rule(here, rule_id)
-    version = commission_rules.proposed(rule) or commission_rules.current(rule) or rule.versions[0]
+    waits = commission_rules.proposed(rule)
+    version = waits or commission_rules.current(rule) or rule.versions[0]
     first, last = rehearsing.last_months(today())
     form = SpanForm(request.args)
     found = None
@@ -112,7 +116,12 @@ def rehearsal(rule_id: int) -> ResponseReturnValue:
         try:
             first, last = read_span(form.since.data, form.until.data)
             found = rehearsing.rehearse(
-                here, commission_rules.draft_of(version), first=first, last=last, rule_id=rule_id
+                here,
+                commission_rules.draft_of(version),
+                first=first,
+                last=last,
+                rule_id=rule_id,
+                is_without=waits is None,
             )
         except Invalid as error:
             form[error.field].errors = [error.message]
