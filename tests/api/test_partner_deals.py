@@ -242,8 +242,8 @@ def test_registrations_are_refused_withdrawn_and_written_for_partners(guild: Gui
 def test_another_company_sees_and_moves_nothing(guild: Guild) -> None:
     row, stranger = guild.won(), guild.stranger()
     [kept] = guild.api().get("/touchpoints").json["items"]
-    for address in ("/deals", "/touchpoints", "/partners", "/partner-registrations", "/commissions", "/partner-programs",
-                    "/partner-disputes", "/partner-payouts", "/events", "/exchange-rates"):  # fmt: skip
+    for address in ("/deals", "/touchpoints", "/partners", "/partner-registrations", "/commissions", "/events",
+                    "/partner-programs", "/partner-disputes", "/partner-payouts", "/exchange-rates"):  # fmt: skip
         assert stranger.get(address).json["items"] == [], address
     for address in (f"/deals/{row.reference}", f"/deals/{row.reference}/touchpoints", f"/touchpoints/{kept['id']}",
                     f"/partners/{guild.anna.reference}", f"/partners/{guild.anna.reference}/summary",

@@ -125,7 +125,7 @@ def _deal(row: CrmEvent, draft: EventDraft, actor: Actor, now: datetime) -> None
     else:
         said, ends = _newest(row, deal, said, ends)
         if _differs(deal, said):
-            deal = _change(row, deal, said, draft, ends and draft.type != EventType.LOST, actor, now)
+            deal = _change(deal, said, draft, actor, now)
     row.deal_id = deal.id
     if ends:
         _end(deal, draft, actor, now)
@@ -201,36 +201,27 @@ def _differs(deal: Deal, said: Mapping[str, Any]) -> bool:
     return any(getattr(deal, name) != value for name, value in _columns(said).items())
 
 
-def _change(
-    row: CrmEvent,
-    deal: Deal,
-    said: Mapping[str, Any],
-    draft: EventDraft,
-    opens: bool,
-    actor: Actor,
-    now: datetime,
-) -> Deal:
-    """The deal with what the event says of it; a won deal's change has a reason, a lost one keeps what it had."""
-    common: dict[str, Any] = {"organisation_id": deal.organisation_id, "reference": deal.reference}
-    if deal.state == DealState.LOST:
-        if not opens:
-            kept = ", ".join(_words(name) for name in said)
-            row.note = f"{row.note} The deal is lost and keeps its {kept}.".strip()
-            row.fields = [name for name in row.fields if name not in said]
-            row.outcome = row.outcome if row.fields else EventOutcome.SUPERSEDED.value
-            return deal
-        deals.reopen_deal(**common, actor=actor, now=now)
+def _change(deal: Deal, said: Mapping[str, Any], draft: EventDraft, actor: Actor, now: datetime) -> Deal:
+    """The deal with what the event says of it; a won deal's change has a reason, a lost one stays lost."""
+    common: dict[str, Any] = {
+        "organisation_id": deal.organisation_id, "reference": deal.reference, "actor": actor, "now": now,
+    }  # fmt: skip
+    lost = (deal.reason, deal.closed_at) if deal.state == DealState.LOST else None
+    if lost is not None:
+        deals.reopen_deal(**common)
     names = (
         "program_id", "name", "currency", "amount_minor", "opened_at", "customer", "product", "registered_by_id",
     )  # fmt: skip
     values = _columns(said)
-    return deals.change_deal(
+    changed = deals.change_deal(
         **common,
         draft=DealDraft(**{name: values.get(name, getattr(deal, name)) for name in names}),
-        actor=actor,
-        now=now,
         reason=draft.reason or f"The CRM changed it (event {draft.event_id}).",
     )
+    if lost is not None:
+        # What is won or opened by the same event is so after this: each act stands in the deal's story.
+        deals.lose_deal(**common, reason=lost[0], closed_at=lost[1])
+    return changed
 
 
 def _end(deal: Deal, draft: EventDraft, actor: Actor, now: datetime) -> None:
