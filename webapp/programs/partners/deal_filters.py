@@ -20,14 +20,16 @@ from webapp.web.form_fields import AmountField, day_field
 Programs = Sequence[tuple[str, str]]
 
 
+def _program() -> SelectField:
+    return SelectField("Program", choices=options((), "Every program"))
+
+
 class ProgramListFilter(ListFilter):
     """A list that can be narrowed to one of the organisation's programs: (number, name) of each."""
 
-    program = SelectField("Program", choices=options((), "Every program"))
-
     def __init__(self, *args: Any, programs: Programs = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.program.choices = options(programs, "Every program")
+        self["program"].choices = options(programs, "Every program")  # type: ignore[attr-defined]
 
 
 class DealFilterForm(ProgramListFilter):
@@ -35,6 +37,7 @@ class DealFilterForm(ProgramListFilter):
 
     q = search()
     state = SelectField("State", choices=options(DealState.choices(), "Every state"))
+    program = _program()
     partner = part("Partner", 200)
     product = part("Product", 200)
     closed_from = day_field("Closed from")
@@ -98,6 +101,7 @@ class TouchFilterForm(ProgramListFilter):
     partner = part("Partner", 200)
     deal = part("Deal", 200)
     kind = SelectField("Kind", choices=options(TouchType.choices(), "Every kind"))
+    program = _program()
     date_from = day_field("From")
     date_to = day_field("To")
 
@@ -122,6 +126,7 @@ class ShareFilterForm(ProgramListFilter):
 
     partner = part("Partner", 200)
     deal = part("Deal", 200)
+    program = _program()
     model = SelectField("Model", choices=options(Model.choices(), "Every model"))
     state = SelectField("Deal is", choices=options(DealState.choices(), "In every state"))
     frozen = SelectField(
@@ -146,6 +151,7 @@ class RegistrationFilterForm(ProgramListFilter):
 
     q = search()
     state = SelectField("State", choices=options(RegistrationState.choices(), "Every state"))
+    program = _program()
     partner = part("Partner", 200)
     date_from = day_field("Came in from")
     date_to = day_field("Came in to")

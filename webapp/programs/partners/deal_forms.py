@@ -69,12 +69,7 @@ class DealForm(ActForm):
         description="The number of a partner, where one registered the deal.",
         render_kw=_OFFERED,
     )
-    reason = TextAreaField(
-        "Reason for the change",
-        [Optional(), Length(max=2000, message="Write at most 2,000 characters.")],
-        filters=[strip],
-        description="Example: The customer gave two seats back.",
-    )
+    reason = reason_field("Reason for the change", "The customer gave two seats back.")
 
     def __init__(self, *args: Any, programs: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
