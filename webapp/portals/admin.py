@@ -1,5 +1,6 @@
 """The admins' portal (accountants may look)."""
 
+from webapp.accounting.views import admin as accounting
 from webapp.audit.views import admin as audit
 from webapp.bankfiles.views import admin as bankfiles
 from webapp.connections.views import admin as connections
@@ -65,6 +66,7 @@ blueprint = portal(
             NavigationItem("Statements", "admin.statements.index", "s"),
             NavigationItem("Reconciliation", "admin.reconciliation.index", "k"),
             NavigationItem("Ledger", "admin.ledger.index", "l"),
+            NavigationItem("Accounting", "admin.accounting.index", "q"),
             NavigationItem("Audit trail", "admin.audit.index", "t"),
         ),
         *grouped(
@@ -83,4 +85,5 @@ for room in (admin_home, approvals, payouts, installations, rates, rentals, clin
              jobs, bankfiles, connections, bank_names, inbox, webhooks):  # fmt: skip
     blueprint.register_blueprint(room.blueprint)
 blueprint.register_blueprint(reconciliation.blueprint)
+blueprint.register_blueprint(accounting.blueprint)
 blueprint.register_blueprint(tokens.organisation)

@@ -120,7 +120,7 @@ def simulator() -> Running:
 def world(database: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An organisation in US dollars that keeps books."""
     # Tests stand at one instant, where no turn would ever come.
-    monkeypatch.setattr(pace, "BURST", 10_000)
+    monkeypatch.setattr(pace, "BURST", 10**9)
     running = simulator()
     organisation = factories.organisation()
     accounting.kept(organisation, running.url)

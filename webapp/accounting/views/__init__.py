@@ -1,0 +1,1 @@
+"""HTTP: parse, one service or query call, render or redirect."""
