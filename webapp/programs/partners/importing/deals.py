@@ -121,7 +121,8 @@ class DealImport(ReferenceImport):
         closed_on = None
         if state is not DealState.OPEN:
             closed_on = cells.read(None, found.day, "closed_on", row["closed_on"], self.now, self.timezone)
-            self._check_close(opened_on, closed_on, cells)
+            is_known = existing is not None and existing.state == state
+            self._check_close(opened_on, closed_on, cells, is_known=is_known)
         said = Said(
             draft=self._draft(row, existing, state, opened_on or closed_on, cells),
             state=state,
@@ -136,7 +137,11 @@ class DealImport(ReferenceImport):
             self._compare(existing, said, cells)
         return said
 
-    def _check_close(self, opened_on: date | None, closed_on: date | None, cells: Cells) -> None:
+    def _check_close(
+        self, opened_on: date | None, closed_on: date | None, cells: Cells, *, is_known: bool
+    ) -> None:
+        if closed_on is None and is_known:
+            return
         if closed_on is None:
             cells.add(
                 Invalid("closed_on", "A deal that is won or lost has the day of its close.", "2026-02-10")
