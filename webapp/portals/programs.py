@@ -17,6 +17,9 @@ from webapp.programs.clinic import drafts as clinic
 from webapp.programs.clinic.models import Appointment, Invoice
 from webapp.programs.installations import creation
 from webapp.programs.installations.models import Installation, RateConfiguration
+from webapp.programs.partners import drafts as partners
+from webapp.programs.partners import figures as partners_figures
+from webapp.programs.partners.models import Deal, PartnerProgram
 from webapp.programs.rentals import drafts
 from webapp.programs.rentals import figures as rentals
 from webapp.programs.rentals.models import Lease, Property, RentPayment
@@ -63,6 +66,16 @@ REPAIRS = (
     Step(FIRST_PAYOUT, "Run the first week", "Each driver gets a receipt; what is left of the week is paid out.",
          "admin.repairs.index", set_up.has_payout),
 )  # fmt: skip
+PARTNERS = (
+    Step(METHODS + 5, "Make a program", "How deals are attributed, how long commissions wait, when they are paid.",
+         "admin.partners.programs",
+         lambda organisation_id: exists().where(PartnerProgram.organisation_id == organisation_id)),
+    Step(WORK, "Bring in the deals", "From a CSV file, from your CRM, or by hand; with who took part in them.",
+         "admin.partners.deals",
+         lambda organisation_id: exists().where(Deal.organisation_id == organisation_id)),
+    Step(FIRST_PAYOUT, "Calculate the first period", "See what each partner gets and who waits before it is made.",
+         "admin.partners.calculate", set_up.has_payout),
+)  # fmt: skip
 
 
 def _rents(organisation_id: int, currency: str, timezone: str, now: datetime) -> Mapping[date, int]:
@@ -80,12 +93,19 @@ def _drivers(organisation_id: int, currency: str, timezone: str, now: datetime) 
     return {day: minor}
 
 
+def _partners(organisation_id: int, currency: str, timezone: str, now: datetime) -> Mapping[date, int]:
+    """What partners get by the next calculation, of what they have earned now."""
+    return partners_figures.next_payouts(organisation_id, currency, timezone, now)
+
+
 def register() -> None:
     """Have the programs' parts shown in the admins' portal."""
     set_up.register_steps(creation.PROGRAM, INSTALLATIONS)
     set_up.register_steps(drafts.PROGRAM, RENTALS)
     set_up.register_steps(clinic.PROGRAM, CLINIC)
     set_up.register_steps(repairs.PROGRAM, REPAIRS)
+    set_up.register_steps(partners.PROGRAM, PARTNERS)
+    figures.register_expected(partners.PROGRAM, "Partners' commissions at the next calculation", _partners)
     figures.register_expected(repairs.PROGRAM, "Drivers' balances at the weekly run", _drivers)
     figures.register_expected(drafts.PROGRAM, "Owners' part of rents that fall due", _rents)
     register_records(
@@ -103,4 +123,9 @@ def register() -> None:
         repairs.PROGRAM,
         lambda organisation_id: exists().where(Vehicle.organisation_id == organisation_id),
         lambda organisation_id: exists().where(Repair.organisation_id == organisation_id),
+    )
+    register_records(
+        partners.PROGRAM,
+        lambda organisation_id: exists().where(Deal.organisation_id == organisation_id),
+        lambda organisation_id: exists().where(PartnerProgram.organisation_id == organisation_id),
     )

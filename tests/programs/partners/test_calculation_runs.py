@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from tests.factories import partners as factory
-from tests.factories.partners import TODAY, commissions
+from tests.factories.partners import OPENED, TODAY, commissions
 from tests.factories.people import FACTORY
 from tests.rooms.payouts.test_races import together
 from tests.support.books import clean
@@ -17,8 +17,8 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Invalid
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation
-from webapp.programs.partners import calculating, calculation_runs, due
-from webapp.programs.partners.drafts import PROGRAM
+from webapp.programs.partners import calculating, calculation_runs, commission_rules, due
+from webapp.programs.partners.drafts import PROGRAM, RuleDraft
 from webapp.programs.partners.rules import period
 from webapp.runs import service as runs
 from webapp.runs.models import Run, RunRow
@@ -159,7 +159,7 @@ def test_a_month_takes_nothing_of_programs_that_pay_by_the_quarter(base: Organis
     ann = factory.partner(base)
     factory.won(factory.program(base, period="quarter"), [ann])
     assert start(base, "2026-02") is None
-    assert due.preview(base.id, "2026-02", TODAY) == []
+    assert due.preview(base.id, "2026-02", TODAY).rows == ()
     work(start(base, "2026-Q1"))
     assert amounts(base) == [50_00]
 
@@ -170,7 +170,7 @@ def test_the_preview_is_what_the_run_makes(base: Organisation) -> None:
     factory.won(program, [ann], 2_000_00)
     factory.won(program, [ben], 1_000_00)
     factory.won(program, [ben], 700_00, currency="EUR")
-    found = due.preview(base.id, "2026-Q1", TODAY)
+    found = due.preview(base.id, "2026-Q1", TODAY).rows
     ready = [(each.payee_name, each.amount.plain, each.amount.currency) for each in found if not each.reason]
     assert ready == [("Ann", "100.00", "USD"), ("Ben", "35.00", "EUR")]
     assert ["rolls over" in each.reason for each in found if each.reason] == [True]
@@ -231,3 +231,22 @@ def test_another_organisation_is_left_alone(base: Organisation) -> None:
     work(start(base))
     assert (amounts(base), amounts(other)) == ([50_00], [])
     assert calculating.partners_due(other.id, "2026-Q1", TODAY, 0, 10) != []
+
+
+def test_retainers_are_seen_before_made_once_and_paid_with_the_rest(base: Organisation) -> None:
+    program, ann = factory.program(base), factory.partner(base, name="Ann")
+    april = TODAY + timedelta(days=2)
+    draft = RuleDraft("Retainer", 500, retainer_minor=200_00, currency="USD", valid_from=date(2026, 3, 1))
+    with transaction():
+        db.session.merge(ann).created_at = OPENED
+        commission_rules.create_rule(organisation_id=base.id, draft=draft, actor=FACTORY, now=OPENED)
+    factory.won(program, [ann])
+    seen = due.preview(base.id, "2026-03", april)
+    assert ([each.amount.plain for each in seen.rows], seen.retainers) == (["250.00"], 1)
+    run_id = start(base, "2026-03", april)
+    assert run_id is not None
+    while not runs.step(run_id=run_id, clock=lambda: april):
+        pass
+    assert amounts(base) == [250_00]
+    assert start(base, "2026-03", april) is None
+    assert due.preview(base.id, "2026-03", april) == due.Preview((), 0, ())

@@ -18,7 +18,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
-from webapp.programs.partners import calculating, due
+from webapp.programs.partners import calculating, due, retainers
 from webapp.programs.partners.calculating import Calculated
 from webapp.programs.partners.drafts import PROGRAM
 from webapp.programs.partners.models import PartnerProgram
@@ -48,12 +48,13 @@ class Next:
 def start(
     *, organisation_id: int, until: str, actor: Actor, now: datetime, is_automatic: bool = False
 ) -> Run | None:
-    """Queue the calculation of a period; None when nothing new is due.
+    """Make the period's retainers, and queue its calculation; None when nothing new is due.
 
     `is_automatic`: only programs whose payouts are made by themselves. Raises Invalid for a period that is none or
     has not begun.
     """
     span = due.span_of(organisation_id, until, now)
+    retainers.accrue(organisation_id=organisation_id, until=span.text, actor=actor, now=now)
     ids = calculating.partners_due(organisation_id, span.text, now, 0, MOST, is_automatic=is_automatic)
     if not ids:
         return None

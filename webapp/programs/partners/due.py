@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
-from webapp.database import ask
+from webapp.database import among, ask
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import policies
 from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
-from webapp.programs.partners import trail
+from webapp.programs.partners import retainers, trail
 from webapp.programs.partners.models import Commission, PartnerProgram
 from webapp.programs.partners.rules import Period, period, period_of
 from webapp.programs.partners.states import CommissionState, PeriodKind
@@ -98,33 +98,100 @@ def why_waiting(name: str, is_active: bool, amount: Money, least: Money) -> str:
     return ""
 
 
-def preview(organisation_id: int, until: str, now: datetime) -> list[Due]:
-    """What a calculation of a period would pay and what would wait, by name and currency; nothing is locked.
+@dataclass(frozen=True)
+class Preview:
+    """What a calculation would do, by name and currency.
+
+    `retainers`: how many of its commissions are still to be made; `notes`: rules whose retainer counts for nobody.
+    """
+
+    rows: tuple[Due, ...]
+    retainers: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """What is due to a partner of one program in one currency."""
+
+    payee_id: int
+    reference: str
+    name: str
+    is_active: bool
+    currency: str
+    minimums: Mapping[str, Any]
+    n: int
+    minor: int
+
+
+def preview(organisation_id: int, until: str, now: datetime) -> Preview:
+    """What a calculation of a period would pay and what would wait, by name and currency; nothing is locked or made.
 
     Raises Invalid.
     """
     span = span_of(organisation_id, until, now)
     policy, _ = policies.current_policy(organisation_id)
-    found: dict[tuple[int, str], list[Any]] = {}
-    for row in ask(
+    plan = retainers.planned(organisation_id, span.text, now)
+    planned = _retainers(organisation_id, span, plan)
+    found: dict[tuple[int, str], list[_Sum]] = {}
+    for each in (*_sums(organisation_id, span, now), *planned):
+        found.setdefault((each.payee_id, each.currency), []).append(each)
+    rows = sorted(
+        (_due(sums, policy) for sums in found.values()),
+        key=lambda row: (row.payee_name.casefold(), row.payee_id, row.amount.currency),
+    )
+    return Preview(tuple(rows), len(planned), plan.notes)
+
+
+def _sums(organisation_id: int, span: Period, now: datetime) -> list[_Sum]:
+    rows = ask(
         select(
             Payee.id, Payee.reference, Payee.name, Payee.is_active, Commission.currency, PartnerProgram.minimums,
-            func.count().label("n"), func.sum(Commission.amount_minor).label("minor"),
+            func.count(), cast(func.sum(Commission.amount_minor), BigInteger),
         )
         .select_from(Commission)
         .join(Payee, Payee.id == Commission.payee_id)
         .join(PartnerProgram, PartnerProgram.id == Commission.program_id)
         .where(*is_due(organisation_id, span, trail.today(organisation_id, now)))
         .group_by(Payee.id, Commission.currency, PartnerProgram.id)
-        .order_by(Payee.name, Payee.id, Commission.currency)
-    ):  # fmt: skip
-        found.setdefault((row.id, row.currency), []).append(row)
-    return [_due(rows, policy) for rows in found.values()]
+    )  # fmt: skip
+    return [_Sum(*row) for row in rows]
 
 
-def _due(rows: list[Any], policy: Policy) -> Due:
+def _retainers(organisation_id: int, span: Period, plan: retainers.Plan) -> list[_Sum]:
+    """The retainers that the calculation makes and takes, one by one."""
+    if not plan.retainers:
+        return []
+    ids = sorted({each.payee_id for each in plan.retainers})
+    payees = {
+        row.id: row
+        for row in ask(
+            select(Payee.id, Payee.reference, Payee.name, Payee.is_active).where(among(Payee.id, ids))
+        )
+    }
+    programs = {
+        row.id: row
+        for row in ask(
+            select(PartnerProgram.id, PartnerProgram.period, PartnerProgram.minimums).where(
+                PartnerProgram.organisation_id == organisation_id
+            )
+        )
+    }
+    found = []
+    for each in plan.retainers:
+        payee, program = payees[each.payee_id], programs[each.program_id]
+        if is_month(span) and program.period != PeriodKind.MONTH.value:
+            continue
+        found.append(
+            _Sum(payee.id, payee.reference, payee.name, payee.is_active, each.amount.currency, program.minimums, 1,
+                 each.amount.amount)
+        )  # fmt: skip
+    return found
+
+
+def _due(rows: list[_Sum], policy: Policy) -> Due:
     first = rows[0]
-    amount = Money(sum(int(row.minor) for row in rows), first.currency)
+    amount = Money(sum(row.minor for row in rows), first.currency)
     least = least_of(policy, first.currency, (row.minimums for row in rows))
     reason = why_waiting(first.name, first.is_active, amount, least)
-    return Due(first.id, first.reference, first.name, sum(row.n for row in rows), amount, reason)
+    return Due(first.payee_id, first.reference, first.name, sum(row.n for row in rows), amount, reason)

@@ -131,9 +131,7 @@ def needs(organisation_id: int, today: date) -> Needs:
         )
     )[0]
     registrations, disputes, rejected, failed_ones, rules, ready = (int(n) for n in row[:6])
-    return Needs(
-        registrations, disputes, rejected, failed_ones, rules, ready, bool(row[6]), bool(row[7])
-    )
+    return Needs(registrations, disputes, rejected, failed_ones, rules, ready, bool(row[6]), bool(row[7]))
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,15 @@ class ReconciliationFilterForm(PeriodFilter):
 
 
 class PeriodForm(ActForm):
-    """The period of a calculation; `expected` is what the person saw that it would make."""
+    """The period of a calculation; `expected` is what the person saw that it would make.
+
+    It is read from an address too; what is posted has its token checked before any view is called.
+    """
+
+    class Meta:
+        """A reading form."""
+
+        csrf = False
 
     period = StringField(
         "Period",

@@ -161,7 +161,9 @@ def test_a_rejected_one_is_dismissed_and_never_taken(partnerbase: Partnerbase, a
 
 def test_another_organisations_are_not_there(partnerbase: Partnerbase, admin: FlaskClient) -> None:
     other = factory.partnerbase()
-    theirs = commissions(factory.won(factory.program(other), [factory.partner(other, name="Zoltan Quirk")]))[0]
+    theirs = commissions(factory.won(factory.program(other), [factory.partner(other, name="Zoltan Quirk")]))[
+        0
+    ]
     mine = of(partnerbase, partnerbase.ada)
     page = admin.get(ROOT).text
     assert "Zoltan" not in page

@@ -19,7 +19,7 @@ from webapp.people.views.fresh import require_fresh
 from webapp.people.views.session import actor, may_change, require_change
 from webapp.programs.partners import calculation_runs, due
 from webapp.programs.partners.calculation_runs import KIND
-from webapp.programs.partners.due import Due
+from webapp.programs.partners.due import Due, Preview
 from webapp.programs.partners.money_forms import PeriodForm
 from webapp.programs.partners.rules import period_of
 from webapp.programs.partners.views.area import AREA
@@ -47,7 +47,7 @@ def calculate() -> ResponseReturnValue:
     given = request.form if request.method == "POST" else MultiDict(request.args)
     if request.method != "POST" and "period" not in given:
         given = MultiDict({"period": _proposed()})
-    form: PeriodForm = form_of(PeriodForm, formdata=given, meta={"csrf": request.method == "POST"})
+    form: PeriodForm = form_of(PeriodForm, formdata=given)
     if not form.validate():
         return _page(form, None, 422)
     try:
@@ -64,12 +64,12 @@ def _start(form: PeriodForm) -> ResponseReturnValue:
     reference = None
     with transaction():
         found = due.preview(here, until, now)
-        is_as_seen = not form.expected.data or form.expected.data == _expected(found)
+        is_as_seen = not form.expected.data or form.expected.data == _expected(found.rows)
         if is_as_seen:
             run = calculation_runs.start(organisation_id=here, until=until, actor=actor(), now=now)
             reference = run.reference if run else None
     if not is_as_seen:
-        ready = _ready(found)
+        ready = _ready(found.rows)
         words = "1 payout" if len(ready) == 1 else f"{len(ready):,} payouts"
         return _page(form, found, 409, f"Meanwhile this changed: now it would make {words}.")
     if reference is None:
@@ -96,10 +96,11 @@ def _sums(found: Sequence[Due]) -> list[tuple[str, int, Money]]:
     return [(code, n, Money(minor, code)) for code, (n, minor) in sorted(sums.items())]
 
 
-def _page(form: PeriodForm, found: list[Due] | None, code: int, conflict: str = "") -> ResponseReturnValue:
+def _page(form: PeriodForm, found: Preview | None, code: int, conflict: str = "") -> ResponseReturnValue:
     here = g.organisation
-    ready = _ready(found or [])
-    waiting = [each for each in found or [] if each.reason]
+    rows = found.rows if found else ()
+    ready = _ready(rows)
+    waiting = [each for each in rows if each.reason]
     context: dict[str, Any] = {
         "is_read": found is not None,
         "ready": ready[:SHOWN],
@@ -107,9 +108,11 @@ def _page(form: PeriodForm, found: list[Due] | None, code: int, conflict: str = 
         "waiting": waiting[:SHOWN],
         "waiting_count": len(waiting),
         "sums": _sums(ready),
+        "retainers": found.retainers if found else 0,
+        "notes": found.notes if found else (),
         "shown": SHOWN,
     }
-    form.expected.data = _expected(found or [])
+    form.expected.data = _expected(rows)
     return (
         render_template(
             "partners/calculate.html", area=AREA, tab="calculate", form=form, conflict=conflict,
