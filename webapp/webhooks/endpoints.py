@@ -44,7 +44,7 @@ def create(
     """
     values = _checked(url, name, events, is_trial)
     # Two who make the last one at once are told apart by the organisation's row.
-    lock_row(Organisation, Organisation.id == organisation_id)
+    lock_row(Organisation, Organisation.id == organisation_id, key_share=True)
     there = db.session.scalar(
         select(func.count())
         .select_from(WebhookEndpoint)

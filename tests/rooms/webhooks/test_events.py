@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,14 +11,21 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from tests import factories
+from tests.factories import FACTORY, clinic
 from tests.factories import payouts as made
 from tests.factories.payouts import WHEN
 from tests.rooms.webhooks.made import all_deliveries, endpoint, waiting
 from webapp.audit.models import AuditEvent
 from webapp.database import db, savepoint, transaction
 from webapp.kernel.actor import Actor
-from webapp.payouts import service, turns
+from webapp.payouts import policies, service, turns
+from webapp.payouts.creation_many import PayoutDraft, create_many
+from webapp.payouts.drafts import LineDraft, SourceDraft
+from webapp.payouts.models import Payout
+from webapp.payouts.policy import default_rules
 from webapp.people.models import Organisation
+from webapp.programs.clinic import bulk
+from webapp.runs import service as runs
 from webapp.webhooks.models import WebhookDelivery, WebhookEvent
 from webapp.webhooks.rules import EVENT_OF_TURN, EventType
 
@@ -194,3 +202,52 @@ def test_many_turns_of_one_transaction_are_few_statements(organisation: Organisa
 def test_the_words_of_events_are_unlike(event: EventType) -> None:
     assert event.value.startswith("payout.")
     assert [one.label for one in EventType].count(event.label) == 1
+
+
+def test_payouts_made_at_once_are_told_like_those_made_one_by_one(organisation: Organisation) -> None:
+    endpoint(organisation)
+    with transaction():
+        rules = default_rules("USD", 100_00)
+        policies.change_policy(organisation_id=organisation.id, rules=rules, actor=FACTORY, now=WHEN)
+    drafts = []
+    for n, amount in enumerate((50_00, 500_00)):
+        payee = factories.payee(organisation)
+        factories.method(payee)
+        line = LineDraft("earning", "Work", amount, date(2026, 11, 3), source_type="job", source_id=n + 1)
+        drafts.append(
+            PayoutDraft(
+                payee, "USD", [line], [SourceDraft("job", n + 1)], date(2026, 11, 1), date(2026, 11, 30),
+                "expense:installations", f"key:{n}", [], is_automatic=True,
+            )
+        )  # fmt: skip
+    with transaction():
+        create_many(
+            organisation_id=organisation.id, program="installations", drafts=drafts, actor=FACTORY, now=WHEN
+        )
+    found = sorted(events(), key=lambda one: one[1])
+    assert [kind for kind, _ in found].count("payout.created") == 2
+    assert [kind for kind, _ in found].count("payout.approved") == 1
+    assert db.session.query(Payout).filter_by(state="approved").count() == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in a run", "one by one"])
+def test_payouts_into_wallets_are_told_too(database: Flask, at_once: bool) -> None:
+    care = clinic.carepoint()
+    ada = clinic.practitioner(care, name="Ada")
+    clinic.paid(care, None, 500_00)
+    rows = [clinic.paid(care, [ada], 100_00) for _ in range(2)]
+    endpoint(care)
+    if at_once:
+        by = factories.actor_of(factories.user(organisation=care, role="admin"))
+        with transaction():
+            run = bulk.draft_run(
+                organisation_id=care.id, invoice_ids=[row.id for row in rows], actor=by, now=clinic.WHEN
+            )
+            runs.confirm(organisation_id=care.id, reference=run.reference, actor=by, now=clinic.WHEN)
+        assert runs.step(run_id=run.id, clock=lambda: clinic.WHEN)
+    else:
+        for row in rows:
+            clinic.pay_out(row)
+    told = [kind for kind, _ in events()]
+    for kind in ("payout.created", "payout.approved", "payout.paid"):
+        assert told.count(kind) == 2, kind

@@ -198,8 +198,7 @@ def test_another_organisation_s_admin_sees_nothing(admin: FlaskClient, organisat
     assert "Theirs" not in admin.get(BASE).text
     assert "Payout created" not in admin.get(f"{BASE}/deliveries", headers={"HX-Request": "true"}).text
     assert (
-        admin.get(f"{BASE}/deliveries?place={row.id}", headers={"HX-Request": "true"}).text.count("<th")
-        == 0
+        admin.get(f"{BASE}/deliveries?place={row.id}", headers={"HX-Request": "true"}).text.count("<th") == 0
     )
     for page in (f"{BASE}/{row.id}", f"{BASE}/{row.id}/edit", f"{BASE}/deliveries/{one.id}"):
         assert admin.get(page).status_code == 404
