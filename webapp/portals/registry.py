@@ -40,6 +40,7 @@ from webapp.programs.partners import importing as partner_lists
 from webapp.programs.partners import models_events as partner_event_tables
 from webapp.programs.partners import work as partners
 from webapp.programs.partners.drafts import SOURCE as COMMISSION
+from webapp.programs.partners.models_rates import ExchangeDifference
 from webapp.programs.partners.views import own_words as partner_words
 from webapp.programs.partners.views import partner_portal
 from webapp.programs.rentals import hooks as rent_hooks
@@ -118,6 +119,14 @@ def _payout_page(organisation_id: int, payout_id: int) -> SourceLink | None:
     return SourceLink(payout.reference, url_for("admin.payouts.show", reference=payout.reference))
 
 
+def _difference_page(organisation_id: int, difference_id: int) -> SourceLink | None:
+    """The payout whose exchange difference a ledger entry books."""
+    row = db.session.get(ExchangeDifference, difference_id)
+    if row is None or row.organisation_id != organisation_id:
+        return None
+    return _payout_page(organisation_id, row.payout_id)
+
+
 def _hours_alone(organisation_id: int) -> int | None:
     """Hours that replace the second person of a one-person company; None where two people are needed."""
     rules = policies.current_policy(organisation_id)[0].single_operator
@@ -168,6 +177,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         ),
     )
     source_links["payout"] = _payout_page
+    source_links["partners_exchange"] = _difference_page
     methods.register_cool_off(
         lambda organisation_id: policies.current_policy(organisation_id)[0].cool_off_hours
     )
