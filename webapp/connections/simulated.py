@@ -49,3 +49,9 @@ def zoho(url: str) -> dict[str, str]:
     """The account at the simulator's Zoho, with the consent given."""
     base = f"{url.rstrip('/')}/zoho"
     return {**ZOHO, "accounts_url": base, "books_url": base}
+
+
+# Of the simulator's Zoho: the books in US dollars, and of their accounts (id, name, kind) those that the demo uses.
+ZOHO_BOOKS = ("60000000002", "Simulated books abroad", "USD")
+ZOHO_BILLS_TO = ("60000000002001", "Installer payouts", "expense")
+ZOHO_PAID_FROM = ("60000000002011", "Bank account", "bank")

@@ -113,6 +113,7 @@ def _seed() -> list[tuple[str, str, str]]:
 
     from webapp.app import create_app
     from webapp.connections import queries
+    from webapp.connections.rules import PROVIDERS
     from webapp.connections.service import point_at_simulator
     from webapp.database import db
     from webapp.demo.seed import seed
@@ -130,6 +131,7 @@ def _seed() -> list[tuple[str, str, str]]:
                 f"/hooks/{account.provider}/{account.uid}",
             )
             for account in point_at_simulator(app.config["SETTINGS"].simulator_url)
+            if PROVIDERS[account.provider].webhook_hint
         ]
         db.session.remove()
         db.engine.dispose()

@@ -18,7 +18,7 @@ from sqlalchemy import delete, select
 
 from webapp.config import Settings, SettingsError
 from webapp.database import db, transaction
-from webapp.demo import carepoint, changes, griha, metrocab, people
+from webapp.demo import carepoint, changes, griha, metrocab, people, solaria_books
 from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
@@ -76,6 +76,7 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     _history(cast, rng, present)
     _present(cast, rng, present)
     _statements(cast, present)
+    solaria_books.put_in(organisation_id=cast.organisation_id, admin=cast.admin, now=present)
     griha.seed(present)
     carepoint.seed(present)
     metrocab.seed(present)
