@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -327,3 +329,26 @@ def test_the_payload_is_small(organisation: Organisation) -> None:
     (body,) = db.session.scalars(select(WebhookEvent.body))
     assert len(body) < 2_000
     assert set(json.loads(body)) == {"type", "timestamp", "data"}
+
+
+def test_workers_at_once_make_one_call(database: Flask, organisation: Organisation) -> None:
+    with receiver() as there:
+        endpoint(organisation, there.url)
+        row_id = one_event(organisation)
+        db.session.rollback()
+        start = threading.Barrier(4)
+
+        def work(_: int) -> object:
+            with database.app_context():
+                start.wait(20)
+                try:
+                    return deliveries.deliver([row_id], is_trial=True, clock=lambda: WHEN)[row_id]
+                finally:
+                    db.session.remove()
+
+        with ThreadPoolExecutor(4) as workers:
+            answers = list(workers.map(work, range(4)))
+    assert len(there.calls) == 1
+    assert None in answers
+    db.session.expire_all()
+    assert delivery(row_id).state == "delivered"
