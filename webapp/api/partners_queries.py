@@ -79,9 +79,9 @@ def narrowed_partners(
         columns = (Payee.name, Payee.reference, Payee.email)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     if type_:
-        query = query.where(type_ == record_lists.TYPE)
+        query = query.where(type_ == record_lists.type_of)
     if tier:
-        query = query.where(tier == record_lists.TIER)
+        query = query.where(tier == record_lists.tier_of)
     return query.where(Payee.is_active.is_(is_active == "true")) if is_active else query
 
 

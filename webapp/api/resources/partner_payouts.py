@@ -107,7 +107,7 @@ def by_period(who: Caller, query: PartnerPayoutQuery) -> PartnerPeriodsPage:
 def preview(who: Caller, query: DueQuery) -> DuePage:
     """What is due to each partner, and why some of it would wait. Nothing is made."""
     until = query.period or period_of(today_of(who), "month").text
-    rows = due.preview(who.organisation_id, until, utc_now())
+    found = due.preview(who.organisation_id, until, utc_now())
     items = [
         DueOut(
             partner=PayeeRef(reference=row.payee_reference, name=row.payee_name, kind="partner"),
@@ -115,9 +115,15 @@ def preview(who: Caller, query: DueQuery) -> DuePage:
             amount=amount_of(row.amount),
             waits_because=row.reason,
         )
-        for row in rows
+        for row in found.rows
     ]
-    return DuePage(period=period(until).text, items=items, next_cursor=None)
+    return DuePage(
+        period=period(until).text,
+        items=items,
+        retainers=found.retainers,
+        notes=list(found.notes),
+        next_cursor=None,
+    )
 
 
 @resource.post("/calculate", summary="Calculate pending commissions", body=Calculate, answers=Calculation,

@@ -269,6 +269,11 @@ class DuePage(Out):
 
     period: str = Field(examples=["2026-11"])
     items: list[DueOut]
+    retainers: int = Field(
+        description="Retainers of the period that the calculation makes first; they are among the amounts.",
+        examples=[0],
+    )
+    notes: list[str] = Field(description="Rules whose retainer counts for nobody, and why.", examples=[[]])
     next_cursor: None = Field(description="Always null: it is one page.", examples=[None])
 
 
