@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from wtforms import BooleanField, SelectField, StringField
+from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from webapp.kernel.checks import check_currency
@@ -38,6 +38,7 @@ class RateField(StringField):
                 raise ValidationError(error.message) from error
 
 
+ALL = "all"
 _KEYPAD = {"inputmode": "decimal", "autocomplete": "off"}
 
 
@@ -110,12 +111,14 @@ class _DaysForm(ListFilter):
 class RateFilterForm(_DaysForm):
     """The list of rates."""
 
-    every = BooleanField("With those that were replaced or withdrawn")
+    every = SelectField(
+        "Show", choices=options(((ALL, "Also those replaced or withdrawn"),), "Those that count")
+    )
 
     def chosen(self) -> RateFilter:
         """The filter as the list takes it. Call `validate()` first."""
         return RateFilter(
-            self.currency_code, self.date_from.data, self.date_to.data, shows_all=bool(self.every.data)
+            self.currency_code, self.date_from.data, self.date_to.data, shows_all=self.every.data == ALL
         )
 
 
