@@ -38,6 +38,7 @@ from webapp.programs.clinic.views import practitioner as practitioner_pages
 from webapp.programs.installations import work
 from webapp.programs.partners import importing as partner_lists
 from webapp.programs.partners import models_events as partner_event_tables
+from webapp.programs.partners import statement_section as partners_statement
 from webapp.programs.partners import work as partners
 from webapp.programs.partners.drafts import SOURCE as COMMISSION
 from webapp.programs.partners.models_rates import ExchangeDifference
@@ -85,6 +86,7 @@ REGISTERED = (
     partner_lists,
     repairs_statement,
     webhooks,
+    partners_statement,
 )
 
 
