@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.api.conftest import World
-from tests.factories import clinic, installations, repairs
+from tests.factories import clinic, installations, partners, repairs
 from tests.factories.tokens import headers, token
 from webapp.api import mount, openapi
 from webapp.database import transaction
@@ -94,6 +94,24 @@ def _fleet_record(world: World, part: str) -> Any:
         return makers[part](lease)
 
 
+def _partner_record(world: World, part: str) -> Any:
+    """A real argument for an address of partners; None for other addresses."""
+    home = world.organisation
+
+    def deal() -> Any:
+        return partners.won(partners.program(home), [partners.partner(home)])
+
+    makers: dict[str, Any] = {
+        "partners": lambda: partners.partner(home).reference,
+        "partner-programs": lambda: partners.program(home).reference,
+        "deals": lambda: deal().reference,
+        "touchpoints": lambda: partners.touch(deal(), partners.partner(home)).id,
+        "commissions": lambda: partners.commissions(deal())[0].reference,
+        "partner-commission-rules": lambda: partners.rule(home).rule_id,
+    }
+    return makers[part]() if part in makers else None
+
+
 def _receipt(lease: DriverLease, week_start: int) -> str:
     week = week_of(repairs.sunday(1), week_start)
     made = receipts.make_receipts(
@@ -110,7 +128,8 @@ def _receipt(lease: DriverLease, week_start: int) -> str:
 def test_every_answer_is_as_documented(world: World, label: str, mode: GenerationMode) -> None:
     operation, records = OPERATIONS[label], _records(world)
     part = operation.path.split("/")[3]
-    records[part] = records.get(part) or _clinic_record(world, part) or _fleet_record(world, part)
+    made = (_clinic_record, _fleet_record, _partner_record)
+    records[part] = records.get(part) or next((r for find in made if (r := find(world, part))), None)
     text = token(world.users["admin"], world.organisation)
     client = world.app.test_client()
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from tests import factories
-from tests.api.conftest import Api, Cab, World, usd
+from tests.api.conftest import Api, Cab, Guild, World, usd
 from tests.api.test_driver_money import charge
 from tests.api.test_fleet import lease
-from tests.factories import bankfiles, clinic, installations, rentals, repairs
+from tests.factories import bankfiles, clinic, installations, partners, rentals, repairs
 from tests.factories.payouts import payout_ready
 from webapp.api import openapi
 from webapp.database import db, transaction
@@ -192,6 +192,14 @@ FLEET = (
     "driver_adjustments", "driver_leases", "driver_loans", "drivers", "instalments", "medallions", "repair_actions",
     "repairs", "vehicles", "weekly_receipts", "weekly_runs",
 )  # fmt: skip
+PARTNERS = (
+    "commissions",
+    "deal_events",
+    "deals",
+    "partner_payouts",
+    "partner_registrations",
+    "partner_rules",
+)
 CLINIC = ("appointments", "invoices", "invoice_money", "invoice_payouts", "payout_runs", "withdrawals")
 
 
@@ -261,8 +269,35 @@ def _of_a_fleet(cab: Cab, name: str, rule: str) -> tuple[Any, str]:
     return bodies[name], address
 
 
+def _of_partners(guild: Guild, name: str, rule: str) -> tuple[Any, str]:
+    """A body and the address for what is made of partners' records."""
+    deal, anna = guild.won(), guild.anna.reference
+    [earned] = partners.commissions(deal)
+    some = usd("100")
+    data = {"deal": "crm-1", "name": "Acme", "amount": some}
+    bodies: dict[str, Any] = {
+        "commissions.dispute": {"reason": "It was 1,200."},
+        "deal_events.receive": {
+            "id": "evt-1",
+            "type": "deal.created",
+            "occurred_at": "2026-01-15T12:00:00Z",
+            "data": data,
+        },
+        "deals.add_touch": {"partner": anna, "type": "demo", "happened_at": "2026-01-20T12:00:00Z"},
+        "deals.create": {"name": "Acme", "amount": some},
+        "partner_payouts.create": {"partner": anna, "commissions": [earned.reference]},
+        "partner_registrations.create": {"partner": anna, "customer": "Acme", "expected": some},
+        "partner_rules.create": {"name": "Standard", "percent": "12"},
+    }
+    whose = earned.reference if rule.startswith("/commissions") else deal.reference
+    return bodies[name], rule.replace("<reference>", whose)
+
+
 # Where what is made is read, when that is not where it was made.
 READ_AT = {
+    "commissions.dispute": "/partner-disputes",
+    "deals.add_touch": "/touchpoints",
+    "partner_payouts.create": "/payouts",
     "driver_adjustments.pay": "/driver-adjustments",
     "driver_adjustments.credit": "/driver-adjustments",
     "drivers.return_deposit": "/driver-adjustments",
@@ -279,7 +314,16 @@ def test_what_is_made_of_a_fleet_says_where_it_is_read(cab: Cab, name: str) -> N
     _is_read(cab.api(), operation, address, body, READ_AT.get(name, address))
 
 
-@pytest.mark.parametrize("name", [name for name, each in MAKING.items() if each.group not in FLEET])
+@pytest.mark.parametrize("name", [name for name, each in MAKING.items() if each.group in PARTNERS])
+def test_what_is_made_of_partners_says_where_it_is_read(guild: Guild, name: str) -> None:
+    operation = MAKING[name]
+    body, address = _of_partners(guild, name, operation.rule)
+    _is_read(guild.api(), operation, address, body, READ_AT.get(name, address))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, each in MAKING.items() if each.group not in (*FLEET, *PARTNERS)]
+)
 def test_what_is_made_says_where_it_is_read(world: World, name: str) -> None:
     with transaction():
         installations.rate(world.organisation)

@@ -13,10 +13,10 @@ from tests.factories import people
 from tests.factories.people import FACTORY, stored
 from webapp.database import db
 from webapp.people.models import Organisation, Payee
-from webapp.programs.partners import calculating, deals, partners
+from webapp.programs.partners import calculating, commission_rules, deals, partners
 from webapp.programs.partners.calculating import Calculated
-from webapp.programs.partners.drafts import DealDraft, ProfileDraft, ProgramDraft, TouchDraft
-from webapp.programs.partners.models import Commission, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.drafts import DealDraft, ProfileDraft, ProgramDraft, RuleDraft, TouchDraft
+from webapp.programs.partners.models import Commission, Deal, PartnerProgram, PartnerRuleVersion, Touchpoint
 
 _numbers = count(1)
 #: Deals are opened a month before they close; what they earn is due by TODAY.
@@ -59,6 +59,17 @@ def program(organisation: Organisation, **values: Any) -> PartnerProgram:
         return partners.create_program(
             organisation_id=organisation.id,
             draft=ProgramDraft(**{"name": f"Program {next(_numbers)}", **values}),
+            actor=FACTORY,
+            now=OPENED,
+        )
+
+
+def rule(organisation: Organisation, **values: Any) -> PartnerRuleVersion:
+    """A rule of 10 % for everything, in force."""
+    with stored():
+        return commission_rules.create_rule(
+            organisation_id=organisation.id,
+            draft=RuleDraft(**{"name": f"Rule {next(_numbers)}", "rate_bp": 1_000, **values}),
             actor=FACTORY,
             now=OPENED,
         )
