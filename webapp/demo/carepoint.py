@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 
 from webapp.database import db, transaction
 from webapp.demo import carepoint_stories as stories
+from webapp.demo import people
 from webapp.demo.carepoint_people import (
     ACCOUNTS,
     ASKING,
@@ -32,8 +33,7 @@ from webapp.demo.carepoint_people import (
     rules,
 )
 from webapp.demo.carepoint_work import ZONE, Cast, at, pay, visit
-from webapp.demo.people import PASSWORD
-from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
+from webapp.kernel.actor import COMMAND, SCHEDULER
 from webapp.kernel.clock import add_months, local_date, month_bounds
 from webapp.kernel.errors import Conflict
 from webapp.outbox.models import OutboxMessage
@@ -41,7 +41,7 @@ from webapp.payouts import service as payouts
 from webapp.payouts.policy import default_rules
 from webapp.people import accounts, methods
 from webapp.people import service as people_service
-from webapp.people.models import Organisation, User
+from webapp.people.models import Organisation
 from webapp.programs.clinic import commission_rules, customers, deductions, invoicing, settings, work
 from webapp.programs.clinic.drafts import CustomerDraft, DeductionDraft, SettingsDraft
 from webapp.programs.clinic.models import Invoice
@@ -101,15 +101,7 @@ def _people(then: datetime) -> Cast:
         now=then,
         is_demo=True,
     )
-    users: dict[str, User] = {}
-    for email, name, role in ACCOUNTS:
-        user = people_service.create_user(
-            email=email, name=name, password=PASSWORD, actor=COMMAND, now=then, is_demo=True
-        )
-        people_service.add_membership(
-            organisation_id=organisation.id, user_id=user.id, role=role, actor=COMMAND, now=then
-        )
-        users[email.partition("@")[0]] = user
+    users = people.add_users(organisation.id, ACCOUNTS, then)
     practitioners = tuple(_practitioner(organisation, each, n, then) for n, each in enumerate(PRACTITIONERS))
     people_service.link_user(
         organisation_id=organisation.id,
@@ -122,8 +114,7 @@ def _people(then: datetime) -> Cast:
         organisation_id=organisation.id, rules=default_rules("CAD"), actor=COMMAND, now=then
     )
     admin, approver, practitioner = (
-        Actor(users[name].id, users[name].email, "127.0.0.1", DEMO_AGENT)
-        for name in ("admin", "approver", "practitioner")
+        people.acting(users[name]) for name in ("admin", "approver", "practitioner")
     )
     known = tuple(_customer(organisation.id, name, n, then) for n, name in enumerate(CUSTOMERS))
     return Cast(organisation.id, admin, approver, practitioner, practitioners, known)

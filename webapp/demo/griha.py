@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 
 from webapp.connections import service as connections
 from webapp.database import db, transaction
+from webapp.demo import people
 from webapp.demo.griha_people import (
     ACCOUNTS,
     HOUSES,
@@ -30,8 +31,7 @@ from webapp.demo.griha_people import (
     WITHOUT,
     DemoOwner,
 )
-from webapp.demo.people import PASSWORD
-from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, WORKER, Actor
+from webapp.kernel.actor import COMMAND, SCHEDULER, WORKER, Actor
 from webapp.kernel.clock import add_months
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution
@@ -41,7 +41,7 @@ from webapp.payouts.policy import default_rules
 from webapp.payouts.states import PayoutState
 from webapp.people import accounts, methods
 from webapp.people import service as people_service
-from webapp.people.models import Organisation, User
+from webapp.people.models import Organisation
 from webapp.programs.rentals import charging, letting, payments, service, sharing
 from webapp.programs.rentals.drafts import (
     LeaseDraft,
@@ -111,10 +111,6 @@ def _at(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
 
 
-def _actor(user: User) -> Actor:
-    return Actor(user.id, user.email, "127.0.0.1", DEMO_AGENT)
-
-
 def _people(then: datetime) -> Cast:
     organisation = people_service.create_organisation(
         slug=ORGANISATION,
@@ -130,15 +126,7 @@ def _people(then: datetime) -> Cast:
         now=then,
     )
     organisation.is_demo, organisation.locale = True, "en_IN"
-    users = {}
-    for email, name, role in ACCOUNTS:
-        user = people_service.create_user(
-            email=email, name=name, password=PASSWORD, actor=COMMAND, now=then, is_demo=True
-        )
-        people_service.add_membership(
-            organisation_id=organisation.id, user_id=user.id, role=role, actor=COMMAND, now=then
-        )
-        users[email.partition("@")[0]] = user
+    users = people.add_users(organisation.id, ACCOUNTS, then)
     owners = tuple(_owner(organisation, owner, n, then) for n, owner in enumerate(OWNERS))
     people_service.link_user(
         organisation_id=organisation.id,
@@ -149,7 +137,7 @@ def _people(then: datetime) -> Cast:
     )
     rules = default_rules("INR", automatic_limit_minor=AUTOMATIC_LIMIT)
     payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
-    return Cast(organisation.id, _actor(users["admin"]), _actor(users["approver"]), owners)
+    return Cast(organisation.id, people.acting(users["admin"]), people.acting(users["approver"]), owners)
 
 
 def _owner(organisation: Organisation, owner: DemoOwner, n: int, now: datetime) -> int:

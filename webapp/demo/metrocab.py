@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from webapp.database import db, transaction
 from webapp.demo import metrocab_stories as stories
 from webapp.demo import metrocab_trips as meters
+from webapp.demo import people
 from webapp.demo.metrocab_people import (
     ACCOUNTS,
     BY_DAY,
@@ -30,8 +31,7 @@ from webapp.demo.metrocab_people import (
     plate,
 )
 from webapp.demo.metrocab_work import WEEKS, ZONE, Cast, at
-from webapp.demo.people import PASSWORD
-from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
+from webapp.kernel.actor import COMMAND, SCHEDULER
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import NotAllowed
 from webapp.outbox.models import OutboxMessage
@@ -41,7 +41,7 @@ from webapp.payouts.policy import default_rules
 from webapp.payouts.states import PayoutState
 from webapp.people import accounts, methods
 from webapp.people import service as people_service
-from webapp.people.models import Organisation, User
+from webapp.people.models import Organisation
 from webapp.programs.repairs import charging, fleet, receipt_document, weekly
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.drafts import ChargeDraft, LeaseDraft
@@ -114,15 +114,7 @@ def _people(then: datetime, first: Week) -> Cast:
         now=then,
         is_demo=True,
     )
-    users: dict[str, User] = {}
-    for email, name, role in ACCOUNTS:
-        user = people_service.create_user(
-            email=email, name=name, password=PASSWORD, actor=COMMAND, now=then, is_demo=True
-        )
-        people_service.add_membership(
-            organisation_id=organisation.id, user_id=user.id, role=role, actor=COMMAND, now=then
-        )
-        users[email.partition("@")[0]] = user
+    users = people.add_users(organisation.id, ACCOUNTS, then)
     drivers = tuple(_driver(organisation, n, then) for n in range(len(DRIVERS)))
     people_service.link_user(
         organisation_id=organisation.id,
@@ -133,10 +125,7 @@ def _people(then: datetime, first: Week) -> Cast:
     )
     rules = default_rules("USD", automatic_limit_minor=AUTOMATIC_LIMIT)
     payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
-    admin, approver, driver = (
-        Actor(users[name].id, users[name].email, "127.0.0.1", DEMO_AGENT)
-        for name in ("admin", "approver", "driver")
-    )
+    admin, approver, driver = (people.acting(users[name]) for name in ("admin", "approver", "driver"))
     return Cast(organisation.id, admin, approver, driver, drivers, first)
 
 

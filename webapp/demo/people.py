@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
+from webapp.people import service as people_service
+from webapp.people.models import User
 
 PASSWORD = "paydesk-demo"  # noqa: S105 - public on purpose; demo accounts exist in demo mode only
 ORGANISATION = "solaria"
@@ -54,3 +60,22 @@ TECHNICIANS = (
     DemoTechnician("Cheque Only Roofing", None, method="manual"),
     DemoTechnician("New Starter Solar", None),
 )
+
+
+def add_users(organisation_id: int, listed: Iterable[tuple[str, str, str]], now: datetime) -> dict[str, User]:
+    """Accounts of (address, name, role) in an organisation, by the part of the address before the sign."""
+    users = {}
+    for email, name, role in listed:
+        user = people_service.create_user(
+            email=email, name=name, password=PASSWORD, actor=COMMAND, now=now, is_demo=True
+        )
+        people_service.add_membership(
+            organisation_id=organisation_id, user_id=user.id, role=role, actor=COMMAND, now=now
+        )
+        users[email.partition("@")[0]] = user
+    return users
+
+
+def acting(user: User) -> Actor:
+    """A person of the demo, as the one who does something."""
+    return Actor(user.id, user.email, "127.0.0.1", DEMO_AGENT)

@@ -1,4 +1,4 @@
-"""The demo's data: 24 technicians with six months of payouts in every state; then `griha`'s rents, a clinic, a fleet.
+"""The demo's data: 24 technicians with six months of payouts in every state; then rents, a clinic, a fleet, partners.
 
 The same day gives the same data: every choice comes from one seeded generator, every date from today's.
 """
@@ -18,10 +18,10 @@ from sqlalchemy import delete, select
 
 from webapp.config import Settings, SettingsError
 from webapp.database import db, transaction
-from webapp.demo import carepoint, changes, griha, metrocab, people, solaria_books
-from webapp.demo.people import ORGANISATION, PASSWORD, TECHNICIANS, DemoTechnician
+from webapp.demo import carepoint, changes, griha, metrocab, partnerbase, people, solaria_books
+from webapp.demo.people import ORGANISATION, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
-from webapp.kernel.actor import COMMAND, DEMO_AGENT, SCHEDULER, Actor
+from webapp.kernel.actor import COMMAND, SCHEDULER, Actor
 from webapp.kernel.clock import add_months, utc_now
 from webapp.kernel.errors import Conflict
 from webapp.outbox.models import OutboxMessage
@@ -31,7 +31,7 @@ from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.people import accounts, methods, queries
 from webapp.people import service as people_service
-from webapp.people.models import Organisation, Payee, User
+from webapp.people.models import Organisation, Payee
 from webapp.programs.installations import creation, rate_service
 from webapp.programs.installations import service as installations
 from webapp.programs.installations.drafts import InstallationDraft, ShareDraft
@@ -80,6 +80,7 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     griha.seed(present)
     carepoint.seed(present)
     metrocab.seed(present)
+    partnerbase.seed(present)
     return "The demo data is in."
 
 
@@ -104,15 +105,7 @@ def _people(now: datetime) -> Cast:
             now=then,
         )
         organisation.is_demo = True
-        users = {}
-        for email, name, role in people.ACCOUNTS:
-            user = people_service.create_user(
-                email=email, name=name, password=PASSWORD, actor=COMMAND, now=then, is_demo=True
-            )
-            people_service.add_membership(
-                organisation_id=organisation.id, user_id=user.id, role=role, actor=COMMAND, now=then
-            )
-            users[email.partition("@")[0]] = user
+        users = people.add_users(organisation.id, people.ACCOUNTS, then)
         payees = tuple(_technician(organisation, t, i, then) for i, t in enumerate(TECHNICIANS))
         people_service.link_user(
             organisation_id=organisation.id,
@@ -126,11 +119,7 @@ def _people(now: datetime) -> Cast:
         payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
         for draft in RATES:
             rate_service.create_rate(organisation_id=organisation.id, draft=draft, actor=COMMAND, now=then)
-    return Cast(organisation.id, _actor(users["admin"]), _actor(users["approver"]), payees)
-
-
-def _actor(user: User) -> Actor:
-    return Actor(user.id, user.email, "127.0.0.1", DEMO_AGENT)
+    return Cast(organisation.id, people.acting(users["admin"]), people.acting(users["approver"]), payees)
 
 
 def _technician(organisation: Organisation, technician: DemoTechnician, index: int, now: datetime) -> int:
