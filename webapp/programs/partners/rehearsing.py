@@ -201,18 +201,24 @@ def _replay(
     after: dict[tuple[str, int], int] = defaultdict(int)
     touched: dict[tuple[str, int], int] = defaultdict(int)
     shares: dict[str, int] = defaultdict(int)
-    changed = 0
+    changed, closed_at, closed_on = 0, None, date.min
     for row in rows:
-        closed_on = local_date(row.closed_at, timezone)
+        # The shares of a deal stand beside each other.
+        if row.closed_at != closed_at:
+            closed_at, closed_on = row.closed_at, local_date(row.closed_at, timezone)
         case = Case(
             row.program_id, row.type or "", row.tier or "", row.product, Money(row.amount_minor, row.currency),
             closed_on, first_closed.get(row.payee_id, closed_on),
         )  # fmt: skip
         own = Rate(row.rate_bp or 0)
         old, new = as_it_is.find(case), with_draft.find(case)
-        base = Money(row.part_minor, row.currency)
-        was = commission(base, old.rate if old else own).amount
-        will = commission(base, new.rate if new else own).amount
+        base, rate, other = (
+            Money(row.part_minor, row.currency),
+            old.rate if old else own,
+            new.rate if new else own,
+        )
+        was = commission(base, rate).amount
+        will = was if other == rate else commission(base, other).amount
         key = (row.currency, row.payee_id)
         before[key] += was
         after[key] += will
