@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import ScalarSelect, func, literal, or_, select
 
-from webapp.accounting.models import AccountingBill
+from webapp.accounting.models import AccountingBill, AccountingSetup
 from webapp.accounting.states import SyncState
 from webapp.database import ask
 from webapp.payouts.models import Payout
@@ -86,16 +86,21 @@ def counts(organisation_id: int) -> dict[str, int]:
     return {row.state: row.n for row in ask(query)}
 
 
-def failed(organisation_id: int, limit: int = 1000) -> int:
-    """How many bills wait for a person, counted up to `limit`."""
-    query = (
-        select(AccountingBill.id)
-        .where(
-            AccountingBill.organisation_id == organisation_id, AccountingBill.state == SyncState.FAILED.value
-        )
-        .limit(limit)
+def failed(organisation_id: int, limit: int = 1000) -> ScalarSelect[int]:
+    """How many bills wait for a person, counted up to `limit`: a column of a query that asks for more."""
+    query = select(AccountingBill.id).where(
+        AccountingBill.organisation_id == organisation_id, AccountingBill.state == SyncState.FAILED.value
     )
-    return int(ask(select(func.count()).select_from(query.subquery()))[0][0])
+    return select(func.count()).select_from(query.limit(limit).subquery()).scalar_subquery()
+
+
+def problem(organisation_id: int) -> ScalarSelect[str]:
+    """What an admin must put right before anything goes into the books: a column of a query that asks for more."""
+    return (
+        select(AccountingSetup.problem)
+        .where(AccountingSetup.organisation_id == organisation_id, AccountingSetup.is_on.is_(True))
+        .scalar_subquery()
+    )
 
 
 def of_payout(payout_id: int) -> Any:

@@ -188,6 +188,7 @@ def test_the_list_and_trying_again(admin: FlaskClient, organisation: Organisatio
     assert "Invalid value passed (code 2, HTTP 400)" in page
     assert "Try all of this filter again" in page
     assert references[0] in admin.get(f"{BASE}?q={references[0].lower()}").text
+    assert "2 payouts that the books refused" in admin.get("/admin/").text
     csv = admin.get(f"{BASE}/export.csv?state=failed").text
     assert csv.count("Invalid value passed") == 2
     assert "499.50" in csv

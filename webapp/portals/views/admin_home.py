@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
 
+from webapp.accounting import lists as accounting
 from webapp.database import db
 from webapp.inbox import queries as inbox
 from webapp.kernel.clock import local_date, utc_now
@@ -71,18 +72,33 @@ def _state_task(state: PayoutState, waiting: list[figures.Waiting], title: str, 
     )
 
 
-def _asked(organisation: Any) -> tuple[bool, bool, int, list[rentals.Task]]:
-    """Whether there is a payout, whether other rules wait; messages nobody could place; what of rents waits."""
+def _asked(organisation: Any) -> tuple[bool, bool, int, list[Task], list[rentals.Task]]:
+    """Whether there is a payout, whether other rules wait; messages nobody could place; what of books, rents waits."""
     lets = any(p.program == RENTALS for p in organisation.programs)
     row = db.session.execute(
         select(
             set_up.has_payout(organisation.id),
             policy_changes.is_pending(organisation.id),
             inbox.findings(organisation.id),
+            accounting.failed(organisation.id),
+            accounting.problem(organisation.id),
             *(rentals.columns(organisation.id) if lets else ()),
         )
     ).one()
-    return bool(row[0]), bool(row[1]), int(row[2]), rentals.tasks(row[3:]) if lets else []
+    books = _books_tasks(int(row[3]), row[4] or "")
+    return bool(row[0]), bool(row[1]), int(row[2]), books, rentals.tasks(row[5:]) if lets else []
+
+
+def _books_tasks(refused: int, problem: str) -> list[Task]:
+    """What of the organisation's books elsewhere waits for a person."""
+    tasks = []
+    if problem:
+        tasks.append(Task("The books cannot be reached", problem, url_for("admin.accounting.settings"), tone="failed"))
+    if refused:
+        title = f"{_many(refused, 'payout', 'payouts')} that the books refused"
+        tasks.append(Task(title, "Put right what they say, then try again.",
+                          url_for("admin.accounting.index", state="failed"), f"{refused:,}", "failed"))  # fmt: skip
+    return tasks
 
 
 def _tasks(now: datetime) -> tuple[list[Task], bool]:
@@ -117,7 +133,8 @@ def _tasks(now: datetime) -> tuple[list[Task], bool]:
         href = url_for("admin.payouts.index", status="held")
         tasks.append(Task(f"{_many(held, 'payout is', 'payouts are')} on hold",
                           "Release or cancel them.", href, f"{held:,}", "waiting"))  # fmt: skip
-    has_payouts, is_asked, unclear, rents = _asked(organisation)
+    has_payouts, is_asked, unclear, books, rents = _asked(organisation)
+    tasks += books
     tasks += [Task(t.title, t.text, t.href, t.count, t.tone) for t in rents]
     if unclear:
         title = f"{_many(unclear, 'message', 'messages')} of payment providers that nobody could place"
