@@ -40,8 +40,7 @@ def start(organisation: Organisation, until: str = "2026-Q1", now: datetime = TO
 def work(run_id: int | None) -> Run:
     """The run after a worker was at it."""
     assert run_id is not None
-    while not runs.step(run_id=run_id, clock=lambda: TODAY):
-        pass
+    assert runs.step(run_id=run_id, clock=lambda: TODAY) is True
     db.session.rollback()
     return db.session.get_one(Run, run_id, populate_existing=True)
 
@@ -101,8 +100,7 @@ def test_two_workers_at_two_runs_take_each_commission_once(database: Flask) -> N
 
     def worker(run_id: int | None) -> str:
         assert run_id is not None
-        while not runs.step(run_id=run_id, clock=lambda: TODAY):
-            pass
+        assert runs.step(run_id=run_id, clock=lambda: TODAY) is True
         return "over"
 
     assert together(database, [lambda: worker(ids[0]), lambda: worker(ids[1])]) == ["over", "over"]
@@ -126,8 +124,7 @@ def test_one_that_is_killed_half_way_is_gone_on_with(
     db.session.rollback()
     assert amounts(base) == []
     later = TODAY + runs.LEASE + runs.LEASE
-    while not runs.step(run_id=run_id, clock=lambda: later):
-        pass
+    assert runs.step(run_id=run_id, clock=lambda: later) is True
     assert amounts(base) == [50_00, 50_00, 50_00]
     assert clean(base)
 
@@ -245,8 +242,7 @@ def test_retainers_are_seen_before_made_once_and_paid_with_the_rest(base: Organi
     assert ([each.amount.plain for each in seen.rows], seen.retainers) == (["250.00"], 1)
     run_id = start(base, "2026-03", april)
     assert run_id is not None
-    while not runs.step(run_id=run_id, clock=lambda: april):
-        pass
+    assert runs.step(run_id=run_id, clock=lambda: april) is True
     assert amounts(base) == [250_00]
     assert start(base, "2026-03", april) is None
     assert due.preview(base.id, "2026-03", april) == due.Preview((), 0, ())

@@ -64,10 +64,11 @@ def _pending(found: figures.Pending | None) -> str:
     """ "7 payouts wait for approval, the oldest for 4 days"; empty when none waits."""
     if found is None:
         return ""
-    words = "1 payout waits" if found.count == 1 else f"{found.count:,} payouts wait"
     days = _days(found.oldest)
     since = "since today" if days == 0 else "for 1 day" if days == 1 else f"for {days:,} days"
-    return f"{words} for approval, {'it' if found.count == 1 else 'the oldest'} {since}."
+    if found.count == 1:
+        return f"1 payout waits for approval {since}."
+    return f"{found.count:,} payouts wait for approval, the oldest {since}."
 
 
 def _days(since: datetime) -> int:
