@@ -14,6 +14,7 @@ from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.programs.partners import (
     calculating,
+    calculation_runs,  # noqa: F401 - registers its run and its nightly task
     exchange,
     reattributing,  # noqa: F401 - registers its run
 )
