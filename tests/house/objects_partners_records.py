@@ -12,6 +12,7 @@ from webapp.database import db
 from webapp.programs.partners import commission_rules
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.models import PartnerRule
+from webapp.web.table_files import FORMATS
 
 
 @example("admin.partners.program", "admin.partners.edit_program")
@@ -19,6 +20,12 @@ def a_program(house: House, kind: str) -> list[Arguments]:
     """The program, with an open deal."""
     deal_of(house)
     return [{"reference": program_of(house).reference}]
+
+
+@example("admin.partners.partners_file")
+def files_of_partners(house: House, kind: str) -> list[Arguments]:
+    """Every format of the file."""
+    return [{"format": name} for name in FORMATS]
 
 
 @example("admin.partners.partner", "admin.partners.edit_partner")

@@ -135,6 +135,36 @@ def commissions_of_partners(organisation_id: int, chosen: PartnerFilter) -> List
     )
 
 
+def sums_by_partner(organisation_id: int, currency: str, chosen: PartnerFilter) -> Listing:
+    """Partners with their sums, a row for each currency, for files; one of nothing where nothing is earned.
+
+    Columns: reference, name, email, type, tier, rate_bp, is_active, currency, earned_minor, paid_minor, owed_minor.
+    Orders: name, rate, amount, outstanding, created.
+    """
+    code = func.coalesce(Commission.currency, currency)
+    named: dict[str, Any] = {"type": type_of, "tier": tier_of, "rate_bp": rate_of, "currency": code}
+    stored = (PartnerProfile.type, PartnerProfile.tier, PartnerProfile.rate_bp, Commission.currency)
+    own = (Payee.id, Payee.reference, Payee.name, Payee.email, Payee.is_active)
+    summed = {"earned": EARNED, "paid": PAID, "owed": OWED}
+    of = and_(Commission.payee_id == Payee.id, Commission.organisation_id == organisation_id, _COUNTS)
+    grouped = (
+        _narrow(_partners(organisation_id, *own), chosen)
+        .outerjoin(Commission, of)
+        # The key of a row: its first commission; where there is none, the partner.
+        .add_columns(func.coalesce(func.min(Commission.id), -Payee.id).label("key"))
+        .add_columns(*(column.label(name) for name, column in named.items()))
+        .add_columns(*(func.coalesce(func.sum(each), 0).label(f"{n}_minor") for n, each in summed.items()))
+        .group_by(*own, *stored)
+        .subquery()
+    )
+    at = grouped.c
+    query = cast(Select[Any], select(*at))
+    orders = {"name": (at.name,), "rate": (at.rate_bp,), "amount": (at.earned_minor,),
+              "outstanding": (at.owed_minor,), "created": ()}  # fmt: skip
+    sums = {name: at[f"{name}_minor"] for name in summed}
+    return Listing(query, query, at.key, orders, Sort("name"), at.currency, sums)
+
+
 def sums_of(organisation_id: int, payee_ids: Collection[int]) -> dict[int, list[Sums]]:
     """Partner → what they earned, by currency; added up by the database."""
     found: dict[int, list[Sums]] = defaultdict(list)

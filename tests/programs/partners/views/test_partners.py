@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import date
 
@@ -102,6 +104,25 @@ def test_totals_are_of_the_filter_alone(paid: Partnerbase, admin: FlaskClient) -
     assert "€15.00" in page
     assert "$50.00" not in page
     assert "$50.00" in admin.get(f"{ROOT}/totals").text
+
+
+def test_the_file_has_a_row_for_each_partner_and_currency(paid: Partnerbase, admin: FlaskClient) -> None:
+    partners.partner(paid.organisation, name="=Cy", email="cy@x.example")
+    text = admin.get(f"{ROOT}/export.csv?sort=-amount").text
+    rows = [row for row in csv.DictReader(io.StringIO(text.lstrip("\ufeff"))) if row["Partner number"]]
+    found = [(row["Partner"], row["Currency"], row["Earned"], row["Paid"], row["Owed"]) for row in rows]
+    assert found[:2] == [
+        ("Ben Ortiz", "USD", "50.00", "0.00", "50.00"),
+        ("Ada <b>Ray</b>", "EUR", "15.00", "0.00", "15.00"),
+    ]
+    assert sorted(found[2:]) == [
+        ("'=Cy", "USD", "0.00", "0.00", "0.00"),
+        ("Ada <b>Ray</b>", "USD", "0.00", "0.00", "0.00"),
+    ]
+    only = admin.get(f"{ROOT}/export.csv?q=ortiz").text
+    assert "Ben Ortiz" in only
+    assert "Ada" not in only
+    assert admin.get(f"{ROOT}/export.csv?type=magic").status_code == 422
 
 
 def test_a_filter_that_cannot_be_read_is_said(partnerbase: Partnerbase, admin: FlaskClient) -> None:

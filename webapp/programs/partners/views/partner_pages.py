@@ -29,6 +29,7 @@ from webapp.programs.partners.states import (
     RegistrationState,
     Tier,
 )
+from webapp.programs.partners.views import record_file
 from webapp.programs.partners.views.area import AREA
 from webapp.programs.partners.views.links import href_of, percent
 from webapp.web import charts, filters
@@ -37,7 +38,6 @@ from webapp.web import charts, filters
 SHOWN = 10
 #: Plots beside each other; further currencies are in the table of sums.
 PLOTS = 3
-SUMS = (("earned", "Earned"), ("paid", "Paid"), ("owed", "Owed"))
 
 
 def index() -> ResponseReturnValue:
@@ -45,7 +45,7 @@ def index() -> ResponseReturnValue:
     form, here = PartnerFilterForm(request.args), g.organisation
     is_valid = form.validate()
     found = record_lists.partners(here.id, here.currency, form.chosen()) if is_valid else None
-    context = pages.list_context(AREA, found, "partners", "partner")
+    context = pages.list_context(AREA, found, "partners", "partner", files=record_file.links())
     sums = record_lists.sums_of(here.id, [row.id for row in context["page"].items])
     rows = [
         {"row": row, "type": PartnerType(row.type), "tier": Tier(row.tier), "rate": percent(row.rate_bp),
@@ -63,7 +63,7 @@ def totals() -> ResponseReturnValue:
     found = (
         record_lists.commissions_of_partners(g.organisation.id, form.chosen()) if form.validate() else None
     )
-    return pages.totals_page(AREA, found, form, "partners", SUMS, "Commissions")
+    return pages.totals_page(AREA, found, form, "partners", record_file.SUMS, "Commissions")
 
 
 def _nothing() -> Sums:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from webapp.programs.partners.views import partner_pages, programs, rule_acts, rule_pages
+from webapp.programs.partners.views import partner_pages, programs, record_file, rule_acts, rule_pages
+from webapp.web.table_files import FORMATS
 
 READ, FORM, ACT = ["GET"], ["GET", "POST"], ["POST"]
 ROUTES: tuple[tuple[str, str, Callable[..., Any], Sequence[str]], ...] = (
     ("/partners", "partners", partner_pages.index, READ),
     ("/partners/totals", "partners_totals", partner_pages.totals, READ),
+    (f"/partners/export.<any({','.join(FORMATS)}):format>", "partners_file", record_file.partners_file, READ),
     ("/partners/<reference>", "partner", partner_pages.show, READ),
     ("/partners/<reference>/profile", "edit_partner", partner_pages.edit, FORM),
     ("/rules", "rules", rule_pages.index, READ),
