@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from webapp import config
-from webapp.demo import carepoint_people, griha_people, metrocab_people
+from webapp.demo import carepoint_people, griha_people, metrocab_people, partnerbase_people
 from webapp.demo.people import ACCOUNTS, PASSWORD
 from webapp.embedded import valkey
 from webapp.embedded.supervisor import Child, Supervisor
@@ -88,6 +88,7 @@ def _announce(settings: config.Settings, started: float) -> None:
         *griha_people.ACCOUNTS,
         *carepoint_people.ACCOUNTS,
         *metrocab_people.ACCOUNTS,
+        *partnerbase_people.ACCOUNTS,
     )
     lines = [
         "",

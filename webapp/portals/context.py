@@ -64,6 +64,9 @@ DEMO_ACCOUNTS = (
     DemoAccount("Fleet: admin", "admin@metrocab.example"),
     DemoAccount("Fleet: approver", "approver@metrocab.example"),
     DemoAccount(N_("Fleet: driver"), "driver@metrocab.example"),
+    DemoAccount("Partners: admin", "admin@partnerbase.example"),
+    DemoAccount("Partners: approver", "approver@partnerbase.example"),
+    DemoAccount(N_("Partners: partner"), "partner@partnerbase.example"),
 )
 
 

@@ -156,7 +156,45 @@ REPAIRS = (
         ("payouts:payout:retried", "payouts:payout:reissued", "payouts:payout:cancelled"),
     ),
 )
-TOURS = {"solaria": INSTALLATIONS, "griha": RENTALS, "carepoint": CLINIC, "metrocab": REPAIRS}
+PARTNERS = (
+    Step(
+        "Approve what partners earned",
+        "Select the payouts, look at the check step, confirm; what you may not approve is named with the reason.",
+        "admin.approvals.index",
+        ("payouts:payout:approved",),
+    ),
+    Step(
+        "Decide about a deal that a partner registered",
+        "See what speaks against it; accepting makes a deal of it, and no money yet.",
+        "admin.partners.registrations",
+        ("partners:registration:approved", "partners:registration:rejected"),
+    ),
+    Step(
+        "Answer a dispute",
+        "Asha Verma does not agree with a commission: it alone waits until you have answered.",
+        "admin.partners.disputes",
+        ("partners:dispute:accepted", "partners:dispute:refused"),
+    ),
+    Step(
+        "Put a failed payout right",
+        "Everline's account is closed: ask for new details and try again, or cancel it and decide about what it paid for.",
+        "admin.payouts.index",
+        ("payouts:payout:retried", "payouts:payout:reissued", "payouts:payout:cancelled"),
+    ),
+    Step(
+        "Decide about a commission rule",
+        "The admin asked for one; the approver sees what it would have changed, and accepts or refuses.",
+        "admin.partners.rules",
+        ("partners:rule:accepted", "partners:rule:refused"),
+    ),
+)
+TOURS = {
+    "solaria": INSTALLATIONS,
+    "griha": RENTALS,
+    "carepoint": CLINIC,
+    "metrocab": REPAIRS,
+    "partnerbase": PARTNERS,
+}
 
 
 def steps(organisation_id: int, slug: str) -> list[dict[str, str | None]]:
