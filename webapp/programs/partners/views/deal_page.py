@@ -18,7 +18,7 @@ from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money, total
 from webapp.payouts.views.program_pages import money, today
 from webapp.people.models import Payee, Role
-from webapp.programs.partners import deals, explaining, money_lists, rules
+from webapp.programs.partners import explaining, money_lists, rules
 from webapp.programs.partners.explaining import Explained
 from webapp.programs.partners.models import Commission, Deal, Registration, Touchpoint
 from webapp.programs.partners.states import TRANSITIONS, DealAction, DealState, Model
@@ -71,7 +71,7 @@ def offered_partners() -> list[tuple[str, str]]:
 def context(deal: Deal, now: datetime) -> dict[str, Any]:
     """All that the page shows of a deal. At most ten queries beside the deal's own."""
     told = explaining.explain(deal.organisation_id, deal.id)
-    is_frozen = any(each.is_frozen for each in told) and deals.is_frozen(deal.id)
+    is_frozen = any(each.is_frozen for each in told)
     rows = _commissions(deal)
     state, model = DealState(deal.state), Model(deal.program.model)
     return {
