@@ -52,6 +52,8 @@ from webapp.programs.partners.states import TouchType
 MONTHS = 7
 DEALS_A_MONTH = 11
 RECENT = timedelta(days=3)
+#: The partner without payment details comes in this month.
+BEGINS_LATE = 5
 _KINDS = {
     "referral": (TouchType.REFERRAL, TouchType.INTRODUCTION),
     "reseller": (TouchType.DEMO, TouchType.PROPOSAL, TouchType.NEGOTIATION),
@@ -69,7 +71,7 @@ def seed(now: datetime) -> None:
     for n in range(MONTHS):
         month = add_months(first, n)
         with transaction():
-            _sell(cast, rng, month)
+            _sell(cast, rng, n, month)
             stories.during(cast, n, month)
         with transaction():
             _calculate(cast, month, now)
@@ -191,18 +193,19 @@ def _exchange(cast: Cast, now: datetime) -> None:
             )
 
 
-def _sell(cast: Cast, rng: random.Random, month: date) -> None:
-    """The deals of a month: two of three are won, some are lost, some stay open."""
+def _sell(cast: Cast, rng: random.Random, n: int, month: date) -> None:
+    """The deals of a month `n`: two of three are won, some are lost, some stay open."""
+    taking_part = [each for each in range(len(PARTNERS)) if each != WITHOUT_ACCOUNT or n >= BEGINS_LATE]
     last = month_bounds(month)[1]
     for _ in range(DEALS_A_MONTH):
-        lead = rng.randrange(len(PARTNERS))
+        lead = rng.choice(taking_part)
         opened = month - timedelta(days=rng.randrange(10, 60))
         opened = max(opened, cast.first - timedelta(days=15))
         row = deal(
             cast, _program_of(lead, rng), rng.choice(CUSTOMERS), rng.choice(PRODUCTS), PARTNERS[lead].currency,
             amount(PARTNERS[lead].currency, rng.randrange(3_000, 48_000)), opened,
         )  # fmt: skip
-        _take_part(cast, rng, row.reference, lead, opened, month)
+        _take_part(cast, rng, row.reference, lead, opened, month, taking_part)
         end = rng.random()
         closed = at(month + timedelta(days=rng.randrange((last - month).days)), 15)
         if end < 0.72:
@@ -224,9 +227,17 @@ def _program_of(lead: int, rng: random.Random) -> int:
     return ALLIANCES if kind == "integration" and rng.random() < 0.6 else REFERRALS
 
 
-def _take_part(cast: Cast, rng: random.Random, reference: str, lead: int, opened: date, month: date) -> None:
+def _take_part(
+    cast: Cast,
+    rng: random.Random,
+    reference: str,
+    lead: int,
+    opened: date,
+    month: date,
+    taking_part: Sequence[int],
+) -> None:
     """One to four touches: the leading partner's first, then others' of the same currency."""
-    others = [n for n, each in enumerate(PARTNERS) if n != lead and each.currency == PARTNERS[lead].currency]
+    others = [n for n in taking_part if n != lead and PARTNERS[n].currency == PARTNERS[lead].currency]
     chosen: Sequence[int] = (lead, *rng.sample(others, min(len(others), rng.choice((0, 0, 1, 1, 2)))))
     span = max(1, (month - opened).days)
     for n, position in enumerate(chosen):
