@@ -51,6 +51,8 @@ def calculation(row: Commission) -> list[tuple[str, Any]]:
     if row.kind == CommissionKind.RETAINER:
         return [(N_("A fixed amount by the period"), filters.money(amount))]
     exact = rules.commission(base, Rate(row.rate_bp))
+    if not base:
+        return [(N_("What the deal earns you now"), filters.money(base))]
     steps = [
         (N_("Your part of the deal"), filters.money(base)),
         (N_("Rate"), percent(row.rate_bp)),
@@ -65,6 +67,8 @@ def rate_words(row: Commission) -> str:
     """Where the rate comes from; a rule's name and terms are the organisation's own."""
     if row.kind == CommissionKind.RETAINER or row.rule_id is not None:
         return gettext("By a rule of the program.")
+    if not row.base_minor:
+        return ""
     return gettext("Your own rate: no rule is for this deal.")
 
 
