@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ def test_a_program_is_entered_and_shown(partnerbase: Partnerbase, admin: FlaskCl
     for words in ("The same to every partner who took part.", "$50.00", "€40.00", "P-7", "Due 30 days"):
         assert words in page
     assert "Resellers" in admin.get(ROOT).text
+    [href] = re.findall(r'href="([^"]*state=won)"', page)
+    assert admin.get(href.replace("&amp;", "&")).status_code == 200
 
 
 @pytest.mark.parametrize(
