@@ -100,7 +100,11 @@ def finish(
             organisation_id=organisation_id, provider=PROVIDER, refresh_token=granted.refresh_token,
             seen_version=seen_version, actor=actor, now=clock(), parts={"data_centre": place},
         )  # fmt: skip
-    return read_choices(organisation_id, actor, clock)
+        setups.reconnected(organisation_id, clock())
+    try:
+        return read_choices(organisation_id, actor, clock)
+    except Conflict as error:
+        return f"Zoho Books is connected. What there is to choose from is not read yet: {error.message}"
 
 
 def read_choices(organisation_id: int, actor: Actor, clock: Callable[[], datetime]) -> str:

@@ -97,6 +97,13 @@ def keep_books(organisation_id: int, found: Sequence[Books], actor: Actor, now: 
     return row
 
 
+def reconnected(organisation_id: int, now: datetime) -> None:
+    """The consent is there (again): what waited for it goes on."""
+    _locked(organisation_id, now).problem = ""
+    db.session.flush()
+    outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
+
+
 def choose_books(organisation_id: int, books_id: str, actor: Actor, now: datetime) -> AccountingSetup:
     """Choose among the books. Raises Invalid, Conflict once bills stand in others."""
     row = _locked(organisation_id, now)

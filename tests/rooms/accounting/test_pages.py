@@ -149,6 +149,19 @@ def test_a_consent_of_another_session_is_not_taken(
     assert admin.post(f"{BASE}/connected", data=form).status_code == 409
 
 
+def test_connected_though_zoho_tells_no_more_at_the_moment(
+    admin: FlaskClient, organisation: Organisation, running: Running
+) -> None:
+    accounting.keys(organisation, running.url, consents=False)
+    form = hidden(admin.get(consent(admin, running)).text)
+    running.sim.plan.add("F6", provider="zoho", endpoint="books/organizations")
+    page = admin.post(f"{BASE}/connected", data=form, follow_redirects=True)
+    assert (page.status_code, "not read yet" in page.text) == (200, True)
+    assert setups.has_consent(organisation.id)
+    page = admin.post(f"{BASE}/settings/read", follow_redirects=True)
+    assert "Choose among its 2 organisations" in page.text
+
+
 def test_keys_that_changed_meanwhile(
     admin: FlaskClient, organisation: Organisation, running: Running
 ) -> None:

@@ -160,9 +160,9 @@ def test_ten_at_once_then_one_by_one(world: World, monkeypatch: pytest.MonkeyPat
     for _ in range(300):
         pace.reserve(world.organisation_id, 10_000, clock=lambda: now[0], sleep=sleep)
         starts.append(now[0])
-    assert not any(starts[n + 100] - starts[n] < timedelta(seconds=60) for n in range(200))
+    assert not any(starts[n + 91] - starts[n] < timedelta(seconds=60) for n in range(200))
     assert starts[9] == WHEN
-    assert starts[-1] - WHEN < timedelta(seconds=200)
+    assert starts[-1] - WHEN < timedelta(seconds=220)
 
 
 def test_a_turn_that_is_far_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def index_totals() -> ResponseReturnValue:
     """Count and sums of the filter per currency."""
     form = _filter()
     found = lists.bills(g.organisation.id, form.chosen()) if form.validate() else None
-    return pages.totals_page(AREA, found, form, "index", SUMS, "payout")
+    return pages.totals_page(AREA, found, form, "index", SUMS, "Payouts")
 
 
 @blueprint.get("/export.<any(csv,xlsx):format>")
