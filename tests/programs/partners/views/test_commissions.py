@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -26,7 +27,7 @@ from webapp.programs.partners.standing import Standing, standing, stands
 ROOT = "/admin/partners/commissions"
 
 
-def of(base: Partnerbase, payee: Payee, amount: int = 1_000_00, **values: str) -> Commission:
+def of(base: Partnerbase, payee: Payee, amount: int = 1_000_00, **values: Any) -> Commission:
     """The commission of a deal that was won."""
     return commissions(factory.won(base.program, [payee], amount, **values))[0]
 
