@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, NotFound
+from webapp.kernel.errors import Conflict
 from webapp.kernel.money import Money
 from webapp.payouts import figures
 from webapp.payouts.views import listing as addresses
@@ -176,15 +176,13 @@ def ask_payout() -> ResponseReturnValue:
     )
     found = {each.amount.currency: each for each in requesting.offers(here.id, payee_id, now)}
     offer = found.get(currency or "")
-    if offer is None and request.method == "GET":
-        raise NotFound(N_("Nothing is due that you can ask for."))
 
     def page(code: int, conflict: str = "") -> ResponseReturnValue:
         return _ask_page(form, offer, payee_id, code, conflict)
 
     if request.method == "GET":
-        assert offer is not None  # noqa: S101 - for the types
-        form.wanted_currency.data, form.amount.data = offer.amount.currency, str(offer.amount.amount)
+        if offer is not None:
+            form.wanted_currency.data, form.amount.data = offer.amount.currency, str(offer.amount.amount)
         return page(200)
     if not form.validate():
         return page(422)
