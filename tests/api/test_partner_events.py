@@ -111,7 +111,7 @@ def test_in_whatever_order_events_arrive_the_newest_is_right(guild: Guild, order
     assert (deal["state"], deal["name"], deal["amount"]["amount"], deal["customer"]) == (
         "won", "Acme: 20 seats", "750.00", "Acme Corporation",
     )  # fmt: skip
-    assert deal["closed_at"] == "2026-04-10T09:00:00.000Z"
+    assert (deal["opened_at"], deal["closed_at"]) == ("2026-01-10T09:00:00.000Z", "2026-04-10T09:00:00.000Z")
 
 
 def test_an_old_event_says_what_it_left_alone(guild: Guild) -> None:

@@ -155,6 +155,8 @@ def _said(organisation_id: int, draft: EventDraft) -> dict[str, Any]:
     if "registered_by" in said:
         partner = said.pop("registered_by")
         said["registered_by_id"] = find_partner(organisation_id, partner, "registered_by")
+    if draft.type == EventType.CREATED:
+        said.setdefault("opened_at", draft.occurred_at)
     for name in said:
         if name not in _VALUES:
             raise Invalid(name, "This belongs to a touch, not to a deal.")
