@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.hands import Hands, Keyboard, Open, Plain
+
 CHROMIUM = "/usr/bin/chromium"
 # Waiting ends as soon as there is what is waited for; a busy machine takes its time.
 START_SECONDS, STOP_SECONDS = 480, 90
@@ -200,6 +202,25 @@ def windows(_all_windows: Windows) -> Iterator[Windows]:
     """Opens windows of people; closes them after the test."""
     yield _all_windows
     _all_windows.close()
+
+
+@pytest.fixture
+def made(demo: Demo, place: str) -> dict[str, Any]:
+    """What the stage put into a place: the organisation that a file's fixture `place` names."""
+    found: dict[str, Any] = demo.made[place]
+    return found
+
+
+@pytest.fixture
+def hands(place: str, windows: Windows) -> Open:
+    """A window of somebody of the place, used by keyboard or without JavaScript, as its name says."""
+
+    def open_for(name: str) -> Hands:
+        is_keys = place.endswith("keys")
+        page = windows.open(f"{name}@{place}.example", javascript=is_keys)
+        return Keyboard(page) if is_keys else Plain(page)
+
+    return open_for
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -145,3 +146,22 @@ class Plain(_Finding):
     def give(self, field: Locator, file: Path) -> None:
         """Choose a file."""
         field.set_input_files(file)
+
+
+#: Opens a window of somebody of a place, by the name before the sign of their address.
+Open = Callable[[str], Hands]
+
+
+def says(hands: Hands, words: str) -> None:
+    """The page says it; a run or a check is waited for, without JavaScript by loading the page again."""
+    expect(hands.page.locator("main")).to_contain_text(words)
+
+
+def reload_until(page: Page, words: str) -> None:
+    """Workers work meanwhile; without JavaScript the page is asked again."""
+    for _ in range(180):
+        if words in page.locator("main").inner_text():
+            return
+        page.wait_for_timeout(1_000)
+        page.reload()
+    raise AssertionError(f"{page.url} does not say {words!r}")

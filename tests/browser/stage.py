@@ -14,11 +14,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tests.factories import clinic, factors, installations, payouts, people, repairs
+from tests.factories import clinic, factors, installations, partners, payouts, people, repairs
 from webapp.app import create_app
 from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.demo.people import PASSWORD
+from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date, utc_now
 from webapp.notices import marks
 from webapp.payouts import service as payouts_service
@@ -48,6 +49,8 @@ DESKS = (
 CLINICS = ("clinic-keys", "clinic-plain")
 #: Fleets, likewise, each with a driver whose lease began with the week before.
 FLEETS = ("fleet-keys", "fleet-plain")
+#: Companies with partners, likewise: some of what they earned is due, some is not yet.
+PARTNERS = ("partners-keys", "partners-plain")
 BULK = 50
 AGO = timedelta(days=40)
 
@@ -157,6 +160,37 @@ def _fleet(slug: str, now: datetime) -> dict[str, Any]:
     }
 
 
+def _partners(slug: str, now: datetime) -> dict[str, Any]:
+    """Two deals of Ada and Ben are due, and one of Cleo that the second admin entered; Dora's commission is not due."""
+    organisation = partners.partnerbase(slug=slug, contact_email=f"payouts@{slug}.example")
+    organisation.is_demo = True
+    _, second = _team(organisation)
+    ada, dora = (
+        partners.partner(
+            organisation,
+            1_000,
+            name=name,
+            email=f"{first}@{slug}.example",
+            user=_user(organisation, first),
+        )
+        for first, name in (("ada", "Ada Park"), ("dora", "Dora Quist"))
+    )
+    ben, cleo = (partners.partner(organisation, name=name) for name in ("Ben Roy", "Cleo Sand"))
+    for payee in (ada, ben, cleo, dora):
+        people.method(payee)
+    at_once = partners.program(organisation, name="Referrals", holding_days=0)
+    later = partners.program(organisation, name="Resellers", holding_days=90)
+    partners.won(at_once, [ada, ben], 1_000_00, name="Acme: seats", customer="Acme")
+    partners.won(at_once, [ada], 50_05, name="Birch: seats", customer="Birch")
+    partners.won(
+        at_once, [cleo], 700_00, name="Cedar: seats", customer="Cedar", actor=Actor(second.id, second.email)
+    )
+    partners.won(
+        later, [dora], 900_00, name="Dune: seats", customer="Dune", closed_at=now - timedelta(days=1)
+    )
+    return {"program": later.name}
+
+
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
     """Addresses as the mails carry them: invitation, reset, one that is spent, unsubscribing."""
     known, other = _user(organisation, "forgetful", "admin"), _user(organisation, "late", "admin")
@@ -189,6 +223,7 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
             _desk(slug, now)
         made |= {slug: _clinic(slug) for slug in CLINICS}
         made |= {slug: _fleet(slug, now) for slug in FLEETS}
+        made |= {slug: _partners(slug, now) for slug in PARTNERS}
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Demo, Windows
-from tests.browser.hands import Hands, Keyboard, Plain
+from tests.browser.conftest import Demo
+from tests.browser.hands import Open, says
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-Open = Callable[[str], Hands]
 
 
 @pytest.fixture(params=["clinic-keys", "clinic-plain"])
@@ -22,29 +19,6 @@ def place(request: pytest.FixtureRequest) -> str:
     """The clinic in which it is done, which is also the way it is done."""
     name: str = request.param
     return name
-
-
-@pytest.fixture
-def made(demo: Demo, place: str) -> dict[str, Any]:
-    """The numbers of the clinic's invoices."""
-    found: dict[str, Any] = demo.made[place]
-    return found
-
-
-@pytest.fixture
-def hands(place: str, windows: Windows) -> Open:
-    """A window of somebody of the clinic, used by keyboard or without JavaScript."""
-
-    def open_for(name: str) -> Hands:
-        is_keys = place == "clinic-keys"
-        page = windows.open(f"{name}@{place}.example", javascript=is_keys)
-        return Keyboard(page) if is_keys else Plain(page)
-
-    return open_for
-
-
-def _says(hands: Hands, words: str) -> None:
-    expect(hands.page.locator("main")).to_contain_text(words)
 
 
 def test_create_payout_says_the_real_numbers_and_makes_it_once(
@@ -55,12 +29,12 @@ def test_create_payout_says_the_real_numbers_and_makes_it_once(
     person.press(person.link("Create payout"))
     expect(person.page.locator("body")).to_contain_text("Pay 90.00 to Theo Tremblay and keep 10.00 (10 %)?")
     person.press(person.button(r"Pay \$90\.00"))
-    _says(person, "is in the wallet of Theo Tremblay")
+    says(person, "is in the wallet of Theo Tremblay")
     expect(person.page).to_have_url(re.compile(f"/invoices/{number}$"))
     expect(person.link("Create payout")).to_have_count(0)
     # The address is asked again, as by a second click in another window.
     person.go(f"{demo.address}/admin/clinic/invoices/{number}/payout")
-    _says(person, f"{number} has its payout already")
+    says(person, f"{number} has its payout already")
 
 
 def test_an_invoice_of_the_shop_says_why_nobody_is_paid(
@@ -73,22 +47,22 @@ def test_an_invoice_of_the_shop_says_why_nobody_is_paid(
     answer = person.page.goto(f"{demo.address}/admin/clinic/invoices/{made['order']}/payout")
     assert answer is not None
     assert answer.status == 409
-    _says(person, "is not about an appointment")
+    says(person, "is not about an appointment")
 
 
 def test_the_rest_is_recorded_and_paid_out_with_others(hands: Open, demo: Demo, made: dict[str, Any]) -> None:
     person, number = hands("first"), made["part"]
     person.go(f"{demo.address}/admin/clinic/invoices/{number}/payment")
     person.press(person.button("Record the payment"))
-    _says(person, "It is paid in full.")
+    says(person, "It is paid in full.")
     person.go(f"{demo.address}/admin/clinic/invoices")
     for each in (number, *made["paid"][1:]):
         person.tick(person.field(f"Pay out {each}"))
     person.press(person.button("Pay out the ticked ones"))
-    _says(person, "This is what the run would do now.")
-    _says(person, "$89.99")
+    says(person, "This is what the run would do now.")
+    says(person, "$89.99")
     person.press(person.button("Pay them out"))
-    _says(person, "finished")
+    says(person, "finished")
     person.go(f"{demo.address}/admin/clinic/wallets")
     # 72.00, 89.99 and 0.04, and the 90.00 of the single one when that was made before.
     row = person.page.locator("tr", has_text="Theo Tremblay")
@@ -107,5 +81,5 @@ def test_a_practitioner_cannot_withdraw_more_than_the_wallet_holds(hands: Open, 
     person.go(f"{demo.address}/practitioner/wallet/withdraw")
     person.write(person.field("Amount"), "9999.00")
     person.press(person.button("Send to your bank"))
-    _says(person, "not more can be withdrawn")
+    says(person, "not more can be withdrawn")
     expect(person.field("Amount")).to_have_value("9999.00")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Demo, Windows
-from tests.browser.hands import Hands, Keyboard, Plain
+from tests.browser.hands import Hands, Keyboard, Open, Plain, reload_until, says
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-Open = Callable[[str], Hands]
 
 
 @pytest.fixture(params=["fleet-keys", "fleet-plain"])
@@ -23,29 +20,6 @@ def place(request: pytest.FixtureRequest) -> str:
     """The fleet in which it is done, which is also the way it is done."""
     name: str = request.param
     return name
-
-
-@pytest.fixture
-def made(demo: Demo, place: str) -> dict[str, Any]:
-    """The fleet's driver and days."""
-    found: dict[str, Any] = demo.made[place]
-    return found
-
-
-@pytest.fixture
-def hands(place: str, windows: Windows) -> Open:
-    """A window of somebody of the fleet, used by keyboard or without JavaScript."""
-
-    def open_for(name: str) -> Hands:
-        is_keys = place == "fleet-keys"
-        page = windows.open(f"{name}@{place}.example", javascript=is_keys)
-        return Keyboard(page) if is_keys else Plain(page)
-
-    return open_for
-
-
-def _says(hands: Hands, words: str) -> None:
-    expect(hands.page.locator("main")).to_contain_text(words)
 
 
 def _write_day(hands: Hands, field: Locator, day: date) -> None:
@@ -69,16 +43,6 @@ def _charge_at_once(hands: Hands) -> None:
         hands.tick(first)
 
 
-def _reload_until(page: Page, words: str) -> None:
-    """Workers work meanwhile; without JavaScript the page is asked again."""
-    for _ in range(180):
-        if words in page.locator("main").inner_text():
-            return
-        page.wait_for_timeout(1_000)
-        page.reload()
-    raise AssertionError(f"{page.url} does not say {words!r}")
-
-
 def test_a_repair_is_planned_confirmed_charged_and_seen_on_the_receipt(
     hands: Open, demo: Demo, made: dict[str, Any]
 ) -> None:
@@ -98,11 +62,11 @@ def test_a_repair_is_planned_confirmed_charged_and_seen_on_the_receipt(
     person.press(person.button("Save the draft"))
     expect(person.page).to_have_url(re.compile(r"/repairs/RPR-\d{4}-\d{3,}$"))
     repair = person.page.url
-    _says(person, "Draft")
+    says(person, "Draft")
     person.press(person.link("Confirm"))
     person.press(person.button("Confirm it"))
     expect(person.page).to_have_url(repair)
-    _says(person, "Open")
+    says(person, "Open")
     row = person.page.locator("tbody tr").first
     expect(row).to_contain_text("Due")
 
@@ -110,7 +74,7 @@ def test_a_repair_is_planned_confirmed_charged_and_seen_on_the_receipt(
     person.press(person.link("Run the week of"))
     person.press(person.button("Start the run"))
     expect(person.page).to_have_url(re.compile(f"/weekly/{made['week']}$"))
-    _reload_until(person.page, "Nothing was refused.")
+    reload_until(person.page, "Nothing was refused.")
     person.go(repair)
     expect(row).to_contain_text("Charged")
     # The same again is refused, and says which repair has the invoice.
@@ -120,20 +84,20 @@ def test_a_repair_is_planned_confirmed_charged_and_seen_on_the_receipt(
     _write_day(person, person.field("Date of the invoice"), date.fromisoformat(made["invoice_date"]))
     person.write(person.field("Amount"), "500.50")
     person.press(person.button("Save the draft"))
-    _says(person, repair.rpartition("/")[2])
+    says(person, repair.rpartition("/")[2])
     expect(person.field("Amount")).to_have_value("500.50")
 
     driver = hands("ann")
     driver.go(f"{demo.address}/driver/receipts")
     driver.press(driver.page.locator("tbody a").first)
     # 900.00 earned, 300.00 for the lease; the instalment is one of the week that began.
-    _says(driver, "$600.00")
-    _reload_until(driver.page, "Download the PDF")
+    says(driver, "$600.00")
+    reload_until(driver.page, "Download the PDF")
     with driver.page.expect_download() as caught:
         driver.press(driver.link("Download the PDF"))
     assert caught.value.path().read_bytes().startswith(b"%PDF-")
     driver.go(f"{demo.address}/driver/ledger")
-    _says(driver, "200.00")
+    says(driver, "200.00")
 
 
 def test_a_driver_disputes_a_charge_and_another_person_decides(windows: Windows, demo: Demo) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Demo, Windows
-from tests.browser.hands import Hands, Keyboard, Plain
+from tests.browser.conftest import Demo
+from tests.browser.hands import Hands, Open, says
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-Open = Callable[[str], Hands]
 
 
 @pytest.fixture(params=["keys", "plain"])
@@ -22,22 +19,6 @@ def place(request: pytest.FixtureRequest) -> str:
     """The organisation in which it is done, which is also the way it is done."""
     name: str = request.param
     return name
-
-
-@pytest.fixture
-def hands(place: str, windows: Windows) -> Open:
-    """A window of somebody of the organisation, used by keyboard or without JavaScript."""
-
-    def open_for(name: str) -> Hands:
-        page = windows.open(f"{name}@{place}.example", javascript=place == "keys")
-        return Keyboard(page) if place == "keys" else Plain(page)
-
-    return open_for
-
-
-def _says(hands: Hands, words: str) -> None:
-    """The page says it; a run or a check is waited for, without JavaScript by loading the page again."""
-    expect(hands.page.locator("main")).to_contain_text(words)
 
 
 def _more(hands: Hands, demo: Demo, reference: str, act: str) -> None:
@@ -52,7 +33,7 @@ def test_approve_one(hands: Open, demo: Demo, place: str) -> None:
     person.go(f"{demo.address}/admin/payouts/{demo.made[place]['waiting'][0]}")
     person.press(person.link("Approve…"))
     person.press(person.button(r"Approve \$"))
-    _says(person, "Approved")
+    says(person, "Approved")
 
 
 def test_approve_several(hands: Open, demo: Demo, place: str) -> None:
@@ -62,9 +43,9 @@ def test_approve_several(hands: Open, demo: Demo, place: str) -> None:
         person.tick(person.field(f"Select {reference}"))
     person.press(person.button("Approve…"))
     person.press(person.button("Approve 2 payouts"))
-    _says(person, "finished")
+    says(person, "finished")
     for reference in demo.made[place]["waiting"][1:3]:
-        _says(person, reference)
+        says(person, reference)
 
 
 def test_reject_with_a_reason(hands: Open, demo: Demo, place: str) -> None:
@@ -75,9 +56,9 @@ def test_reject_with_a_reason(hands: Open, demo: Demo, place: str) -> None:
     person.press(person.button("Reject…"))
     person.write(person.field("Reason"), "The site photos are missing.")
     person.press(person.button("Reject 1 payout"))
-    _says(person, "finished")
+    says(person, "finished")
     person.go(f"{demo.address}/admin/payouts/{reference}")
-    _says(person, "The site photos are missing.")
+    says(person, "The site photos are missing.")
 
 
 def test_pay(hands: Open, demo: Demo, place: str) -> None:
@@ -93,7 +74,7 @@ def test_mark_as_paid(hands: Open, demo: Demo, place: str) -> None:
     _more(person, demo, demo.made[place]["approved"][1], "Mark as paid…")
     person.write(person.field("Payment reference"), "ACH-123456")
     person.press(person.button(r"Mark \$"))
-    _says(person, "ACH-123456")
+    says(person, "ACH-123456")
 
 
 def test_hold_and_release(hands: Open, demo: Demo, place: str) -> None:
@@ -102,7 +83,7 @@ def test_hold_and_release(hands: Open, demo: Demo, place: str) -> None:
     _more(person, demo, reference, "Hold…")
     person.write(person.field("Reason"), "Waits for the site visit.")
     person.press(person.button("Put it on hold"))
-    _says(person, "Waits for the site visit.")
+    says(person, "Waits for the site visit.")
     person.press(person.link("Release…"))
     person.press(person.button("Release it"))
     expect(person.link("Pay…")).to_be_visible()
@@ -127,7 +108,7 @@ def test_invite_a_person(hands: Open, demo: Demo, place: str) -> None:
     person.write(person.field("Name"), "Third Person")
     person.tick(person.field("Accountant"))
     person.press(person.button("Send the invitation"))
-    _says(person, f"third@{place}.example")
+    says(person, f"third@{place}.example")
 
 
 def test_change_payment_details_and_verify_them(hands: Open, demo: Demo) -> None:
@@ -142,7 +123,7 @@ def test_change_payment_details_and_verify_them(hands: Open, demo: Demo) -> None
     payee.write(payee.page.locator("#account_number_again"), "998877665544")
     payee.press(payee.button("Check"))
     payee.press(payee.button("Ask for this change"))
-    _says(payee, "New details wait")
+    says(payee, "New details wait")
     admin = hands("first")
     admin.go(f"{demo.address}/admin/bank-changes")
     admin.press(admin.page.locator("tbody th a").first)
@@ -150,7 +131,7 @@ def test_change_payment_details_and_verify_them(hands: Open, demo: Demo) -> None
         admin.field("Whom did you call"), "Called on the number on file; the last four digits are right."
     )
     admin.press(admin.button("Verify: pay to"))
-    _says(admin, "Verified")
+    says(admin, "Verified")
 
 
 def test_import_a_list(hands: Open, demo: Demo, place: str, tmp_path: Path) -> None:
@@ -164,9 +145,9 @@ def test_import_a_list(hands: Open, demo: Demo, place: str, tmp_path: Path) -> N
     store = person.button("(Import|Store|Bring in)")
     expect(store).to_be_visible()
     person.press(store)
-    _says(person, "The good rows are stored.")
+    says(person, "The good rows are stored.")
     person.go(f"{demo.address}/admin/payees")
-    _says(person, "Anna Berg")
+    says(person, "Anna Berg")
 
 
 def test_change_the_approval_rules(hands: Open, demo: Demo) -> None:
@@ -177,11 +158,11 @@ def test_change_the_approval_rules(hands: Open, demo: Demo) -> None:
     one.write(one.page.locator("#note"), "Small sums wait for more.")
     one.press(one.button("Check the new rules"))
     one.press(one.button("Ask another admin"))
-    _says(one, "another admin")
+    says(one, "another admin")
     other = hands("second")
     other.go(f"{demo.address}/admin/settings/rules/proposal")
     other.press(other.button("Accept"))
-    _says(other, "25.00")
+    says(other, "25.00")
 
 
 def test_make_the_statements_of_a_month(hands: Open, demo: Demo, place: str) -> None:
@@ -191,4 +172,4 @@ def test_make_the_statements_of_a_month(hands: Open, demo: Demo, place: str) -> 
     person.choose(person.page.locator("#month"), demo.made[place]["month"])
     person.press(person.button("Look at this month"))
     person.press(person.button("Make 1 statement"))
-    _says(person, "finished")
+    says(person, "finished")

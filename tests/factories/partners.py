@@ -12,6 +12,7 @@ from sqlalchemy import select
 from tests.factories import people
 from tests.factories.people import FACTORY, stored
 from webapp.database import db
+from webapp.kernel.actor import Actor
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import calculating, commission_rules, deals, partners
 from webapp.programs.partners.calculating import Calculated
@@ -76,15 +77,20 @@ def rule(organisation: Organisation, **values: Any) -> PartnerRuleVersion:
 
 
 def deal(
-    of: PartnerProgram, touched_by: Sequence[Payee], amount_minor: int = 1_000_00, **values: Any
+    of: PartnerProgram,
+    touched_by: Sequence[Payee],
+    amount_minor: int = 1_000_00,
+    *,
+    actor: Actor = FACTORY,
+    **values: Any,
 ) -> Deal:
-    """An open deal that partners referred, one after the other."""
+    """An open deal that partners referred, one after the other; entered by `actor`."""
     defaults: dict[str, Any] = {
         "name": f"Deal {next(_numbers)}", "currency": "USD", "amount_minor": amount_minor, "opened_at": OPENED,
     }  # fmt: skip
     with stored():
         row = deals.create_deal(
-            organisation_id=of.organisation_id, draft=DealDraft(of.id, **{**defaults, **values}), actor=FACTORY,
+            organisation_id=of.organisation_id, draft=DealDraft(of.id, **{**defaults, **values}), actor=actor,
             now=TODAY,
         )  # fmt: skip
     for day, payee in enumerate(touched_by):
@@ -101,16 +107,23 @@ def touch(of: Deal, payee: Payee, **values: Any) -> Touchpoint:
         )
 
 
-def won(of: PartnerProgram, touched_by: Sequence[Payee], amount_minor: int = 1_000_00, **values: Any) -> Deal:
+def won(
+    of: PartnerProgram,
+    touched_by: Sequence[Payee],
+    amount_minor: int = 1_000_00,
+    *,
+    closed_at: datetime = CLOSED,
+    **values: Any,
+) -> Deal:
     """A deal that was won."""
     row = deal(of, touched_by, amount_minor, **values)
     with stored():
         return deals.win_deal(
             organisation_id=of.organisation_id,
             reference=row.reference,
-            closed_at=CLOSED,
+            closed_at=closed_at,
             actor=FACTORY,
-            now=TODAY,
+            now=max(TODAY, closed_at),
         )
 
 
