@@ -16,8 +16,10 @@ from sqlalchemy import func, select
 
 from tests.factories import partners as factory
 from tests.factories import people
+from tests.factories.pages import place as make_place
 from tests.factories.partners import commissions
 from tests.factories.people import FACTORY
+from tests.rooms.imports.conftest import Desk
 from tests.support.books import clean
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
@@ -26,7 +28,7 @@ from webapp.imports.perform import audit_tag, perform, template
 from webapp.imports.report import Report
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
-from webapp.people.models import Organisation, Payee
+from webapp.people.models import Organisation, OrganisationProgram, Payee
 from webapp.programs.partners import commission_rules, exchange_rates
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.importing import KINDS, deals
@@ -182,6 +184,26 @@ def test_a_list_is_one_event_of_the_trail_and_its_importer_does_not_approve(
     ids = factory.calculate(base, "2017-Q1", now=AFTER).payout_ids
     for ident in ids:
         assert admin.id in {each.user_id for each in db.session.get_one(Payout, ident).exclusions}
+
+
+def test_a_worker_checks_and_stores_a_list_chunk_by_chunk(database: Flask) -> None:
+    place = make_place(database)
+    here = place.organisation
+    with transaction():
+        db.session.add(OrganisationProgram(organisation_id=here.id, program="partners"))
+    factory.program(here)
+    bring(here, "partners", TEAMS)
+    desk = Desk(place, place.client(place.maker))
+    reference = desk.kept("deals", PIPELINE)
+    assert desk.columns(reference).status_code == 303
+    while not desk.work(reference, chunk=3, chunks=1):
+        assert counts()["Deal"] == 0
+    assert desk.bring(reference).status_code == 303
+    stored = []
+    while not desk.work(reference, chunk=3, chunks=1):
+        stored.append((counts()["Deal"], counts()["Touchpoint"]))
+    assert stored[:4] == [(3, 3), (6, 6), (9, 8), (10, 8)]
+    assert desk.row(reference).created == 10
 
 
 # ------------------------------------------------------------------------------------------------- bad rows

@@ -236,4 +236,5 @@ def test_a_retainer_is_paid_with_what_else_is_due(database: Flask) -> None:
     factory.calculate(base)
     [payout] = db.session.query(Payout).filter_by(organisation_id=base.id)
     assert payout.amount_minor == 250_00
+    assert sorted(line.description for line in payout.lines)[-1] == "Retainer 2026-03"
     assert clean(base)

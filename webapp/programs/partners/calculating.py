@@ -167,7 +167,7 @@ def line_of(row: Commission) -> LineDraft:
     is_plain = kind is CommissionKind.SALE
     return LineDraft(
         kind="earning" if row.amount_minor >= 0 else "deduction",
-        description=words if is_plain else f"{kind.label}: {words}. {row.reason}".strip(),
+        description=words if is_plain or row.deal is None else f"{kind.label}: {words}. {row.reason}".strip(),
         amount_minor=row.amount_minor,
         occurred_on=row.earned_on,
         rate=rate if is_plain else None,
