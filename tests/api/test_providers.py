@@ -39,7 +39,7 @@ def test_connections_are_listed_without_their_keys(world: World) -> None:
     _keys(world)
     api = world.api("accountant")
     found = {one["provider"]: one for one in api.get("/connections").json["items"]}
-    assert set(found) == {"cashfree", "phonepe"}
+    assert set(found) == {"cashfree", "phonepe", "zoho"}
     assert (found["cashfree"]["is_connected"], found["cashfree"]["environment"]) == (True, "sandbox")
     assert (found["phonepe"]["is_connected"], found["phonepe"]["version"]) == (False, 0)
     one = api.get("/connections/cashfree")
