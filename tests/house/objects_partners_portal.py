@@ -17,7 +17,9 @@ from webapp.programs.partners.models import Deal, Touchpoint
 def own_deal(house: House, kind: str) -> list[Arguments]:
     """A deal that the partner took part in; made where there is none."""
     payee = house.payees["partner"]
-    query = select(Deal).join(Touchpoint, Touchpoint.deal_id == Deal.id).where(Touchpoint.payee_id == payee.id)
+    query = (
+        select(Deal).join(Touchpoint, Touchpoint.deal_id == Deal.id).where(Touchpoint.payee_id == payee.id)
+    )
     found = db.session.scalars(query.order_by(Deal.id).limit(1)).first()
     return [{"reference": (found or partners.deal(program_of(house), [payee])).reference}]
 

@@ -9,9 +9,11 @@ from typing import Any
 from webapp.audit.models import AuditEvent
 
 TAG = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*")
-SOURCES = {"accounting", "audit", "people", "payouts", "ledger", "imports", "statements", "notices", "runs", "operations",
-           "installations", "rentals", "clinic", "repairs", "partners", "inbox", "connections", "reconciliation",
-           "bankfiles", "webhooks"}  # fmt: skip
+SOURCES = {
+    "accounting", "audit", "people", "payouts", "ledger", "imports", "statements", "notices", "runs", "operations",
+    "installations", "rentals", "clinic", "repairs", "partners", "inbox", "connections", "reconciliation",
+    "bankfiles", "webhooks",
+}  # fmt: skip
 # Words that the name of a field does not have: what is called so is a secret, or where money goes in the clear.
 SECRET = {"password", "passwords", "secret", "hash", "otp", "totp", "pin", "cvv", "iban", "vpa", "encrypted", "cookie",
           "account_number", "routing_number", "recovery_code", "private_key", "api_key", "challenge"}  # fmt: skip

@@ -79,9 +79,9 @@ def narrowed_partners(
         columns = (Payee.name, Payee.reference, Payee.email)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     if type_:
-        query = query.where(type_ == record_lists.type_of)
+        query = query.where(record_lists.type_of == type_)
     if tier:
-        query = query.where(tier == record_lists.tier_of)
+        query = query.where(record_lists.tier_of == tier)
     return query.where(Payee.is_active.is_(is_active == "true")) if is_active else query
 
 
@@ -156,7 +156,7 @@ def programs(organisation_id: int) -> Select[Any]:
 def program_references(organisation_id: int) -> dict[int, str]:
     """Id → reference of programs."""
     query = select(PartnerProgram.id, PartnerProgram.reference)
-    return dict(ask(query.where(PartnerProgram.organisation_id == organisation_id)))  # type: ignore[arg-type]
+    return dict(ask(query.where(PartnerProgram.organisation_id == organisation_id)))
 
 
 def rules(organisation_id: int) -> Select[Any]:

@@ -43,7 +43,7 @@ def _fields(row: CrmEvent) -> dict[str, Any]:
 
 def _draft(body: EventIn) -> EventDraft:
     """Raises Invalid for what does not belong to an event of its type."""
-    data, is_touch = body.data, body.type == EventType.TOUCHED
+    data, is_touch = body.data, EventType(body.type) is EventType.TOUCHED
     foreign = (*_OF_A_DEAL, "amount", "closed_at", "reason") if is_touch else _OF_A_TOUCH
     for name in foreign:
         if getattr(data, name) is not None:

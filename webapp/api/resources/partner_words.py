@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from webapp.api import partners_queries
 from webapp.api.bearer import Caller
@@ -92,7 +92,7 @@ def deal_detail(reference: str, who: Caller) -> DealDetail:
     """A deal with its shares and commissions. Raises NotFound."""
     row = partners_queries.deal(who.viewer, reference)
     own = partners_queries.own_id(who.viewer)
-    model = Model(row.program.model)
+    model: Any = Model(row.program.model)
     found = money_lists.commissions(
         who.organisation_id, money_lists.CommissionFilter(today_of(who), deal=reference), payee_id=own
     )
@@ -173,14 +173,14 @@ def commission_of(row: Any, who: Caller) -> CommissionOut:
     stands = standing(
         state=row.state, offer=row.offer, is_disputed=row.is_disputed, due_on=row.due_on, today=today
     )
-    is_open = row.state == "open"
+    is_open, state = row.state == "open", cast(Any, stands.value)
     why = choosing.why_not(row, today) if staff else stands.sentence
     return CommissionOut(
         **{name: getattr(row, name) for name in names},
         partner=partner_ref(row),
         program=row.program_reference,
         deal=row.deal_reference,
-        state=stands.value,
+        state=state,
         waits_because=why if is_open and stands != "due" else "",
         base=Amount.of(row.base_minor, row.currency),
         percent=percent_of(row.rate_bp),

@@ -62,14 +62,15 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
     owned = [Retention.organisation_id == organisation_id]
     if payee_id is not None:
         owned.append(Retention.payee_id == payee_id)
-    everything: Select[Any] = (
-        select(
-            Retention.id, Installation.reference.label("installation"), Payee.name.label("technician"),
-            Payee.reference.label("technician_reference"), _source.reference.label("payout"),
-            _release.reference.label("release_payout"), Retention.currency, Retention.amount_minor,
-            Retention.charged_minor, Retention.rate_bp, Retention.release_on, Retention.state, Retention.offer,
-            Retention.offer_reason, Retention.reason,
-        )
+    columns: tuple[Any, ...] = (
+        Retention.id, Installation.reference.label("installation"), Payee.name.label("technician"),
+        Payee.reference.label("technician_reference"), _source.reference.label("payout"),
+        _release.reference.label("release_payout"), Retention.currency, Retention.amount_minor,
+        Retention.charged_minor, Retention.rate_bp, Retention.release_on, Retention.state, Retention.offer,
+        Retention.offer_reason, Retention.reason,
+    )  # fmt: skip
+    everything = (
+        select(*columns)
         .join(Installation, Installation.id == Retention.installation_id)
         .join(Payee, Payee.id == Retention.payee_id)
         .join(_source, _source.id == Retention.payout_id)
