@@ -177,7 +177,7 @@ PARTNERS = (
     ),
     Step(
         "Put a failed payout right",
-        "Everline's account is closed: ask for new details and try again, or cancel it and decide about what it paid for.",
+        "Everline's account is closed: ask for new details and try again, or cancel it and decide what becomes of it.",
         "admin.payouts.index",
         ("payouts:payout:retried", "payouts:payout:reissued", "payouts:payout:cancelled"),
     ),
