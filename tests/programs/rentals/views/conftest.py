@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
 
 from tests.factories import people, rentals, rents
-from webapp.database import db
-from webapp.people.models import Organisation, Payee, User
+from tests.support.world import World
+from webapp.people.models import Payee, User
 from webapp.programs.rentals.models import Lease, Property, RentCharge, RentPayment
 from webapp.programs.rentals.views import common
 
 TODAY = date(2026, 11, 20)
 
 
-class Griha:
+class Griha(World):
     """What a test looks at; records are read anew by their references."""
 
     def __init__(self, client: FlaskClient) -> None:
-        self.browser = client
-        self.organisation: Organisation = rentals.griha(slug="griha", locale="en_IN")
+        super().__init__(client, rentals.griha(slug="griha", locale="en_IN"))
         self.asha: User = people.user("asha@griha.example", organisation=self.organisation, role="admin")
         self.bina: User = people.user("bina@griha.example", organisation=self.organisation, role="admin")
         self.books: User = people.user(
@@ -35,26 +32,9 @@ class Griha:
         self.charge: RentCharge = rentals.charge(self.place)
         self.lease: Lease = self.charge.lease
 
-    def as_(self, user: User) -> FlaskClient:
-        """A browser in which a person of the organisation is signed in."""
-        people.sign_in(self.browser, user, self.organisation)
-        return self.browser
-
     def received(self) -> RentPayment:
         """The month's rent is there, and the owners' payouts are made."""
         return rents.received(self.charge)
-
-    def newest(self, model: Any) -> Any:
-        """The newest record of a kind, read anew."""
-        db.session.rollback()
-        query = select(model).order_by(model.id.desc()).limit(1).execution_options(populate_existing=True)
-        return db.session.scalars(query).one()
-
-    def again(self, row: Any) -> Any:
-        """A record, read anew."""
-        model, ident = type(row), row.id
-        db.session.rollback()
-        return db.session.get(model, ident, populate_existing=True)
 
 
 @pytest.fixture
