@@ -23,18 +23,37 @@ _invoices = count(1)
 
 
 @dataclass
-class World:
-    """Who is there. `admin` and `approver` are admins; `maya` and `noor` are technicians."""
+class House:
+    """An organisation whose people have tokens. `admin` and `approver` are admins."""
 
     app: Flask
     organisation: Organisation
     users: dict[str, User]
-    maya: Payee
-    noor: Payee
 
-    def api(self, name: str, *scopes: str) -> Api:
+    def api(self, name: str = "admin", *scopes: str) -> Api:
         """A program with a token of somebody."""
         return Api(self.app, token(self.users[name], self.organisation, *scopes))
+
+    def outsider(self, other: Organisation) -> Api:
+        """A program of an admin of another organisation."""
+        admin = factories.user("admin@elsewhere.example", organisation=other, role="admin")
+        return Api(self.app, token(admin, other))
+
+
+def office(organisation: Organisation, name: str) -> dict[str, User]:
+    """Two admins and an accountant, whose addresses have the name."""
+    return {
+        who: factories.user(f"{who}@{name}.example", organisation=organisation, role=role)
+        for who, role in (("admin", "admin"), ("approver", "admin"), ("accountant", "accountant"))
+    }
+
+
+@dataclass
+class World(House):
+    """Who is there. `admin` and `approver` are admins; `maya` and `noor` are technicians."""
+
+    maya: Payee
+    noor: Payee
 
     def payout(self, payee: Payee | None = None, amount: int = 49_950, **values: Any) -> str:
         """The reference of a payout that waits for approval, made by nobody in particular."""
@@ -58,9 +77,7 @@ def world(database: Flask) -> World:
     """One organisation; the technicians have bank accounts."""
     home = factories.organisation("home")
     users = {
-        "admin": factories.user("admin@home.example", organisation=home, role="admin"),
-        "approver": factories.user("approver@home.example", organisation=home, role="admin"),
-        "accountant": factories.user("accountant@home.example", organisation=home, role="accountant"),
+        **office(home, "home"),
         "maya": factories.user("maya@home.example"),
         "noor": factories.user("noor@home.example"),
     }
@@ -72,24 +89,15 @@ def world(database: Flask) -> World:
 
 
 @dataclass
-class Care:
+class Care(House):
     """A clinic. `admin` and `approver` are admins; `ana` and `ben` are practitioners."""
 
-    app: Flask
-    organisation: Organisation
-    users: dict[str, User]
     ana: Payee
     ben: Payee
 
-    def api(self, name: str = "admin", *scopes: str) -> Api:
-        """A program with a token of somebody."""
-        return Api(self.app, token(self.users[name], self.organisation, *scopes))
-
     def stranger(self) -> Api:
         """A program of another clinic's admin."""
-        other = clinic.carepoint(slug="other")
-        admin = factories.user("admin@other.example", organisation=other, role="admin")
-        return Api(self.app, token(admin, other))
+        return self.outsider(clinic.carepoint(slug="other"))
 
 
 @pytest.fixture
@@ -97,9 +105,7 @@ def care(database: Flask) -> Care:
     """A clinic in Toronto, whose practitioners sign in; nobody has a bank account."""
     here = clinic.carepoint(slug="care")
     users = {
-        "admin": factories.user("admin@care.example", organisation=here, role="admin"),
-        "approver": factories.user("approver@care.example", organisation=here, role="admin"),
-        "accountant": factories.user("accountant@care.example", organisation=here, role="accountant"),
+        **office(here, "care"),
         "ana": factories.user("ana@care.example"),
         "ben": factories.user("ben@care.example"),
     }
@@ -114,25 +120,16 @@ def usd(amount: str) -> dict[str, str]:
 
 
 @dataclass
-class Cab:
+class Cab(House):
     """A taxi fleet. `admin` and `approver` are admins; `ann` and `ben` are drivers; Ann has a lease of 500.00."""
 
-    app: Flask
-    organisation: Organisation
-    users: dict[str, User]
     ann: Payee
     ben: Payee
     lease: DriverLease
 
-    def api(self, name: str = "admin", *scopes: str) -> Api:
-        """A program with a token of somebody."""
-        return Api(self.app, token(self.users[name], self.organisation, *scopes))
-
     def stranger(self) -> Api:
         """A program of another fleet's admin."""
-        other = repairs.metrocab()
-        admin = factories.user("admin@elsewhere.example", organisation=other, role="admin")
-        return Api(self.app, token(admin, other))
+        return self.outsider(repairs.metrocab())
 
     def invoice(self, amount: Any = "500.50", **values: Any) -> dict[str, Any]:
         """The body of a repair: an invoice of 1 October 2025 under Ann's lease, charged from the coming Sunday on."""
@@ -160,9 +157,7 @@ def cab(database: Flask) -> Cab:
     """A fleet in New York, whose drivers sign in; nobody has a bank account."""
     here = repairs.metrocab()
     users = {
-        "admin": factories.user("admin@cab.example", organisation=here, role="admin"),
-        "approver": factories.user("approver@cab.example", organisation=here, role="admin"),
-        "accountant": factories.user("accountant@cab.example", organisation=here, role="accountant"),
+        **office(here, "cab"),
         "ann": factories.user("ann@cab.example"),
         "ben": factories.user("ben@cab.example"),
     }
@@ -172,25 +167,16 @@ def cab(database: Flask) -> Cab:
 
 
 @dataclass
-class Guild:
+class Guild(House):
     """A company with partners. `admin` and `approver` are admins; `anna` and `ben` are partners who get 5 %."""
 
-    app: Flask
-    organisation: Organisation
-    users: dict[str, User]
     anna: Payee
     ben: Payee
     program: PartnerProgram
 
-    def api(self, name: str = "admin", *scopes: str) -> Api:
-        """A program with a token of somebody."""
-        return Api(self.app, token(self.users[name], self.organisation, *scopes))
-
     def stranger(self) -> Api:
         """A program of another company's admin."""
-        other = partners.partnerbase(slug="other-guild")
-        admin = factories.user("admin@other-guild.example", organisation=other, role="admin")
-        return Api(self.app, token(admin, other))
+        return self.outsider(partners.partnerbase(slug="other-guild"))
 
     def won(self, *by: Payee, amount: int = 1_000_00, **values: Any) -> Deal:
         """A deal of 10 February 2026 that partners brought, due since 12 March."""
@@ -202,9 +188,7 @@ def guild(database: Flask) -> Guild:
     """A company in New York, whose partners sign in; nobody has a bank account."""
     here = partners.partnerbase(slug="guild")
     users = {
-        "admin": factories.user("admin@guild.example", organisation=here, role="admin"),
-        "approver": factories.user("approver@guild.example", organisation=here, role="admin"),
-        "accountant": factories.user("accountant@guild.example", organisation=here, role="accountant"),
+        **office(here, "guild"),
         "anna": factories.user("anna@guild.example"),
         "ben": factories.user("ben@guild.example"),
     }
