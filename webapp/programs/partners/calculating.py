@@ -27,7 +27,7 @@ from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
 from webapp.programs.partners import attributing, due, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
-from webapp.programs.partners.models import Commission, Deal
+from webapp.programs.partners.models import Commission
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.states import CommissionKind, CommissionState
 
@@ -228,11 +228,3 @@ def mark_paid(organisation_id: int, payout_id: int, paid_at: datetime | None) ->
         .values(state=state.value, paid_at=paid_at)
         .execution_options(synchronize_session="fetch")
     )
-
-
-def deals_of(payout_id: int) -> Sequence[Deal]:
-    """The deals that a payout pays for."""
-    query = (
-        select(Deal).join(Commission, Commission.deal_id == Deal.id).where(Commission.payout_id == payout_id)
-    )
-    return db.session.scalars(query.distinct().order_by(Deal.id)).all()
