@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,16 +23,6 @@ from webapp.web.form_fields import ActForm, AmountField, day_field, optional, re
 ACCEPT, REFUSE, NEW_DEAL = "accept", "refuse", "new"
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _OFFERED = {"list": "offered-partners", "autocomplete": "off"}
-
-
-def end_of(day: date, timezone: str, now: datetime) -> datetime:
-    """The last second of a local day, so that whatever was done on it came before; now, while the day goes on."""
-    begins = start_of_day(day, timezone)
-    return (
-        begins
-        if begins > now
-        else min(start_of_day(day + timedelta(days=1), timezone) - timedelta(seconds=1), now)
-    )
 
 
 def _not_long_ago(form: Any, field: Any) -> None:

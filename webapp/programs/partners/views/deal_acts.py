@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from webapp.database import db
-from webapp.kernel.clock import utc_now
+from webapp.kernel.clock import end_of_day, utc_now
 from webapp.kernel.errors import Conflict, Invalid, NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.views.program_pages import act_page, form_of, today
@@ -22,7 +22,6 @@ from webapp.programs.partners.deal_forms import (
     RefundForm,
     TouchForm,
     WinForm,
-    end_of,
 )
 from webapp.programs.partners.models import Deal, Touchpoint
 from webapp.programs.partners.states import DealAction, DealState, Model, TouchType, next_state
@@ -101,7 +100,7 @@ def win(reference: str) -> ResponseReturnValue:
 
     def call() -> str:
         values = _values(reference, form)
-        closed_at = end_of(form.closed_on.data or today(), g.organisation.timezone, values["now"])
+        closed_at = end_of_day(form.closed_on.data or today(), g.organisation.timezone, values["now"])
         deals.win_deal(**values, closed_at=closed_at)
         return f"{reference} is won. What each partner earns of it is below."
 
@@ -127,7 +126,7 @@ def lose(reference: str) -> ResponseReturnValue:
 
     def call() -> str:
         values = _values(reference, form)
-        closed_at = end_of(form.closed_on.data or today(), g.organisation.timezone, values["now"])
+        closed_at = end_of_day(form.closed_on.data or today(), g.organisation.timezone, values["now"])
         deals.lose_deal(**values, closed_at=closed_at, reason=form.reason.data or "")
         return f"{reference} is lost. It can be opened again."
 
