@@ -23,6 +23,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.clock import local_date, utc_now
 from webapp.notices import marks
 from webapp.payouts import service as payouts_service
+from webapp.payouts.policy import default_rules
 from webapp.people import users
 from webapp.people.access import links
 from webapp.people.access.models import AccountLink
@@ -160,10 +161,16 @@ def _fleet(slug: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _partners(slug: str, now: datetime) -> dict[str, Any]:
-    """Two deals of Ada and Ben are due, and one of Cleo that the second admin entered; Dora's commission is not due."""
+def _partners(slug: str, now: datetime) -> None:
+    """Deals of Ada, Ben and Eve are due, and one of Cleo that the second admin entered; Dora has to wait for hers."""
     organisation = partners.partnerbase(slug=slug, contact_email=f"payouts@{slug}.example")
     organisation.is_demo = True
+    payouts_service.change_policy(
+        organisation_id=organisation.id,
+        rules=default_rules("USD", automatic_limit_minor=0),
+        actor=people.FACTORY,
+        now=now,
+    )
     _, second = _team(organisation)
     ada, dora = (
         partners.partner(
@@ -175,20 +182,21 @@ def _partners(slug: str, now: datetime) -> dict[str, Any]:
         )
         for first, name in (("ada", "Ada Park"), ("dora", "Dora Quist"))
     )
-    ben, cleo = (partners.partner(organisation, name=name) for name in ("Ben Roy", "Cleo Sand"))
-    for payee in (ada, ben, cleo, dora):
+    ben, cleo, eve = (
+        partners.partner(organisation, name=name) for name in ("Ben Roy", "Cleo Sand", "Eve Tal")
+    )
+    for payee in (ada, ben, cleo, dora, eve):
         people.method(payee)
     at_once = partners.program(organisation, name="Referrals", holding_days=0)
     later = partners.program(organisation, name="Resellers", holding_days=90)
     partners.won(at_once, [ada, ben], 1_000_00, name="Acme: seats", customer="Acme")
-    partners.won(at_once, [ada], 50_05, name="Birch: seats", customer="Birch")
+    partners.won(at_once, [ada, eve], 80_00, name="Birch: seats", customer="Birch")
     partners.won(
         at_once, [cleo], 700_00, name="Cedar: seats", customer="Cedar", actor=Actor(second.id, second.email)
     )
     partners.won(
         later, [dora], 900_00, name="Dune: seats", customer="Dune", closed_at=now - timedelta(days=1)
     )
-    return {"program": later.name}
 
 
 def _links(organisation: Organisation, now: datetime, settings: Settings) -> dict[str, str]:
@@ -223,7 +231,8 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
             _desk(slug, now)
         made |= {slug: _clinic(slug) for slug in CLINICS}
         made |= {slug: _fleet(slug, now) for slug in FLEETS}
-        made |= {slug: _partners(slug, now) for slug in PARTNERS}
+        for slug in PARTNERS:
+            _partners(slug, now)
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]

@@ -40,6 +40,8 @@ WALKS = {
     "practitioner@carepoint.example": (("/practitioner",), r"^/practitioner", 8),
     "admin@metrocab.example": (("/admin/repairs",), r"^/admin/repairs", 30),
     "driver@metrocab.example": (("/driver",), r"^/driver", 12),
+    "admin@partnerbase.example": (("/admin/partners",), r"^/admin/partners", 30),
+    "partner@partnerbase.example": (("/partner",), r"^/partner", 12),
 }
 
 
