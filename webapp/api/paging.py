@@ -54,3 +54,18 @@ def page(
     rows = list(result.all() if as_rows else result.scalars().unique().all())
     following = cursor_of(key_of_row(rows[limit - 1])) if len(rows) > limit else None
     return rows[:limit], following
+
+
+def page_of_rows(
+    query: Select[Any], key: Any, *, limit: int, cursor: str | None, newest_first: bool = True
+) -> tuple[Sequence[Any], str | None]:
+    """The same of a query with several columns, the first of which is the record that `key` belongs to."""
+    return page(
+        query,
+        key,
+        limit=limit,
+        cursor=cursor,
+        newest_first=newest_first,
+        key_of_row=lambda row: int(row[0].id),
+        as_rows=True,
+    )

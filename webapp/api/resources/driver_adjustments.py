@@ -44,10 +44,7 @@ def index(who: Caller, query: AdjustmentQuery) -> AdjustmentPage:
         found = found.where(Adjustment.happened_on >= query.happened_from)
     if query.happened_to:
         found = found.where(Adjustment.happened_on <= query.happened_to)
-    rows, following = paging.page(
-        found, Adjustment.id, limit=query.limit, cursor=query.cursor, as_rows=True,
-        key_of_row=lambda row: int(row[0].id),
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(found, Adjustment.id, limit=query.limit, cursor=query.cursor)
     return AdjustmentPage(items=adjustments_of(rows), next_cursor=following)
 
 

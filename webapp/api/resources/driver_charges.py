@@ -38,10 +38,7 @@ def index(who: Caller, query: ChargeQuery) -> ChargePage:
         found = found.where(Charge.charged_on >= query.charged_from)
     if query.charged_to:
         found = found.where(Charge.charged_on <= query.charged_to)
-    rows, following = paging.page(
-        found, Charge.id, limit=query.limit, cursor=query.cursor, as_rows=True,
-        key_of_row=lambda row: int(row[0].id),
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(found, Charge.id, limit=query.limit, cursor=query.cursor)
     return ChargePage(items=charges_of(rows), next_cursor=following)
 
 

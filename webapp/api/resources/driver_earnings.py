@@ -32,10 +32,7 @@ def index(who: Caller, query: EarningQuery) -> EarningPage:
         found = found.where(Earning.earned_on >= query.earned_from)
     if query.earned_to:
         found = found.where(Earning.earned_on <= query.earned_to)
-    rows, following = paging.page(
-        found, Earning.id, limit=query.limit, cursor=query.cursor, as_rows=True,
-        key_of_row=lambda row: int(row[0].id),
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(found, Earning.id, limit=query.limit, cursor=query.cursor)
     return EarningPage(items=earnings_of(rows), next_cursor=following)
 
 

@@ -61,13 +61,8 @@ def index(who: Caller, query: FindingQuery) -> FindingPage:
         source=query.source or "",
         state=query.state or "unsettled",
     )
-    rows, following = paging.page(
-        _found(who, wanted),
-        Finding.id,
-        limit=query.limit,
-        cursor=query.cursor,
-        key_of_row=lambda row: int(row[0].id),
-        as_rows=True,
+    rows, following = paging.page_of_rows(
+        _found(who, wanted), Finding.id, limit=query.limit, cursor=query.cursor
     )
     return FindingPage(items=[_out(row) for row in rows], next_cursor=following)
 

@@ -68,9 +68,7 @@ def index(who: Caller, query: PartnerQuery) -> PartnerPage:
         partners_queries.partners(who.viewer), search=query.search or "", type_=query.type, tier=query.tier,
         is_active=query.is_active,
     )  # fmt: skip
-    rows, following = paging.page(
-        found, Payee.id, limit=query.limit, cursor=query.cursor, as_rows=True, key_of_row=lambda row: int(row[0].id)
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(found, Payee.id, limit=query.limit, cursor=query.cursor)
     sums = record_lists.sums_of(who.organisation_id, [payee.id for payee, _ in rows])
     return PartnerPage(items=[_out(payee, sums[payee.id]) for payee, _ in rows], next_cursor=following)
 

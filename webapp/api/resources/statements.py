@@ -67,10 +67,7 @@ def index(who: Caller, query: StatementQuery) -> StatementPage:
         found = found.where(Payee.reference == query.payee)
     if query.payout:
         found = found.where(Payout.reference == query.payout)
-    rows, following = paging.page(
-        found, Document.id, limit=query.limit, cursor=query.cursor, as_rows=True,
-        key_of_row=lambda row: int(row[0].id),
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(found, Document.id, limit=query.limit, cursor=query.cursor)
     return StatementPage(items=[_out(row) for row in rows], next_cursor=following)
 
 

@@ -78,10 +78,9 @@ def _items(who: Caller, rows: Sequence[tuple[Account, Payee | None]]) -> list[Wa
 def index(who: Caller, query: WalletListQuery) -> WalletPage:
     """Every wallet that has ever held something, in the order in which they were opened."""
     found = clinic_queries.wallet_accounts(who.viewer, query.currency)
-    rows, following = paging.page(
-        found, Account.id, limit=query.limit, cursor=query.cursor, newest_first=False, as_rows=True,
-        key_of_row=lambda row: int(row[0].id),
-    )  # fmt: skip
+    rows, following = paging.page_of_rows(
+        found, Account.id, limit=query.limit, cursor=query.cursor, newest_first=False
+    )
     return WalletPage(items=_items(who, [(row[0], row[1]) for row in rows]), next_cursor=following)
 
 
