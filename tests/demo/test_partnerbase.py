@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from tests.conftest import NOW
 from webapp.database import db
@@ -37,7 +37,7 @@ TOLD = select(
 class Company:
     """What an earlier seeding of the same moment told."""
 
-    before: Sequence[Row[Any]]
+    before: list[Any]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def company(app: Flask, _store: object) -> Iterator[Company]:
         db.session.remove()
         _store.reset()  # type: ignore[attr-defined]
         partnerbase.seed(NOW)
-        yield Company(before)
+        yield Company(list(before))
         db.session.remove()
         db.engine.dispose()
 
@@ -118,13 +118,14 @@ def test_a_lost_deal_leaves_a_partner_below_zero(company: Company) -> None:
             Commission.state == CommissionState.OPEN.value,
         )
     )
+    assert owed is not None
     assert owed < 0
 
 
 def test_history_asks_for_no_mails(company: Company) -> None:
-    assert db.session.scalar(select(func.min(OutboxMessage.created_at))) >= NOW - partnerbase.RECENT
+    assert db.session.scalars(select(func.min(OutboxMessage.created_at))).one() >= NOW - partnerbase.RECENT
 
 
 def test_the_same_moment_gives_the_same_data(company: Company) -> None:
     assert len(company.before) > 50
-    assert db.session.execute(TOLD).all() == company.before
+    assert list(db.session.execute(TOLD).all()) == company.before

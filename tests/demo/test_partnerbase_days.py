@@ -29,5 +29,5 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 def test_it_can_be_put_in_at_any_time(database: Flask, now: datetime) -> None:
     partnerbase.seed(now)
     assert check.run().findings == []
-    assert db.session.scalar(select(func.max(Payout.created_at))) <= now
-    assert db.session.scalar(select(func.max(Commission.created_at))) <= now
+    assert db.session.scalars(select(func.max(Payout.created_at))).one() <= now
+    assert db.session.scalars(select(func.max(Commission.created_at))).one() <= now
