@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from typing import NotRequired, TypedDict, Unpack
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import joinedload
@@ -172,59 +174,63 @@ def find(organisation_id: int, retention_id: int) -> Retention:
     return row
 
 
-def charge(
-    *,
-    organisation_id: int,
-    retention_id: int,
-    amount_minor: int,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    expected_version: int | None = None,
-) -> Retention:
+class Asked(TypedDict):
+    """Which one, why (the technician reads it), by whom and when; and the version that the person saw."""
+
+    organisation_id: int
+    retention_id: int
+    reason: str
+    actor: Actor
+    now: datetime
+    expected_version: NotRequired[int | None]
+
+
+def charge(*, amount_minor: int, **asked: Unpack[Asked]) -> Retention:
     """Keep a part of what is held back, or all of it, for a reason that the technician reads.
 
     Raises NotFound, Invalid, StaleVersion, Conflict once it is not held any more.
     """
-    row = _held(organisation_id, retention_id, expected_version)
-    left = Money(_left(row), row.currency)
-    if not 0 < amount_minor <= left.amount:
-        raise Invalid("amount", f"Enter an amount of at most {left.format()}.", left.plain)
-    row.reason = "; ".join(
-        filter(None, (row.reason, need_reason(reason, "The inverter was wired again.", "retention")))
-    )
-    before, row.charged_minor = row.charged_minor, row.charged_minor + amount_minor
-    if row.charged_minor == row.amount_minor:
-        row.state, row.settled_at = RetentionState.CHARGED.value, now
-    _changed(row, "charged", actor, now, {"charged": [before, row.charged_minor]}, reason)
+    with _changing("charged", asked) as (row, changes):
+        left = Money(_left(row), row.currency)
+        if not 0 < amount_minor <= left.amount:
+            raise Invalid("amount", f"Enter an amount of at most {left.format()}.", left.plain)
+        reason = need_reason(asked["reason"], "The inverter was wired again.", "retention")
+        row.reason = "; ".join(filter(None, (row.reason, reason)))
+        changes["charged"] = [row.charged_minor, row.charged_minor + amount_minor]
+        row.charged_minor += amount_minor
+        if row.charged_minor == row.amount_minor:
+            row.state, row.settled_at = RetentionState.CHARGED.value, asked["now"]
     return row
 
 
-def set_day(
-    *,
-    organisation_id: int,
-    retention_id: int,
-    release_on: date,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    expected_version: int | None = None,
-) -> Retention:
+def set_day(*, release_on: date, **asked: Unpack[Asked]) -> Retention:
     """Release earlier or later than agreed; one whose release was rejected is offered again by it.
 
     Raises NotFound, Invalid, StaleVersion, Conflict once it is not held any more.
     """
-    row = _held(organisation_id, retention_id, expected_version)
-    today = today_of(organisation_id, now)
-    if release_on < today:
-        raise Invalid("release_on", "This day is over. Enter today or a later one.", today.isoformat())
-    reason = need_reason(reason, "The customer signed the final report.", "retention")
-    changes: dict[str, object] = {"release_on": [row.release_on.isoformat(), release_on.isoformat()]}
-    if row.offer != "open":
-        changes["offer"] = [row.offer, "open"]
-    row.release_on, row.offer, row.offer_reason = release_on, "open", ""
-    _changed(row, "day_set", actor, now, changes, reason)
+    with _changing("day_set", asked) as (row, changes):
+        today = today_of(row.organisation_id, asked["now"])
+        if release_on < today:
+            raise Invalid("release_on", "This day is over. Enter today or a later one.", today.isoformat())
+        need_reason(asked["reason"], "The customer signed the final report.", "retention")
+        changes["release_on"] = [row.release_on.isoformat(), release_on.isoformat()]
+        if row.offer != "open":
+            changes["offer"] = [row.offer, "open"]
+        row.release_on, row.offer, row.offer_reason = release_on, "open", ""
     return row
+
+
+@contextmanager
+def _changing(word: str, asked: Asked) -> Iterator[tuple[Retention, dict[str, object]]]:
+    """One that is still held, and what is changed of it, to be filled; afterwards both are kept."""
+    row = _held(asked["organisation_id"], asked["retention_id"], asked.get("expected_version"))
+    changes: dict[str, object] = {}
+    yield row, changes
+    row.version += 1
+    row.edited_by_id = asked["actor"].user_id
+    db.session.flush()
+    label, reason = row.installation.reference, asked["reason"].strip()
+    _trail.record("retention", word, row, label, asked["actor"], asked["now"], changes, reason)
 
 
 def _held(organisation_id: int, retention_id: int, expected_version: int | None) -> Retention:
@@ -236,12 +242,3 @@ def _held(organisation_id: int, retention_id: int, expected_version: int | None)
             f"What was held back for {row.installation.reference} is {state} already; nothing was done."
         )
     return row
-
-
-def _changed(
-    row: Retention, word: str, actor: Actor, now: datetime, changes: dict[str, object], reason: str
-) -> None:
-    row.version += 1
-    row.edited_by_id = actor.user_id
-    db.session.flush()
-    _trail.record("retention", word, row, row.installation.reference, actor, now, changes, reason)
