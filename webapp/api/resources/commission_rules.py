@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from functools import partial
 
 from webapp.api import clinic_queries, paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources import rule_versions
 from webapp.api.resources.amounts import minor_in, minor_of
 from webapp.api.schemas.commission import (
     EffectOut,
     EffectQuery,
     QuoteOut,
     QuoteQuery,
-    RuleAccept,
     RuleCreate,
     RuleDetail,
     RuleEffectAsk,
-    RuleEnd,
     RuleOut,
     RulePage,
-    RuleQuery,
-    RuleRefuse,
     RuleRevision,
     RuleValues,
     RuleVersionOut,
-    RuleWithdraw,
     TierOut,
 )
 from webapp.api.schemas.common import Amount, PayeeRef
+from webapp.api.schemas.rule_versions import RuleQuery
 from webapp.kernel.clock import local_date, utc_now
-from webapp.kernel.errors import StaleVersion
 from webapp.kernel.money import Money
 from webapp.people.access.tokens import Scope
 from webapp.programs.clinic import commission_rules, effect
@@ -50,11 +46,6 @@ resource = Resource(
     "one it is 10 %. A change is the next version, and counts once another admin has accepted it.",
 )
 _read = {"scope": Scope.COMMISSION_READ}
-_write = {"scope": Scope.COMMISSION_WRITE, "answers": RuleDetail}
-_AS_IT_IS = (
-    "version", "state", "name", "category", "percent", "priority", "valid_from", "is_active", "note", "created_at",
-    "decided_at", "decision_note",
-)  # fmt: skip
 
 
 def _version(row: CommissionRuleVersion, currency: str) -> RuleVersionOut:
@@ -62,7 +53,9 @@ def _version(row: CommissionRuleVersion, currency: str) -> RuleVersionOut:
         return None if minor is None else Amount.of(minor, currency)
 
     return RuleVersionOut(
-        **{name: getattr(row, name) for name in _AS_IT_IS},
+        **rule_versions.said_by(row),
+        category=row.category,
+        percent=row.percent,
         practitioner=PayeeRef.of(row.payee) if row.payee else None,
         flat=Amount.of(row.flat_minor, currency),
         floor=money(row.floor_minor),
@@ -71,26 +64,16 @@ def _version(row: CommissionRuleVersion, currency: str) -> RuleVersionOut:
             TierOut(below=money(tier[0]), percent=tier[1])
             for tier in commission_rules.draft_of(row).tiers
         ],
-        created_by=row.created_by_label,
-        decided_by=row.decided_by_label,
     )  # fmt: skip
 
 
-def _fields(who: Caller, rule: CommissionRule) -> dict[str, Any]:
-    counts, waits = commission_rules.current(rule), commission_rules.proposed(rule)
-    return {
-        "id": rule.id,
-        "external_ref": rule.external_ref,
-        "newest_version": rule.current_version,
-        "counts": _version(counts, who.currency) if counts else None,
-        "waits": _version(waits, who.currency) if waits else None,
-    }
+def _shown(who: Caller) -> Callable[[CommissionRuleVersion], RuleVersionOut]:
+    return partial(_version, currency=who.currency)
 
 
 def _detail(who: Caller, rule_id: int) -> RuleDetail:
     rule = commission_rules.get_rule(who.organisation_id, rule_id)
-    versions = [_version(version, who.currency) for version in rule.versions]
-    return RuleDetail(**_fields(who, rule), versions=versions)
+    return RuleDetail(**rule_versions.with_versions(rule, _shown(who)))
 
 
 @resource.get("", summary="List commission rules", query=RuleQuery, answers=RulePage, **_read)
@@ -98,7 +81,8 @@ def index(who: Caller, query: RuleQuery) -> RulePage:
     """Every rule, the newest first; also those that ended or were refused."""
     found = clinic_queries.rules(who.organisation_id)
     rows, following = paging.page(found, CommissionRule.id, limit=query.limit, cursor=query.cursor)
-    return RulePage(items=[RuleOut(**_fields(who, row)) for row in rows], next_cursor=following)
+    items = [RuleOut(**rule_versions.fields(row, _shown(who))) for row in rows]
+    return RulePage(items=items, next_cursor=following)
 
 
 @resource.get(
@@ -159,82 +143,19 @@ def _draft(who: Caller, body: RuleValues) -> RuleDraft:
     return draft
 
 
-@resource.post("", summary="Add a commission rule", body=RuleCreate, status=201, location="/commission-rules/{id}",
-               **_write)  # fmt: skip
-def create(who: Caller, body: RuleCreate) -> RuleDetail:
-    """A new rule. Where there is another admin it waits for their yes; who sets it does not approve what it pays."""
-    made = commission_rules.create_rule(
-        organisation_id=who.organisation_id,
-        draft=_draft(who, body),
-        external_ref=body.external_ref,
-        actor=who.actor,
-        now=utc_now(),
-    )
-    return _detail(who, made.rule_id)
-
-
-@resource.put(
-    "/<int:rule_id>", summary="Save the next version of a commission rule", body=RuleRevision, **_write
+rule_versions.add_addresses(
+    resource,
+    rule_versions.Rules(
+        service=commission_rules,
+        draft=_draft,
+        detail=_detail,
+        answers=RuleDetail,
+        one="a commission rule",
+        briefly="a commission rule",
+    ),
+    first=RuleCreate,
+    following=RuleRevision,
 )
-def update(who: Caller, rule_id: int, body: RuleRevision) -> RuleDetail:
-    """The next version, from its first day on; those before it stay. Without a difference none is made."""
-    commission_rules.revise_rule(
-        organisation_id=who.organisation_id,
-        rule_id=rule_id,
-        draft=_draft(who, body),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
-    return _detail(who, rule_id)
-
-
-@resource.post("/<int:rule_id>/end", summary="End a commission rule", body=RuleEnd, **_write)
-def end(who: Caller, rule_id: int, body: RuleEnd) -> RuleDetail:
-    """Its last day; a next version says so, and waits for another admin where there is one."""
-    commission_rules.end_rule(
-        organisation_id=who.organisation_id,
-        rule_id=rule_id,
-        last_day=body.last_day,
-        actor=who.actor,
-        now=utc_now(),
-    )
-    return _detail(who, rule_id)
-
-
-def _decide(
-    who: Caller, rule_id: int, seen: int, call: Callable[..., CommissionRuleVersion], **values: Any
-) -> RuleDetail:
-    """A word on the version that waits, and on no other one than the caller saw. Raises StaleVersion."""
-    done = call(
-        organisation_id=who.organisation_id, rule_id=rule_id, actor=who.actor, now=utc_now(), **values
-    )
-    if done.version != seen:
-        raise StaleVersion(f"Version {done.version} waits, not {seen}. Look at it; nothing was done.")
-    return _detail(who, rule_id)
-
-
-@resource.post(
-    "/<int:rule_id>/accept", summary="Accept a change of a commission rule", body=RuleAccept, **_write
-)
-def accept(who: Caller, rule_id: int, body: RuleAccept) -> RuleDetail:
-    """A second admin's yes: the version counts from its first day. Who asked for it cannot give it."""
-    return _decide(who, rule_id, body.version, commission_rules.accept, note=body.note)
-
-
-@resource.post(
-    "/<int:rule_id>/refuse", summary="Refuse a change of a commission rule", body=RuleRefuse, **_write
-)
-def refuse(who: Caller, rule_id: int, body: RuleRefuse) -> RuleDetail:
-    """A second admin's no; what counted goes on."""
-    return _decide(who, rule_id, body.version, commission_rules.refuse, reason=body.reason)
-
-
-@resource.post("/<int:rule_id>/withdraw", summary="Withdraw a change of a commission rule", body=RuleWithdraw,
-               **_write)  # fmt: skip
-def withdraw(who: Caller, rule_id: int, body: RuleWithdraw) -> RuleDetail:
-    """Taken back by who asked for it."""
-    return _decide(who, rule_id, body.version, commission_rules.withdraw)
 
 
 def _month(who: Caller, month: str | None) -> date:

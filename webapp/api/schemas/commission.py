@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,18 +15,21 @@ from webapp.api.schemas.common import (
     DecimalText,
     ExactOut,
     In,
-    Instant,
     Note,
     Out,
-    PageQuery,
     PayeeRef,
     Query,
-    Reason,
     Text,
-    Version,
+)
+from webapp.api.schemas.rule_versions import (
+    RuleDetailOf,
+    RuleFirst,
+    RuleNext,
+    RuleOf,
+    RuleWord,
+    Versioned,
 )
 
-RuleWord = Literal["proposed", "in_force", "refused", "withdrawn"]
 Month = Annotated[str, Field(pattern=r"^(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])$")]
 _month = Field(None, description="Last month when left out.", examples=["2026-10"])
 
@@ -45,8 +48,8 @@ class TierIn(In):
     percent: DecimalText = Field(examples=["10"])
 
 
-class RuleVersionOut(Out):
-    """What a rule says from a day on. A version is never edited."""
+class _Says(Out):
+    """What a version says, before from when and by whom."""
 
     version: int = Field(examples=[1])
     state: RuleWord = Field(examples=["in_force"])
@@ -59,30 +62,21 @@ class RuleVersionOut(Out):
     cap: Amount | None
     tiers: list[TierOut]
     priority: int = Field(description="The highest counts first.", examples=[10])
-    valid_from: date | None = Field(examples=["2026-12-01"])
-    is_active: bool = Field(description="False: the rule ends with its first day.", examples=[True])
-    note: str = Field(examples=[""])
+
+
+class RuleVersionOut(Versioned, _Says):
+    """What a rule says from a day on. A version is never edited."""
+
     created_by: str = Field(examples=["admin@carepoint.example"])
-    created_at: Instant = Field(examples=["2026-11-21T09:00:00.000Z"])
     decided_by: str = Field(examples=["approver@carepoint.example"])
-    decided_at: Instant | None = Field(examples=[None])
-    decision_note: str = Field(examples=[""])
 
 
-class RuleOut(Out):
+class RuleOut(RuleOf[RuleVersionOut]):
     """A rule: the version that counts (or will), and the one that waits for a second admin."""
 
-    id: int = Field(examples=[7])
-    external_ref: str | None = Field(examples=["R-7"])
-    newest_version: int = Field(description="Whatever its state.", examples=[1])
-    counts: RuleVersionOut | None
-    waits: RuleVersionOut | None
 
-
-class RuleDetail(RuleOut):
+class RuleDetail(RuleDetailOf[RuleVersionOut]):
     """A rule with every version, the newest first."""
-
-    versions: list[RuleVersionOut]
 
 
 class RulePage(Out):
@@ -90,10 +84,6 @@ class RulePage(Out):
 
     items: list[RuleOut]
     next_cursor: str | None = Field(examples=[None])
-
-
-class RuleQuery(PageQuery):
-    """Which page of the rules."""
 
 
 class RuleValues(In):
@@ -116,16 +106,12 @@ class RuleValues(In):
     note: Note = Field("", examples=[""])
 
 
-class RuleCreate(RuleValues):
+class RuleCreate(RuleFirst, RuleValues):
     """A new rule."""
 
-    external_ref: Text | None = Field(None, min_length=1, max_length=120, examples=["R-7"])
 
-
-class RuleRevision(RuleValues):
+class RuleRevision(RuleNext, RuleValues):
     """The next version."""
-
-    version: Version = Field(description="`newest_version` as you saw it; another one answers 409.")
 
 
 class RuleEffectAsk(RuleValues):
@@ -136,32 +122,6 @@ class RuleEffectAsk(RuleValues):
         examples=[None],
     )  # fmt: skip
     month: Month | None = _month
-
-
-class RuleEnd(In):
-    """When a rule ends."""
-
-    last_day: Day = Field(description="Its last day.", examples=["2026-12-31"])
-
-
-class RuleAccept(In):
-    """A second admin's yes to what was looked at."""
-
-    version: Version = Field(description="The version that waits, as you saw it; another one answers 409.")
-    note: Note = Field("", examples=["Agreed with the practitioners."])
-
-
-class RuleRefuse(In):
-    """A second admin's no."""
-
-    version: Version = Field(description="The version that waits, as you saw it; another one answers 409.")
-    reason: Reason = Field(examples=["We agreed on 12 %."])
-
-
-class RuleWithdraw(In):
-    """Taken back by who asked for it."""
-
-    version: Version = Field(description="The version that waits, as you saw it; another one answers 409.")
 
 
 class EffectQuery(Query):

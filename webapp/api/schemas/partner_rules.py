@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pydantic import Field
 
-from webapp.api.schemas.commission import (
-    RuleAccept,
-    RuleEnd,
-    RuleQuery,
-    RuleRefuse,
-    RuleWithdraw,
-    RuleWord,
-)
 from webapp.api.schemas.common import (
     Amount,
     AmountIn,
@@ -22,19 +12,23 @@ from webapp.api.schemas.common import (
     DecimalText,
     ExactOut,
     In,
-    Instant,
     Note,
     Out,
     Text,
-    Version,
 )
 from webapp.api.schemas.partners import Name, PartnerTypeWord, TierWord
+from webapp.api.schemas.rule_versions import (
+    RuleDetailOf,
+    RuleFirst,
+    RuleNext,
+    RuleOf,
+    RuleWord,
+    Versioned,
+)
 
-__all__ = ["RuleAccept", "RuleEnd", "RuleQuery", "RuleRefuse", "RuleWithdraw"]
 
-
-class PartnerRuleVersionOut(Out):
-    """What a rule says from a day on. A version is never edited."""
+class _Says(Out):
+    """What a version says, before from when and by whom."""
 
     version: int = Field(examples=[1])
     state: RuleWord = Field(examples=["in_force"])
@@ -51,30 +45,21 @@ class PartnerRuleVersionOut(Out):
     cap: Amount | None = Field(description="At most, of each deal.")
     retainer: Amount | None = Field(description="For each period, whatever is sold.")
     priority: int = Field(description="The lowest counts first.", examples=[100])
-    valid_from: date | None = Field(examples=["2026-12-01"])
-    is_active: bool = Field(description="False: the rule ends with its first day.", examples=[True])
-    note: str = Field(examples=[""])
+
+
+class PartnerRuleVersionOut(Versioned, _Says):
+    """What a rule says from a day on. A version is never edited."""
+
     created_by: str = Field(examples=["admin@partnerbase.example"])
-    created_at: Instant = Field(examples=["2026-11-21T09:00:00.000Z"])
     decided_by: str = Field(examples=["approver@partnerbase.example"])
-    decided_at: Instant | None = Field(examples=[None])
-    decision_note: str = Field(examples=[""])
 
 
-class PartnerRuleOut(Out):
+class PartnerRuleOut(RuleOf[PartnerRuleVersionOut]):
     """A rule: the version that counts (or will), and the one that waits for a second admin."""
 
-    id: int = Field(examples=[7])
-    external_ref: str | None = Field(examples=["R-7"])
-    newest_version: int = Field(description="Whatever its state.", examples=[1])
-    counts: PartnerRuleVersionOut | None
-    waits: PartnerRuleVersionOut | None
 
-
-class PartnerRuleDetail(PartnerRuleOut):
+class PartnerRuleDetail(RuleDetailOf[PartnerRuleVersionOut]):
     """A rule with every version, the newest first."""
-
-    versions: list[PartnerRuleVersionOut]
 
 
 class PartnerRulePage(Out):
@@ -108,13 +93,9 @@ class PartnerRuleValues(In):
     note: Note = Field("", examples=[""])
 
 
-class PartnerRuleCreate(PartnerRuleValues):
+class PartnerRuleCreate(RuleFirst, PartnerRuleValues):
     """A new rule."""
 
-    external_ref: Name | None = Field(None, examples=["R-7"])
 
-
-class PartnerRuleRevision(PartnerRuleValues):
+class PartnerRuleRevision(RuleNext, PartnerRuleValues):
     """The next version."""
-
-    version: Version = Field(description="`newest_version` as you saw it; another one answers 409.")
