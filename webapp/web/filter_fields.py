@@ -8,7 +8,7 @@ from wtforms import Form, SelectField, StringField
 from wtforms.validators import Length, Optional, ValidationError
 
 from webapp.web.fields import all_optional, strip
-from webapp.web.form_fields import say_days
+from webapp.web.form_fields import AmountField, say_days
 
 
 def search(label: str = "Search") -> StringField:
@@ -28,7 +28,10 @@ def part(label: str, most: int = 120, **kwargs: Any) -> StringField:
 
 
 class ListFilter(Form):
-    """Common to the filters: an address without a parameter means "all"; amounts are read in a currency."""
+    """Common to the filters: an address without a parameter means "all"; amounts are read in a currency.
+
+    A form that has date_from and date_to, or amount_from and amount_to, has them checked.
+    """
 
     def __init__(self, *args: Any, currency: str = "USD", locale: str = "en_US", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,3 +53,20 @@ class ListFilter(Form):
         low, high = self["amount_from"].minor, self["amount_to"].minor  # type: ignore[attr-defined]
         if low is not None and high is not None and high < low:
             raise ValidationError("The upper amount is below the lower one.")
+
+    def read_amount(self, field: AmountField) -> None:
+        """Read a typed amount in the currency of the list. Raises ValidationError."""
+        field.read(self.currency, self.locale)
+
+    def validate_date_to(self, field: Any) -> None:
+        """The range does not end before it begins."""
+        self.in_order("date_from", "date_to")
+
+    def validate_amount_from(self, field: AmountField) -> None:
+        """The lower bound is an amount."""
+        self.read_amount(field)
+
+    def validate_amount_to(self, field: AmountField) -> None:
+        """The upper bound is an amount, not below the lower one."""
+        self.read_amount(field)
+        self.amounts_in_order()

@@ -62,21 +62,13 @@ class DealFilterForm(ProgramListFilter):
             except Invalid as error:
                 raise ValidationError(error.message) from error
 
-    def _read(self, field: AmountField) -> None:
+    def read_amount(self, field: AmountField) -> None:
+        """In the currency that was typed, if it is one."""
         try:
             check_currency("code", self._code or self.currency)
         except Invalid:
             return
         field.read(self._code or self.currency, self.locale)
-
-    def validate_amount_from(self, field: AmountField) -> None:
-        """The lower bound is an amount."""
-        self._read(field)
-
-    def validate_amount_to(self, field: AmountField) -> None:
-        """The upper bound is an amount, not below the lower one."""
-        self._read(field)
-        self.amounts_in_order()
 
     def chosen(self) -> DealFilter:
         """The filter as the list takes it. Call `validate()` first."""
@@ -104,10 +96,6 @@ class TouchFilterForm(ProgramListFilter):
     program = _program()
     date_from = day_field("From")
     date_to = day_field("To")
-
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
 
     def chosen(self) -> TouchFilter:
         """The filter as the list takes it. Call `validate()` first."""
@@ -155,10 +143,6 @@ class RegistrationFilterForm(ProgramListFilter):
     partner = part("Partner", 200)
     date_from = day_field("Came in from")
     date_to = day_field("Came in to")
-
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
 
     def chosen(self) -> RegistrationFilter:
         """The filter as the list takes it. Call `validate()` first."""

@@ -77,19 +77,6 @@ class CommissionFilterForm(PeriodFilter):
         super().__init__(*args, **kwargs)
         self.today = today
 
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
-
-    def validate_amount_from(self, field: AmountField) -> None:
-        """The lower bound is an amount."""
-        field.read(self.currency, self.locale)
-
-    def validate_amount_to(self, field: AmountField) -> None:
-        """The upper bound is an amount, not below the lower one."""
-        field.read(self.currency, self.locale)
-        self.amounts_in_order()
-
     def chosen(self) -> CommissionFilter:
         """The filter as the queries take it. Call `validate()` first."""
         return CommissionFilter(
@@ -120,15 +107,6 @@ class PayoutFilterForm(PeriodFilter):
     period = part("Period", 10)
     amount_from = AmountField("Amount from", must=False, example="100.00")
     amount_to = AmountField("Amount to", must=False, example="100.00")
-
-    def validate_amount_from(self, field: AmountField) -> None:
-        """The lower bound is an amount."""
-        field.read(self.currency, self.locale)
-
-    def validate_amount_to(self, field: AmountField) -> None:
-        """The upper bound is an amount, not below the lower one."""
-        field.read(self.currency, self.locale)
-        self.amounts_in_order()
 
     def chosen(self) -> PayoutFilter:
         """The filter as the queries take it. Call `validate()` first."""

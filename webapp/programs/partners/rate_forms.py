@@ -103,10 +103,6 @@ class _DaysForm(ListFilter):
             except Invalid as error:
                 raise ValidationError(error.message) from error
 
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
-
 
 class RateFilterForm(_DaysForm):
     """The list of rates."""

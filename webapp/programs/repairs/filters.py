@@ -31,19 +31,6 @@ class RepairFilterForm(ListFilter):
     amount_from = AmountField("Amount from", must=False, example="500.00")
     amount_to = AmountField("Amount to", must=False, example="500.00")
 
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
-
-    def validate_amount_from(self, field: AmountField) -> None:
-        """The lower bound is an amount."""
-        field.read(self.currency, self.locale)
-
-    def validate_amount_to(self, field: AmountField) -> None:
-        """The upper bound is an amount, not below the lower one."""
-        field.read(self.currency, self.locale)
-        self.amounts_in_order()
-
     def chosen(self) -> RepairFilter:
         """The filter as the queries take it. Call `validate()` first."""
         return RepairFilter(
@@ -83,19 +70,6 @@ class InstalmentFilterForm(ListFilter):
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.today = today
-
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
-
-    def validate_amount_from(self, field: AmountField) -> None:
-        """The lower bound is an amount."""
-        field.read(self.currency, self.locale)
-
-    def validate_amount_to(self, field: AmountField) -> None:
-        """The upper bound is an amount, not below the lower one."""
-        field.read(self.currency, self.locale)
-        self.amounts_in_order()
 
     def chosen(self) -> InstalmentFilter:
         """The filter as the queries take it. Call `validate()` first."""
@@ -162,10 +136,6 @@ class StatisticsFilterForm(ListFilter):
     date_from = day_field("From")
     date_to = day_field("To")
 
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
-
     def chosen(self) -> StatisticsFilter:
         """The filter as the questions take it. Call `validate()` first."""
         return StatisticsFilter(
@@ -181,10 +151,6 @@ class LedgerFilterForm(ListFilter):
     category = SelectField("Charged for", choices=options(Category.choices(), "Everything"))
     date_from = day_field("From")
     date_to = day_field("To")
-
-    def validate_date_to(self, field: Any) -> None:
-        """The range does not end before it begins."""
-        self.in_order("date_from", "date_to")
 
     def chosen(self) -> LedgerFilter:
         """The filter as the queries take it. Call `validate()` first."""
