@@ -20,6 +20,7 @@ from webapp.people.models import Organisation
 from webapp.programs.partners import calculating, calculation_runs, commission_rules, due
 from webapp.programs.partners.drafts import PROGRAM, RuleDraft
 from webapp.programs.partners.rules import period
+from webapp.runs import moves, results
 from webapp.runs import service as runs
 from webapp.runs.models import Run, RunRow
 
@@ -118,12 +119,12 @@ def test_one_that_is_killed_half_way_is_gone_on_with(
     assert run_id is not None
     with monkeypatch.context() as patch:
         # The batch is written and its worker is gone before the commit.
-        patch.setattr(runs, "_keep_all", lambda *values: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(results, "keep_all", lambda *values: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             runs.step(run_id=run_id, clock=lambda: TODAY)
     db.session.rollback()
     assert amounts(base) == []
-    later = TODAY + runs.LEASE + runs.LEASE
+    later = TODAY + 2 * moves.LEASE
     assert runs.step(run_id=run_id, clock=lambda: later) is True
     assert amounts(base) == [50_00, 50_00, 50_00]
     assert clean(base)

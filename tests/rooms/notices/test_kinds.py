@@ -28,8 +28,8 @@ from webapp.outbox.models import OutboxMessage
 from webapp.people import members, users
 from webapp.people.models import Membership, Organisation, User
 from webapp.portals import registry as portals
+from webapp.runs import handlers, tasks
 from webapp.runs import service as runs
-from webapp.runs import tasks
 from webapp.runs.models import RowOutcome, Run, RunRow
 
 HOSTILE = '<img src=x onerror=alert(1)>"\r\nBcc: x@y.example\r\n\u202egnp.\u2066 {{ 1234*5 }} ${1} %0d%0a '
@@ -282,7 +282,7 @@ def test_a_long_run_of_a_person_is_told(
     def done(run: Run, row: RunRow, actor: Actor, now: datetime) -> runs.RowResult:
         return runs.RowResult(RowOutcome.DONE)
 
-    monkeypatch.setitem(runs._handlers, "tests.notices", done)
+    monkeypatch.setitem(handlers.single, "tests.notices", done)
     actor = people.actor_of(world.ana) if by_person else Actor(None, "Paydesk")
     with transaction():
         drafts = [runs.RowDraft(subject_label=str(n)) for n in range(rows)]

@@ -15,7 +15,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.people.models import Organisation
-from webapp.runs import service
+from webapp.runs import handlers, moves, service, working
 from webapp.runs.models import RowOutcome, Run, RunRow
 from webapp.runs.service import RowDraft, RowResult
 
@@ -45,7 +45,7 @@ class Work:
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     """A handler of runs of the kind "test"."""
     made = Work()
-    monkeypatch.setitem(service._handlers, "test", made)
+    monkeypatch.setitem(handlers.single, "test", made)
     return made
 
 
@@ -182,11 +182,11 @@ def test_confirming_again_changes_nothing_and_others_cannot(
 
 def test_only_one_worker_steps_a_run(house: Organisation, work: Work, now: datetime) -> None:
     run_id = confirmed(house, now)
-    taken = service._take(run_id, now)
+    taken = working._take(run_id, now)
     assert taken is not None
     assert service.step(run_id=run_id, clock=lambda: now) is False
     assert work.seen == []
-    late = now + service.LEASE + timedelta(seconds=1)
+    late = now + moves.LEASE + timedelta(seconds=1)
     assert service.step(run_id=run_id, clock=lambda: late) is True
 
 

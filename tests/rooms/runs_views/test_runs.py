@@ -13,7 +13,7 @@ from tests.rooms.runs_views.conftest import HOUR
 from webapp.database import db, transaction
 from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid
-from webapp.runs import service
+from webapp.runs import handlers, service
 from webapp.runs.models import RowOutcome, Run, RunRow
 
 KIND = "test.rows"
@@ -30,7 +30,7 @@ def _handler(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Invalid("size", "=The size is missing.")
         return service.RowResult(RowOutcome.DONE, "Fine.")
 
-    monkeypatch.setitem(service._handlers, KIND, work)
+    monkeypatch.setitem(handlers.single, KIND, work)
 
 
 def _run(place: Place, *does: str, confirm: bool = True) -> str:
