@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -153,6 +154,24 @@ def test_shares_add_up_to_the_whole_and_money_to_the_amount(
         assert sum(share.amount.amount for share in found) == minor
     assert len({share.partner_id for share in found}) == len(found)
     assert all(share.amount.amount >= 0 and share.parts for share in found)
+
+
+def test_ten_thousand_deals_are_shared_to_the_cent() -> None:
+    """As above, with as many deals as a large list has; the same ones every time."""
+    rng, kinds, models = random.Random(10_000), [str(each) for each in TouchType], list(Model)
+    wrong = []
+    for n in range(10_000):
+        minor = rng.randrange(10 ** rng.randrange(1, 12))
+        touches = [
+            touch(t, rng.randrange(1, 9), rng.uniform(-2, 900), rng.choice(kinds), rng.randrange(100))
+            for t in range(rng.randrange(9))
+        ]
+        model = models[n % len(models)]
+        found = attribute(Money(minor, "USD"), touches, model=model, closed_at=CLOSE)
+        shared = sum(share.millionths for share in found), sum(share.amount.amount for share in found)
+        if found and shared != (rules.WHOLE, minor):
+            wrong.append((n, model, shared))
+    assert wrong == []
 
 
 @settings(max_examples=500)
