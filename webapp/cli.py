@@ -173,7 +173,7 @@ def serve() -> None:
 
 
 @main.command()
-@click.argument("queue", type=click.Choice(["money", "mail", "bulk", "documents"]))
+@click.argument("queue", type=click.Choice(["money", "mail", "outside", "bulk", "documents"]))
 def worker(queue: str) -> None:
     """Run one worker that serves one queue. Start several for more speed, on any number of hosts."""
     _exec("-m", "jobs.worker", queue)

@@ -17,7 +17,9 @@ from rq.serializers import JSONSerializer
 
 # In order of urgency; one worker process listens to one queue.
 MONEY, MAIL, BULK, DOCUMENTS = "money", "mail", "bulk", "documents"
-QUEUES = (MONEY, MAIL, BULK, DOCUMENTS)
+# Calls to others' systems (webhooks, books): whoever is slow there holds up neither mails nor pay runs.
+OUTSIDE = "outside"
+QUEUES = (MONEY, MAIL, OUTSIDE, BULK, DOCUMENTS)
 DRAIN_JOB = "jobs.base.drain"
 
 log = structlog.get_logger()

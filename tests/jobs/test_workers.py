@@ -19,12 +19,13 @@ from tests import factories
 from tests.factories.payouts import payout, payout_ready
 from tests.jobs.processes import children, environment, process, wait_for
 from tests.support.valkey import running_store
-from webapp import queue
+from webapp import cli, queue
 from webapp.config import Settings
 from webapp.database import db, transaction
 from webapp.embedded.valkey import Store
 from webapp.kernel.clock import utc_now
 from webapp.ledger import check
+from webapp.operations import jobs
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution, recovery, service
@@ -192,4 +193,14 @@ def test_a_worker_needs_one_known_queue(arguments: list[str], capsys: pytest.Cap
     from jobs import worker
 
     assert worker.main(arguments) == 2
-    assert "money,mail,bulk,documents" in capsys.readouterr().err
+    assert "money,mail,outside,bulk,documents" in capsys.readouterr().err
+
+
+def test_every_queue_has_its_worker_wherever_workers_are_started() -> None:
+    choices = cli.main.commands["worker"].params[0].type.choices
+    assert tuple(choices) == queue.QUEUES
+    assert set(jobs.WORK) == set(queue.QUEUES)
+    deploy = Path(cli.ROOT) / "deploy"
+    for name in queue.QUEUES:
+        assert f'["worker", "{name}"]' in (deploy / "compose.yaml").read_text()
+        assert f"paydesk-worker@{name}" in (deploy / "systemd" / "paydesk-worker@.service").read_text()

@@ -22,6 +22,7 @@ from flask import Flask
 from jobs import base
 from tests import factories
 from tests.factories.payouts import payout_ready
+from tests.rooms.webhooks.made import endpoint
 from webapp import secrets
 from webapp.app import create_app
 from webapp.audit import queries as audit
@@ -40,6 +41,7 @@ from webapp.payouts.models import Payout, Transfer
 from webapp.people import members
 from webapp.people.models import PayoutMethod, UserSession
 from webapp.providers import sandbox, storage
+from webapp.webhooks.models import WebhookDelivery
 
 HALTED = "Restored from a back-up of"
 
@@ -80,6 +82,7 @@ def town(database: Flask, settings: Settings) -> Town:
     """A paid payout with its statement, one that waits to be sent, somebody who is signed in, a stored file."""
     shutil.rmtree(settings.files_folder, ignore_errors=True)
     organisation = factories.organisation()
+    endpoint(organisation)
     admin = factories.user(organisation=organisation, role="admin")
     factories.sign_in(database.test_client(), admin, organisation)
     made = [payout_ready(organisation, now=utc_now()) for _ in range(2)]
@@ -211,6 +214,10 @@ def test_the_drill(
         mails = db.session.query(OutboxMessage).filter_by(queue="mail").all()
         assert {m.kind for m in mails if m.gave_up_at is None} == {alerts.STOPPED}
         assert {"notice.payout.paid"} <= {m.kind for m in mails if m.last_error.startswith(HALTED)}
+        hooks = db.session.query(OutboxMessage).filter_by(kind="webhook.deliver").all()
+        told = {row.id: row.event.type for row in db.session.query(WebhookDelivery)}
+        assert {told[m.reference_id] for m in hooks if m.gave_up_at is None} == {"payout.held"}
+        assert "payout.paid" in {told[m.reference_id] for m in hooks if m.last_error.startswith(HALTED)}
         # Nothing leaves until a person has asked the bank.
         assert policies.halt_reasons(town.organisation_id, "sandbox")[0].startswith(HALTED)
         db.session.rollback()

@@ -37,6 +37,7 @@ SILENT = timedelta(minutes=3)
 WORK = {
     queue.MONEY: "Sends transfers and asks the bank about them",
     queue.MAIL: "Writes and sends e-mails",
+    queue.OUTSIDE: "Talks to others' systems: webhooks, books",
     queue.BULK: "Bulk approvals and payments, imports",
     queue.DOCUMENTS: "Draws statements",
 }

@@ -28,6 +28,7 @@ from webapp.notices import service as notices
 from webapp.operations import backup, manifest, postgres_dump, readiness, sqlite_copy
 from webapp.operations.facts import OPEN_TRANSFERS
 from webapp.operations.manifest import Facts, Manifest
+from webapp.outbox import service as outbox
 from webapp.payouts import policies, recovery
 from webapp.payouts.brakes.alerts import AlertKind
 from webapp.payouts.models import Transfer
@@ -35,6 +36,7 @@ from webapp.people import sessions
 from webapp.people.access.models import ApiToken
 from webapp.people.models import Organisation, UserSession
 from webapp.providers import storage
+from webapp.webhooks.messages import KIND as WEBHOOK
 
 Say = Callable[[str], object]
 
@@ -182,15 +184,16 @@ def _upgrade(described: Manifest, say: Say) -> None:
 
 
 def _make_safe(described: Manifest, actor: Actor, now: datetime) -> int:
-    """Halt every payment, leave old mails to people, end every session: all in one. Returns the organisations."""
+    """Halt every payment, leave old mails and webhooks to people, end every session; how many organisations."""
     reason = f"Restored from a back-up of {described.made_at}; ask the bank about every open transfer first."
     settings: Settings = current_app.config["SETTINGS"]
     with transaction():
         # First, so that what is told of the restore itself leaves at once.
-        notices.leave_to_people(
-            reason=f"Restored from a back-up of {described.made_at}: it may have been sent since. An admin decides.",
-            now=now,
+        again = (
+            f"Restored from a back-up of {described.made_at}: it may have been sent since. An admin decides."
         )
+        notices.leave_to_people(reason=again, now=now)
+        outbox.leave_to_people(kind=WEBHOOK, reason=again, now=now)
         organisations = list(db.session.scalars(select(Organisation.id).order_by(Organisation.id)))
         for organisation_id in organisations:
             policies.halt(

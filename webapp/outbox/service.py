@@ -295,11 +295,17 @@ def hasten(*, kind: str, organisation_id: int, now: datetime) -> None:
     )
 
 
-def leave_to_people(*, queue_name: str, reason: str, now: datetime) -> int:
-    """What waits in a queue does not happen by itself any more: people let it go, or leave it. Returns how many."""
+def leave_to_people(
+    *, reason: str, now: datetime, queue_name: str | None = None, kind: str | None = None
+) -> int:
+    """What waits in a queue, or of a kind, does not happen by itself any more: people let it go, or leave it.
+
+    Returns how many.
+    """
+    which = OutboxMessage.kind == kind if queue_name is None else OutboxMessage.queue == queue_name
     result: Any = db.session.execute(
         update(OutboxMessage)
-        .where(is_open(), OutboxMessage.queue == queue_name)
+        .where(is_open(), which)
         .values(gave_up_at=now, last_error=reason[:500], lease_until=None, leased_by="")
         .execution_options(synchronize_session=False)
     )

@@ -165,7 +165,7 @@ def ask_for(delivery_id: int, organisation_id: int, now: datetime, part: str = "
         kind=KIND,
         reference_id=delivery_id,
         dedupe_key=f"{KIND}:{delivery_id}:{part}",
-        to_queue=queue.MAIL,
+        to_queue=queue.OUTSIDE,
         organisation_id=organisation_id,
         now=now,
     )
