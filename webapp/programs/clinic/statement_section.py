@@ -12,20 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any
-
-from sqlalchemy import case, func, or_, select
 
 from webapp.database import db
 from webapp.kernel.money import Money
-from webapp.ledger.models import Account, JournalEntry, Posting
-from webapp.payouts.models import Payout
+from webapp.ledger.models import JournalEntry
 from webapp.people.models import Payee, Role
 from webapp.programs.clinic import statement_records as records
 from webapp.programs.clinic.drafts import PROGRAM
 from webapp.programs.clinic.statement_left_out import left_out
 from webapp.programs.clinic.statement_records import COLUMNS, Record
-from webapp.statements import sections
+from webapp.statements import booked, sections
 from webapp.statements.build import DoesNotAddUp, clean
 from webapp.statements.sections import Entry, Maker, Scope, Section
 
@@ -62,74 +58,27 @@ class Moved:
     amount_minor: int
 
 
-def _mine(query: Any, organisation_id: int, last: date, prefixes: Sequence[str]) -> Any:
-    """A query of journal entries, narrowed to what moves accounts of practitioners until a day."""
-    return (
-        query.join(Posting, Posting.entry_id == JournalEntry.id)
-        .join(Account, Account.id == Posting.account_id)
-        .join(Payee, Payee.id == Account.payee_id)
-        .where(
-            Account.organisation_id == organisation_id,
-            Payee.kind == Role.PRACTITIONER.value,
-            or_(*(Account.code.startswith(prefix, autoescape=True) for prefix in prefixes)),
-            JournalEntry.effective_on <= last,
-        )
-    )
-
-
-def _sum(condition: Any = None) -> Any:
-    """On the practitioner's side: what is theirs is positive, what they owe negative."""
-    amount = -Posting.amount_minor
-    return func.coalesce(func.sum(amount if condition is None else case((condition, amount), else_=0)), 0)
+def _mine(*prefixes: str) -> booked.Mine:
+    return booked.of_payees(Role.PRACTITIONER, prefixes)
 
 
 def balances(prefix: str, scope: Scope) -> tuple[int, int]:
     """What the ledger has on an account at the start of the period and at its end."""
-    query = _mine(
-        select(_sum(JournalEntry.effective_on < scope.first), _sum()).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-        [prefix],
-    ).where(Account.payee_id == scope.payee_id, Account.currency == scope.currency)
-    opening, closing = db.session.execute(query).one()
-    return int(opening), int(closing)
+    return booked.balances(_mine(prefix), scope)
 
 
 def concerned(organisation_id: int, first: date, last: date) -> Iterable[tuple[int, str]]:
     """Practitioners with a balance on one of the three accounts, or a movement between two days."""
-    movements = func.sum(case((JournalEntry.effective_on >= first, 1), else_=0))
-    query = _mine(
-        select(Account.payee_id, Account.currency).select_from(JournalEntry),
-        organisation_id,
-        last,
-        (WALLET, HELD, OWED),
-    )
-    query = query.group_by(Account.id, Account.payee_id, Account.currency).having(
-        or_(_sum() != 0, movements > 0)
-    )
-    return {(int(payee_id), currency) for payee_id, currency in db.session.execute(query)}
+    mine = _mine(WALLET, HELD, OWED)
+    return booked.concerned(mine, organisation_id, first, last, each_account=True)
 
 
 def moved(prefix: str, scope: Scope) -> list[Moved]:
     """The journal entries of the period that touch an account, in the order of their days."""
-    query = _mine(
-        select(
-            JournalEntry.id,
-            JournalEntry.effective_on,
-            JournalEntry.kind,
-            JournalEntry.description,
-            JournalEntry.source_type,
-            JournalEntry.source_id,
-            _sum(),
-        ).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-        [prefix],
-    ).where(
-        Account.payee_id == scope.payee_id,
-        Account.currency == scope.currency,
-        JournalEntry.effective_on >= scope.first,
-    )
+    query = booked.in_period(
+        _mine(prefix), scope, JournalEntry.id, JournalEntry.effective_on, JournalEntry.kind, JournalEntry.description,
+        JournalEntry.source_type, JournalEntry.source_id, booked.total(),
+    )  # fmt: skip
     rows = db.session.execute(
         query.group_by(JournalEntry.id).order_by(JournalEntry.effective_on, JournalEntry.id)
     )
@@ -153,7 +102,7 @@ def make(scope: Scope) -> Section | None:
     found = records.collect(scope, entries)
     _check(found, {entry.id: entry.amount_minor for entry in entries}, scope.currency)
     with_records = {record.entry_id for record in found}
-    references = _payouts(entries)
+    references = booked.payout_references(entries)
     rows = [(record.day, record.entry_id, record.entry) for record in found]
     rows += [
         (entry.day, entry.id, _movement(entry, MOVEMENTS, references))
@@ -201,14 +150,6 @@ def _movement(entry: Moved, names: dict[str, str], references: dict[int, str]) -
     )
 
 
-def _payouts(entries: Iterable[Moved]) -> dict[int, str]:
-    ids = {entry.source_id for entry in entries if entry.source_type == "payout"}
-    if not ids:
-        return {}
-    rows = db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids)))
-    return {row.id: row.reference for row in rows}
-
-
 def make_account(
     scope: Scope, *, prefix: str, names: dict[str, str], title: str, negative: str, always: bool
 ) -> Section | None:
@@ -224,7 +165,7 @@ def make_account(
     entries = moved(prefix, scope)
     if not entries and not opening and not closing:
         return None
-    references = _payouts(entries)
+    references = booked.payout_references(entries)
     return Section(
         key=f"{PROGRAM}.{prefix.rstrip(':')}",
         title=title,

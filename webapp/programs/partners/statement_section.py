@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import and_, exists, select
 
 from webapp.database import among, ask, db
 from webapp.kernel.money import Money
@@ -25,7 +25,7 @@ from webapp.programs.partners.drafts import PROGRAM, SOURCE
 from webapp.programs.partners.models import Commission, Deal, PartnerProgram
 from webapp.programs.partners.standing import Standing, standing
 from webapp.programs.partners.states import CommissionKind, CommissionState
-from webapp.statements import sections
+from webapp.statements import booked, sections
 from webapp.statements.build import DoesNotAddUp, clean
 from webapp.statements.sections import Entry, LeftOut, Maker, Scope, Section
 
@@ -60,20 +60,9 @@ def _mine(query: Any, organisation_id: int, last: date) -> Any:
     )
 
 
-def _sum(condition: Any = None) -> Any:
-    amount = -Posting.amount_minor
-    return func.coalesce(func.sum(amount if condition is None else case((condition, amount), else_=0)), 0)
-
-
 def balances(scope: Scope) -> tuple[int, int]:
     """What the ledger had approved for the partner until the start of the period, and until its end."""
-    query = _mine(
-        select(_sum(JournalEntry.effective_on < scope.first), _sum()).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-    ).where(Account.payee_id == scope.payee_id, Account.currency == scope.currency)
-    opening, closing = db.session.execute(query).one()
-    return int(opening), int(closing)
+    return booked.balances(_mine, scope)
 
 
 def concerned(organisation_id: int, first: date, last: date) -> Iterable[tuple[int, str]]:
@@ -96,17 +85,10 @@ class _Moved:
 
 
 def _moved(scope: Scope) -> list[_Moved]:
-    query = _mine(
-        select(
-            JournalEntry.id, JournalEntry.effective_on, JournalEntry.kind, Payout.id, Payout.reference, _sum()
-        ).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-    ).where(
-        Account.payee_id == scope.payee_id,
-        Account.currency == scope.currency,
-        JournalEntry.effective_on >= scope.first,
-    )
+    query = booked.in_period(
+        _mine, scope, JournalEntry.id, JournalEntry.effective_on, JournalEntry.kind, Payout.id, Payout.reference,
+        booked.total(),
+    )  # fmt: skip
     rows = db.session.execute(
         query.group_by(JournalEntry.id, Payout.id).order_by(JournalEntry.effective_on, JournalEntry.id)
     )

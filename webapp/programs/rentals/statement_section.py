@@ -11,13 +11,12 @@ from datetime import date
 from typing import Any
 
 from babel.dates import format_date
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, select
 
 from webapp.database import db
 from webapp.kernel.money import Money
-from webapp.ledger.models import Account, JournalEntry, Posting
-from webapp.payouts.models import Payout
-from webapp.people.models import Payee, Role
+from webapp.ledger.models import JournalEntry
+from webapp.people.models import Role
 from webapp.programs.rentals.drafts import PROGRAM, SOURCE_TYPE
 from webapp.programs.rentals.models import (
     Distribution,
@@ -29,7 +28,7 @@ from webapp.programs.rentals.models import (
     Unit,
 )
 from webapp.programs.rentals.owner_queries import DEDUCTIONS
-from webapp.statements import sections
+from webapp.statements import booked, sections
 from webapp.statements.build import DoesNotAddUp, clean
 from webapp.statements.sections import Entry, Maker, Scope, Section
 
@@ -37,47 +36,17 @@ SHARED_OUT, APPROVED, TAKEN_BACK = "rent.shared_out", "payout.approved", "payout
 WENT_BACK = {"rent.refunded": "Rent refunded to tenants", "rent.charged_back": "Rent charged back by tenants"}
 COLUMNS = ("Rent", "Management fee", "Tax on fee", "Tax withheld", "Bills", "Reserve")
 # What belongs to the owner, and what they owe, in one account: both on the owner's side when the sign is turned.
-_OWN = or_(Account.code.startswith("held:"), Account.code.startswith("receivable:"))
-
-
-def _mine(query: Any, organisation_id: int, last: date) -> Any:
-    """A query of journal entries, narrowed to what moves the owners' accounts until a day."""
-    return (
-        query.join(Posting, Posting.entry_id == JournalEntry.id)
-        .join(Account, Account.id == Posting.account_id)
-        .join(Payee, Payee.id == Account.payee_id)
-        .where(
-            Account.organisation_id == organisation_id,
-            # Other programs hold money for their payees under the same words.
-            Payee.kind == Role.OWNER.value,
-            _OWN,
-            JournalEntry.effective_on <= last,
-        )
-    )
-
-
-def _sum(condition: Any = None) -> Any:
-    amount = -Posting.amount_minor
-    return func.coalesce(func.sum(amount if condition is None else case((condition, amount), else_=0)), 0)
+_mine = booked.of_payees(Role.OWNER, ("held:", "receivable:"))
 
 
 def balances(scope: Scope) -> tuple[int, int]:
     """What the ledger holds for the owner, less what they owe, at the start of the period and at its end."""
-    query = _mine(
-        select(_sum(JournalEntry.effective_on < scope.first), _sum()).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-    ).where(Account.payee_id == scope.payee_id, Account.currency == scope.currency)
-    opening, closing = db.session.execute(query).one()
-    return int(opening), int(closing)
+    return booked.balances(_mine, scope)
 
 
 def concerned(organisation_id: int, first: date, last: date) -> Iterable[tuple[int, str]]:
     """Owners with something held, owed or moved between two days."""
-    movements = func.sum(case((JournalEntry.effective_on >= first, 1), else_=0))
-    query = _mine(select(Account.payee_id, Account.currency).select_from(JournalEntry), organisation_id, last)
-    query = query.group_by(Account.payee_id, Account.currency).having(or_(_sum() != 0, movements > 0))
-    return [(int(payee_id), currency) for payee_id, currency in db.session.execute(query)]
+    return booked.concerned(_mine, organisation_id, first, last)
 
 
 def make(scope: Scope) -> Section | None:
@@ -85,7 +54,7 @@ def make(scope: Scope) -> Section | None:
     opening, closing = balances(scope)
     moved = _moved(scope)
     rents = _rents(scope)
-    references = _payout_references(entry for entry, _ in moved)
+    references = booked.payout_references(entry for entry, _ in moved)
     found: list[tuple[date, int, Entry]] = []
     amounts = {entry.id: amount for entry, amount in moved}
     for entry, share, rent in rents:
@@ -111,17 +80,9 @@ def make(scope: Scope) -> Section | None:
 
 def _moved(scope: Scope) -> Sequence[tuple[JournalEntry, int]]:
     """The journal entries of the period that touch the owner's accounts, with what they do to them."""
+    amount = booked.total().label("amount")
     touched = (
-        _mine(
-            select(JournalEntry.id.label("id"), _sum().label("amount")).select_from(JournalEntry),
-            scope.organisation_id,
-            scope.last,
-        )
-        .where(
-            Account.payee_id == scope.payee_id,
-            Account.currency == scope.currency,
-            JournalEntry.effective_on >= scope.first,
-        )
+        booked.in_period(_mine, scope, JournalEntry.id.label("id"), amount)
         .group_by(JournalEntry.id)
         .subquery()
     )
@@ -194,14 +155,6 @@ def _movement(entry: JournalEntry, amount: int, references: dict[int, str]) -> E
     else:
         kind, item = WENT_BACK.get(entry.kind, "Other entries"), clean(entry.description)
     return Entry(day=entry.effective_on, kind=kind, item=item, amount_minor=amount, payout=payout)
-
-
-def _payout_references(entries: Iterable[JournalEntry]) -> dict[int, str]:
-    ids = {entry.source_id for entry in entries if entry.source_type == "payout"}
-    if not ids:
-        return {}
-    rows = db.session.execute(select(Payout.id, Payout.reference).where(Payout.id.in_(ids)))
-    return {row.id: row.reference for row in rows}
 
 
 def register() -> None:

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import select
 
 from webapp.database import db
 from webapp.kernel.words import day_range
-from webapp.ledger.models import Account, JournalEntry, Posting
+from webapp.ledger.models import JournalEntry
 from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.drafts import PROGRAM
 from webapp.programs.repairs.rules import Week, week_of
-from webapp.statements import sections
+from webapp.statements import booked, sections
 from webapp.statements.sections import Entry, Maker, Scope, Section
 
 #: Earned and kept, owed, held for a payout that waits for approval.
@@ -36,64 +35,23 @@ _COLUMN_OF = {
     "repairs.adjusted": CREDITED,
 }
 _MOVEMENTS = {"payout.approved": PAID_OUT, "payout.approved.reversed": "Approval taken back"}
-
-
-def _mine(query: Any, organisation_id: int, last: date) -> Any:
-    """A query of journal entries, narrowed to what moves accounts of drivers until a day."""
-    return (
-        query.join(Posting, Posting.entry_id == JournalEntry.id)
-        .join(Account, Account.id == Posting.account_id)
-        .join(Payee, Payee.id == Account.payee_id)
-        .where(
-            Account.organisation_id == organisation_id,
-            Payee.kind == Role.DRIVER.value,
-            or_(*(Account.code.startswith(prefix, autoescape=True) for prefix in ACCOUNTS)),
-            JournalEntry.effective_on <= last,
-        )
-    )
-
-
-def _sum(condition: Any = None) -> Any:
-    """On the driver's side: what is theirs is positive, what they owe negative."""
-    amount = -Posting.amount_minor
-    return func.coalesce(func.sum(amount if condition is None else case((condition, amount), else_=0)), 0)
+_mine = booked.of_payees(Role.DRIVER, ACCOUNTS)
 
 
 def balances(scope: Scope) -> tuple[int, int]:
     """What the ledger has of a driver at the start of the period and at its end."""
-    query = _mine(
-        select(_sum(JournalEntry.effective_on < scope.first), _sum()).select_from(JournalEntry),
-        scope.organisation_id,
-        scope.last,
-    ).where(Account.payee_id == scope.payee_id, Account.currency == scope.currency)
-    opening, closing = db.session.execute(query).one()
-    return int(opening), int(closing)
+    return booked.balances(_mine, scope)
 
 
 def concerned(organisation_id: int, first: date, last: date) -> Iterable[tuple[int, str]]:
     """Drivers with a balance, or a movement between two days."""
-    movements = func.sum(case((JournalEntry.effective_on >= first, 1), else_=0))
-    query = _mine(select(Account.payee_id, Account.currency).select_from(JournalEntry), organisation_id, last)
-    query = query.group_by(Account.payee_id, Account.currency).having(or_(_sum() != 0, movements > 0))
-    return {(int(payee_id), currency) for payee_id, currency in db.session.execute(query)}
+    return booked.concerned(_mine, organisation_id, first, last)
 
 
 def _moved(scope: Scope) -> list[tuple[date, str, int]]:
     """(day, kind of entry, sum) of the period, in the order of the days."""
-    query = (
-        _mine(
-            select(JournalEntry.effective_on, JournalEntry.kind, _sum()).select_from(JournalEntry),
-            scope.organisation_id,
-            scope.last,
-        )
-        .where(
-            Account.payee_id == scope.payee_id,
-            Account.currency == scope.currency,
-            JournalEntry.effective_on >= scope.first,
-        )
-        .group_by(JournalEntry.effective_on, JournalEntry.kind)
-        .order_by(JournalEntry.effective_on, JournalEntry.kind)
-    )
+    days = (JournalEntry.effective_on, JournalEntry.kind)
+    query = booked.in_period(_mine, scope, *days, booked.total()).group_by(*days).order_by(*days)
     return [(day, kind, int(amount)) for day, kind, amount in db.session.execute(query)]
 
 
