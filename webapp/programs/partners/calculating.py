@@ -7,7 +7,7 @@ leaves nothing behind. Doing it again adds nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
-from webapp.programs.partners import attributing, due, trail
+from webapp.programs.partners import attributing, due, editors, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
 from webapp.programs.partners.models import Commission
 from webapp.programs.partners.rules import Period
@@ -90,18 +90,23 @@ def calculate(
             waiting.append(Waiting(rows[0].payee, amount, reason))
         else:
             ready.append(rows)
+    changed = editors.of_deals(_deal_ids(ready))
     ids = creation_many.create_many(
-        organisation_id=organisation_id, program=PROGRAM, drafts=[_draft(rows, span) for rows in ready],
+        organisation_id=organisation_id, program=PROGRAM, drafts=[_draft(rows, span, changed) for rows in ready],
         actor=actor, now=now,
     )  # fmt: skip
     for payout_id, rows in zip(ids, ready, strict=True):
         claim(payout_id, rows)
     db.session.flush()
-    attributing.freeze(sorted({row.deal_id for rows in ready for row in rows if row.deal_id is not None}))
+    attributing.freeze(_deal_ids(ready))
     if ids:
         changes = {"payouts": [None, len(ids)], "commissions": [None, sum(map(len, ready))]}
         trail.record_many("calculation", "made", organisation_id, span.text, actor, now, changes)
     return Calculated(tuple(ids), tuple(waiting))
+
+
+def _deal_ids(groups: Sequence[Sequence[Commission]]) -> list[int]:
+    return sorted({row.deal_id for rows in groups for row in rows if row.deal_id is not None})
 
 
 def _groups(wanted: Sequence[ColumnElement[bool]]) -> list[list[Commission]]:
@@ -131,7 +136,7 @@ def _why_waiting(policy: Policy, rows: Sequence[Commission], amount: Money) -> s
     return due.why_waiting(payee.name, payee.is_active, amount, least)
 
 
-def _draft(rows: Sequence[Commission], span: Period) -> PayoutDraft:
+def _draft(rows: Sequence[Commission], span: Period, changed: Mapping[int, Collection[int]]) -> PayoutDraft:
     first = rows[0]
     return PayoutDraft(
         payee=first.payee,
@@ -143,7 +148,7 @@ def _draft(rows: Sequence[Commission], span: Period) -> PayoutDraft:
         cost_account=COST_ACCOUNT,
         # A commission that was in a payout before has another version now.
         idempotency_key=f"partners:{first.payee_id}:{first.currency}:{first.id}.{first.version}",
-        exclusions=exclusions_of(rows),
+        exclusions=exclusions_of(rows, changed),
     )
 
 
@@ -178,13 +183,22 @@ def line_of(row: Commission) -> LineDraft:
     )
 
 
-def exclusions_of(rows: Sequence[Commission]) -> list[ExclusionDraft]:
-    """Who set a rate or entered a deal does not approve what it made."""
+def exclusions_of(
+    rows: Sequence[Commission], changed: Mapping[int, Collection[int]] | None = None
+) -> list[ExclusionDraft]:
+    """Who set a rate, or entered or changed a deal or its touches, does not approve what it made.
+
+    `changed`: deal → who changed it, where the caller has asked for many payouts at once.
+    """
+    if changed is None:
+        changed = editors.of_deals(_deal_ids([rows]))
     rates = {row.edited_by_id for row in rows if row.edited_by_id is not None}
-    deals = {row.deal.created_by_id for row in rows if row.deal and row.deal.created_by_id is not None}
+    entered = {row.deal.created_by_id for row in rows if row.deal and row.deal.created_by_id is not None}
+    others = {user for row in rows for user in changed.get(row.deal_id or 0, ())} - entered
     return [
         *(ExclusionDraft(user, "set the rate of one of these commissions") for user in sorted(rates)),
-        *(ExclusionDraft(user, "entered one of these deals") for user in sorted(deals)),
+        *(ExclusionDraft(user, "entered one of these deals") for user in sorted(entered)),
+        *(ExclusionDraft(user, "changed one of these deals") for user in sorted(others)),
     ]
 
 

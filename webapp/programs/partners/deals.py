@@ -11,7 +11,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.numbers import next_number
-from webapp.programs.partners import attributing, earning, trail
+from webapp.programs.partners import attributing, earning, editors, trail
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
 from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.partners import get_partner
@@ -177,6 +177,7 @@ def _changed(
 ) -> None:
     row.version += 1
     db.session.flush()
+    editors.remember([row.id], actor)
     trail.record("deal", word, row, row.reference, actor, now, changes, note)
 
 
@@ -223,6 +224,7 @@ def add_touch(
     trail.store_new(touch, draft.external_ref, "a touch")
     changes = {"type": [None, draft.type], "partner": [None, draft.payee_id]}
     note = f"{TouchType(draft.type).label}: {payee.name}"
+    editors.remember([row.id], actor)
     trail.record("touch", "added", touch, reference, actor, now, changes, note)
     _settle(row, "A touch was added.", actor, now)
     return touch
@@ -241,6 +243,7 @@ def remove_touch(*, organisation_id: int, reference: str, touch_id: int, actor: 
         )
     changes = {"touch": [touch.id, None], "type": [touch.type, None], "partner": [touch.payee_id, None]}
     note = f"{TouchType(touch.type).label}: {touch.payee.name}"
+    editors.remember([row.id], actor)
     trail.record("deal", "touch_removed", row, reference, actor, now, changes, note)
     db.session.delete(touch)
     db.session.flush()

@@ -137,6 +137,15 @@ class Deal(Base):
     registered_by: Mapped[Payee | None] = relationship(lazy="select")
 
 
+class DealEditor(Base):
+    """A person who changed a deal or its touches: they do not approve what it pays."""
+
+    __tablename__ = "partners_deal_editors"
+
+    deal_id: Mapped[int] = mapped_column(BigId, ForeignKey("partners_deals.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id"), primary_key=True)
+
+
 class Registration(Base):
     """A partner's own claim on a deal. Accepting it names the partner in the deal; it creates no money."""
 

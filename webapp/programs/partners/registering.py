@@ -14,7 +14,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.outbox import service as outbox
 from webapp.people.models import Payee
 from webapp.people.numbers import next_number
-from webapp.programs.partners import deals, trail
+from webapp.programs.partners import deals, editors, trail
 from webapp.programs.partners.drafts import DealDraft, RegistrationDraft
 from webapp.programs.partners.models import Deal, PartnerProgram, Registration
 from webapp.programs.partners.partners import get_partner
@@ -152,6 +152,7 @@ def accept(
     else:
         deal = _name_in(organisation_id, deal_reference, row, actor, now)
     row.deal_id = deal.id
+    editors.remember([deal.id], actor)
     _decide(row, RegistrationState.APPROVED, actor, now, f"{deal.reference}")
     outbox.ask_mail(kind=DECIDED, reference_id=row.id, organisation_id=organisation_id, now=now)
     return row

@@ -16,7 +16,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import digest
 from webapp.people.models import Organisation
-from webapp.programs.partners import attributing, earning, trail
+from webapp.programs.partners import attributing, earning, editors, trail
 from webapp.programs.partners.drafts import TouchDraft
 from webapp.programs.partners.importing import found
 from webapp.programs.partners.models import Attribution, Deal, Touchpoint
@@ -126,6 +126,7 @@ class TouchImport(ReferenceImport):
         ]
         insert_many(db.session(), Touchpoint, rows)
         deal_ids = sorted({deal_id for deal_id, _ in self.new})
+        editors.remember(deal_ids, self.actor)
         attributing.recompute(self.here, deal_ids, self.now)
         told = digest([[draft.external_ref, deal_id, draft.payee_id] for deal_id, draft in self.new])
         label = f"{rows[0]['external_ref']} to {rows[-1]['external_ref']}"
