@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
@@ -14,7 +13,7 @@ from webapp.programs.partners.drafts import RegistrationDraft
 from webapp.programs.partners.standing import Standing
 from webapp.programs.partners.states import DealState, RegistrationState
 from webapp.web.fields import options, strip
-from webapp.web.filter_fields import ListFilter
+from webapp.web.filter_fields import ListFilter, search
 from webapp.web.form_fields import ActForm, AmountField
 from webapp.web.i18n import N_
 
@@ -28,35 +27,24 @@ SAID = (
 )  # fmt: skip
 
 
-def _search(label: str) -> StringField:
-    return StringField(
-        label,
-        filters=[strip],
-        validators=[Optional(), Length(max=120, message="Search for at most 120 characters.")],
-        render_kw={"type": "search", "autocomplete": "off"},
-    )
-
-
 class OwnDealFilter(ListFilter):
     """The filter of a partner's deals."""
 
-    q = _search(N_("Deal or customer"))
+    q = search(N_("Deal or customer"))
     state = SelectField(N_("Status"), choices=options(DealState.choices(), N_("Every status")))
 
 
 class OwnCommissionFilter(ListFilter):
     """The filter of a partner's commissions; days are those on which they were earned."""
 
-    q = _search(N_("Deal or reference"))
+    q = search(N_("Deal or reference"))
     state = SelectField(N_("Status"), choices=options(Standing.choices(), N_("Every status")))
     earned_from = DateField(N_("Earned from"), validators=[Optional()])
     earned_to = DateField(N_("Earned to"), validators=[Optional()])
 
     def validate_earned_to(self, field: DateField) -> None:
         """The range does not end before it begins."""
-        first: date | None = self["earned_from"].data
-        if field.data and first and field.data < first:
-            raise ValidationError("The range ends before it begins.")
+        self.in_order("earned_from", "earned_to")
 
 
 class OwnRegistrationFilter(ListFilter):

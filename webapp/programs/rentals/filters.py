@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wtforms import Form, SelectField, StringField
-from wtforms.validators import Length, Optional, ValidationError
+from wtforms import SelectField, StringField
+from wtforms.validators import Length, Optional
 
 from webapp.kernel.clock import start_of_day
 from webapp.payouts.lists import Standing
@@ -14,40 +14,15 @@ from webapp.programs.rentals.lists import AGES, ChargeFilter, PaymentFilter
 from webapp.programs.rentals.models import ChargeState, LeaseState, PaymentSource, PaymentState, ReturnKind
 from webapp.programs.rentals.payout_rows import OwnerPayoutFilter
 from webapp.programs.rentals.queries import LeaseFilter, PropertyFilter
-from webapp.web.fields import all_optional, options, strip
-from webapp.web.form_fields import day_field, say_days
-
-
-def _search(label: str = "Search") -> StringField:
-    return StringField(
-        label,
-        filters=[strip],
-        validators=[Optional(), Length(max=120, message="Search for at most 120 characters.")],
-        render_kw={"type": "search", "autocomplete": "off"},
-    )
-
-
-class ListFilter(Form):
-    """Common to the filters: an address without a parameter means "all"."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        say_days(self)
-        all_optional(self)
-        for field in self:
-            if isinstance(field, SelectField):
-                field.data = field.data or ""
-
-    def _in_order(self, first: str, last: str) -> None:
-        begins, ends = self[first].data, self[last].data
-        if begins and ends and ends < begins:
-            raise ValidationError("The range ends before it begins.")
+from webapp.web.fields import options, strip
+from webapp.web.filter_fields import ListFilter, search
+from webapp.web.form_fields import day_field
 
 
 class PropertyFilterForm(ListFilter):
     """The list of properties."""
 
-    q = _search()
+    q = search()
     owner = StringField("Owner", filters=[strip], validators=[Optional(), Length(max=200)])
 
     def chosen(self) -> PropertyFilter:
@@ -58,13 +33,13 @@ class PropertyFilterForm(ListFilter):
 class TenantFilterForm(ListFilter):
     """The list of tenants."""
 
-    q = _search()
+    q = search()
 
 
 class LeaseFilterForm(ListFilter):
     """The list of leases."""
 
-    q = _search()
+    q = search()
     state = SelectField(
         "State",
         choices=options((*LeaseState.choices(), ("ending", "Active, with a last day")), "Every state"),
@@ -79,7 +54,7 @@ class LeaseFilterForm(ListFilter):
 class ChargeFilterForm(ListFilter):
     """The list of rents asked for."""
 
-    q = _search()
+    q = search()
     state = SelectField(
         "State", choices=options((*ChargeState.choices(), ("late", "Due and not paid")), "Every state")
     )
@@ -88,7 +63,7 @@ class ChargeFilterForm(ListFilter):
 
     def validate_due_to(self, field: Any) -> None:
         """The range does not end before it begins."""
-        self._in_order("due_from", "due_to")
+        self.in_order("due_from", "due_to")
 
     def chosen(self) -> ChargeFilter:
         """The filter as the queries take it."""
@@ -98,7 +73,7 @@ class ChargeFilterForm(ListFilter):
 class ArrearsFilterForm(ListFilter):
     """The list of leases in arrears."""
 
-    q = _search()
+    q = search()
     age = SelectField(
         "Oldest rent", choices=options(((code, label) for code, label, _, _ in AGES), "Every age")
     )
@@ -107,7 +82,7 @@ class ArrearsFilterForm(ListFilter):
 class PaymentFilterForm(ListFilter):
     """The list of payments."""
 
-    q = _search()
+    q = search()
     state = SelectField("State", choices=options(PaymentState.choices(), "Every state"))
     source = SelectField("Way", choices=options(PaymentSource.choices(), "Every way"))
     look = SelectField(
@@ -121,7 +96,7 @@ class PaymentFilterForm(ListFilter):
 
     def validate_begun_to(self, field: Any) -> None:
         """The range does not end before it begins."""
-        self._in_order("begun_from", "begun_to")
+        self.in_order("begun_from", "begun_to")
 
     def chosen(self, timezone: str) -> PaymentFilter:
         """The filter as the queries take it; days are those of the organisation."""
@@ -147,7 +122,7 @@ class ReturnFilterForm(ListFilter):
 class OwnerFilterForm(ListFilter):
     """The list of owners."""
 
-    q = _search()
+    q = search()
     waits = SelectField(
         "Payment details",
         choices=options((("missing", "None yet"), ("unverified", "To verify"), ("there", "There")), "All"),
@@ -157,7 +132,7 @@ class OwnerFilterForm(ListFilter):
 class OwnerPayoutFilterForm(ListFilter):
     """The list of owners' payouts."""
 
-    q = _search("Owner, payout, payment, transfer or UTR")
+    q = search("Owner, payout, payment, transfer or UTR")
     status = SelectField(
         "Status", choices=options((*PayoutState.choices(), *Standing.choices()), "Every status")
     )
@@ -170,7 +145,7 @@ class OwnerPayoutFilterForm(ListFilter):
 
     def validate_period_to(self, field: Any) -> None:
         """The range does not end before it begins."""
-        self._in_order("period_from", "period_to")
+        self.in_order("period_from", "period_to")
 
     def chosen(self) -> OwnerPayoutFilter:
         """The filter as the queries take it."""

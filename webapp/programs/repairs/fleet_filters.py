@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from wtforms import SelectField, StringField
-from wtforms.validators import Length, Optional
+from wtforms import SelectField
 
 from webapp.programs.repairs.driver_lists import DriverFilter
-from webapp.web.fields import options, strip
-from webapp.web.filter_fields import ListFilter
-
-
-def _search() -> StringField:
-    return StringField(
-        "Search",
-        filters=[strip],
-        validators=[Optional(), Length(max=120, message="Search for at most 120 characters.")],
-        render_kw={"type": "search", "autocomplete": "off"},
-    )
+from webapp.web.fields import options
+from webapp.web.filter_fields import ListFilter, search
 
 
 class FleetFilter(ListFilter):
     """Common to the filters: a text to look for."""
 
-    q = _search()
+    q = search()
 
 
 class VehicleFilterForm(FleetFilter):

@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, require_change
 from webapp.programs.rentals import lists, sharing
-from webapp.programs.rentals.filters import ListFilter, ReturnFilterForm
+from webapp.programs.rentals.filters import ReturnFilterForm
 from webapp.programs.rentals.forms import DecideForm
 from webapp.programs.rentals.models import DistributionShare, ExcessTo, RentPayment, RentReturn, ReturnKind
 from webapp.programs.rentals.views import common
 from webapp.web import filters
+from webapp.web.filter_fields import ListFilter
 
 LIST, WAITING = "admin.rentals.returns", "admin.rentals.waiting"
 #: State of a return → tone, word.
