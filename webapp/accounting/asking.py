@@ -14,6 +14,7 @@ from webapp.accounting.models import AccountingBill, AccountingSetup
 from webapp.accounting.states import SyncState
 from webapp.database import among, ask, db, insert_many, transaction
 from webapp.kernel.clock import start_of_day
+from webapp.kernel.ids import new_uid
 from webapp.outbox import service as outbox
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import turns
@@ -73,10 +74,10 @@ def _make_rows(session: Session, found: Sequence[tuple[int, int]], now: datetime
     """A row for each payout and its organisation that has none."""
     rows = [
         {
-            "organisation_id": organisation_id, "payout_id": payout_id, "books_id": "",
+            "organisation_id": organisation_id, "payout_id": payout_id, "books_id": "", "mark": new_uid()[:12],
             "state": SyncState.QUEUED.value, "vendor_id": "", "bill_id": "", "payment_id": "",
             "payment_reference": "", "asks": 0, "tries": 0, "error": "", "error_code": "", "asked_at": now,
-            "leased_by": "",
+            "leased_by": "", "synced_version": 0,
         }
         for payout_id, organisation_id in found
     ]  # fmt: skip

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.accounting.states import SyncState
@@ -23,6 +32,14 @@ class AccountingSetup(Base):
         CheckConstraint(
             "NOT is_on OR (books_id <> '' AND bill_account_id <> '' AND paid_through_id <> '')",
             name="on_needs_books_and_accounts",
+        ),
+        # Numbers of bills are unique in an organisation alone: two in the same books would take them for one another's.
+        Index(
+            "uq_accounting_setups_books",
+            "books_id",
+            unique=True,
+            sqlite_where=text("books_id <> ''"),
+            postgresql_where=text("books_id <> ''"),
         ),
     )
 
@@ -66,6 +83,8 @@ class AccountingPace(Base):
     booked_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     day: Mapped[date]
     day_calls: Mapped[int] = mapped_column(default=0)
+    # The last one of the line that forms when no turn is free comes then, in milliseconds since 1970.
+    line_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     # The keeper asked to be left alone until then.
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
@@ -110,12 +129,15 @@ class AccountingBill(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
     payout_id: Mapped[int] = mapped_column(ForeignKey("payouts.id"))
     books_id: Mapped[str] = mapped_column(String(60), default="")
+    # Goes with the bill: one of its number that does not carry it is somebody else's. Empty: it was made without.
+    mark: Mapped[str] = mapped_column(String(20), default="")
     state: Mapped[str] = mapped_column(String(20), default=SyncState.QUEUED.value)
     vendor_id: Mapped[str] = mapped_column(String(60), default="")
     bill_id: Mapped[str] = mapped_column(String(60), default="")
     payment_id: Mapped[str] = mapped_column(String(60), default="")
     # Under which reference a payment was sent, before anybody knows whether it arrived; empty: none may be there.
     payment_reference: Mapped[ShortText] = mapped_column(default="")
+    payment_sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     # How often somebody or something asked; what a worker did for an older ask does not end the newest.
     asks: Mapped[int] = mapped_column(default=0)
     # Tries without a clear answer since the last ask.
@@ -126,6 +148,8 @@ class AccountingBill(Base):
     asked_at: Mapped[Instant]
     tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # The version of the payout that the books say.
+    synced_version: Mapped[int] = mapped_column(default=0)
     # Who works on it, and until when another must not.
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     leased_by: Mapped[ShortText] = mapped_column(default="")

@@ -51,7 +51,8 @@ def _book(organisation_id: int, calls_a_day: int, now: datetime) -> timedelta | 
     row, at, today = AccountingPace, round(now.timestamp() * 1000), now.date()
     insert_ignoring_conflict(
         db.session(), row,
-        {"organisation_id": organisation_id, "booked_until_ms": 0, "day": today, "day_calls": 0, "paused_until": None},
+        {"organisation_id": organisation_id, "booked_until_ms": 0, "line_until_ms": 0, "day": today,
+         "day_calls": 0, "paused_until": None},
     )  # fmt: skip
     taken: Any = db.session.execute(
         update(row)

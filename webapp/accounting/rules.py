@@ -53,6 +53,11 @@ def payment_reference(bank_reference: str | None, payout_reference: str, round_:
     return said or f"{payout_reference}-{round_}"
 
 
+def bill_mark(payout_reference: str, mark: str) -> str:
+    """What the books keep as a bill's reference: nobody else's bill has it, though it may have the number."""
+    return f"{payout_reference}/{mark}" if mark else payout_reference
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of a payout, as far as a bill says it."""

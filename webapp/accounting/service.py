@@ -18,6 +18,7 @@ from webapp.database import db, insert_ignoring_conflict, lock_row
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, NotFound
+from webapp.kernel.ids import new_uid
 from webapp.outbox.service import Later
 from webapp.payouts.models import Payout
 from webapp.payouts.records import SUBJECT
@@ -40,6 +41,8 @@ class Job:
     payout_id: int
     payee_id: int
     reference: str
+    # Goes with the bill, so that one of its number that somebody else made is not taken for it.
+    mark: str
     wanted: Wanted
     books_id: str
     bill_account_id: str
@@ -84,6 +87,8 @@ def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
         _leave(row, now)
         return None
     row.books_id = setup.books_id
+    if not row.mark and row.tried_at is None:
+        row.mark = new_uid()[:12]
     row.lease_until, row.leased_by, row.tried_at = now + rules.LEASE, worker[:120], now
     db.session.flush()
     return _job(row, setup, payout, wanted)
@@ -102,7 +107,8 @@ def _job(row: AccountingBill, setup: AccountingSetup, payout: Payout, wanted: Wa
     day = local_date(approved, payout.organisation.timezone)
     return Job(
         bill_row=row.id, asks=row.asks, organisation_id=row.organisation_id, payout_id=payout.id,
-        payee_id=payout.payee_id, reference=payout.reference, wanted=wanted, books_id=setup.books_id,
+        payee_id=payout.payee_id, reference=payout.reference,
+        mark=rules.bill_mark(payout.reference, row.mark), wanted=wanted, books_id=setup.books_id,
         bill_account_id=setup.bill_account_id, paid_through_id=setup.paid_through_id, calls_a_day=setup.calls_a_day,
         currency=payout.currency, amount_minor=payout.amount_minor, day=day,
         due_day=day + timedelta(days=setup.due_days), paid_on=payout.paid_on,
@@ -208,9 +214,6 @@ def failed(job: Job, error: BooksError, now: datetime) -> Later | None:
     if error.trouble is Trouble.NO_ACCESS:
         _set_problem(job.organisation_id, error.message, None)
         return Later(now + OFF, error.message)
-    if error.trouble is Trouble.MISSING:
-        # An id that the books do not know (any more): the record is looked for by its number the next time.
-        row.bill_id, row.payment_id = "", ""
     if error.trouble in (Trouble.UNKNOWN, Trouble.MISSING):
         row.tries += 1
         if row.tries < rules.MOST_TRIES:

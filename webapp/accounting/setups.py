@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from webapp.accounting import asking
 from webapp.accounting.models import AccountingBill, AccountingSetup, AccountingVendor
@@ -83,7 +84,10 @@ def kept(row: AccountingSetup | None, name: str) -> list[dict[str, str]]:
 
 
 def keep_books(organisation_id: int, found: Sequence[Books], actor: Actor, now: datetime) -> AccountingSetup:
-    """Remember which books the consent reaches; the only one is chosen. What stood in the way is over."""
+    """Remember which books the consent reaches; the only one is chosen. What stood in the way is over.
+
+    Raises Conflict where another organisation keeps the only one.
+    """
     row = _locked(organisation_id, now)
     row.choices = {
         **row.choices,
@@ -91,10 +95,25 @@ def keep_books(organisation_id: int, found: Sequence[Books], actor: Actor, now: 
     }
     row.problem = ""
     if len(found) == 1 and not row.books_id:
-        row.books_id, row.books_name = found[0].id, found[0].name
+        _take_books(row, found[0].id, found[0].name)
     _changed(row, actor, now, "connected", {})
     outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
     return row
+
+
+def _take_books(row: AccountingSetup, books_id: str, name: str) -> None:
+    """These are the organisation's books, and no other one's here: the numbers of bills of two would be the same.
+
+    Raises Conflict.
+    """
+    try:
+        with db.session.begin_nested():
+            row.books_id, row.books_name = books_id, name
+            db.session.flush()
+    except IntegrityError as error:
+        raise Conflict(
+            f"Another organisation of this installation keeps its books in {name}. Each needs books of its own."
+        ) from error
 
 
 def reconnected(organisation_id: int, now: datetime) -> None:
@@ -105,7 +124,7 @@ def reconnected(organisation_id: int, now: datetime) -> None:
 
 
 def choose_books(organisation_id: int, books_id: str, actor: Actor, now: datetime) -> AccountingSetup:
-    """Choose among the books. Raises Invalid, Conflict once bills stand in others."""
+    """Choose among the books. Raises Invalid, Conflict once bills stand in others, or where another keeps these."""
     row = _locked(organisation_id, now)
     named = {each["id"]: each["name"] for each in kept(row, "books")}
     if books_id not in named:
@@ -119,9 +138,9 @@ def choose_books(organisation_id: int, books_id: str, actor: Actor, now: datetim
     )
     if standing:
         raise Conflict(f"{standing:,} bills stand in {row.books_name}. Other books would not know of them.")
-    before, row.books_id, row.books_name = row.books_name, books_id, named[books_id]
+    before, row.is_on, row.choices = row.books_name, False, {**row.choices, "accounts": []}
     row.bill_account_id = row.bill_account_name = row.paid_through_id = row.paid_through_name = ""
-    row.choices, row.is_on = {**row.choices, "accounts": []}, False
+    _take_books(row, books_id, named[books_id])
     _changed(row, actor, now, "books_chosen", {"books": [before, row.books_name]})
     return row
 

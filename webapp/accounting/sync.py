@@ -119,16 +119,15 @@ def _vendor_named(books: Bookkeeper, job: Job, name: str, clock: Clock) -> str:
 
 
 def _find_bill(books: Bookkeeper, job: Job) -> Bill | None:
-    """The bill by its id, or else by its number, which is the payout's reference."""
+    """The bill by its id, whatever a bookkeeper calls it by now; else by its number, if it carries our mark."""
     if job.bill_id:
         try:
-            bill = books.bill(job.bill_id)
-            if bill.number == job.reference:
-                return bill
+            return books.bill(job.bill_id)
         except BooksError as error:
             if error.trouble is not Trouble.MISSING:
                 raise
-    return books.bill_numbered(job.reference)
+    found = books.bill_numbered(job.reference)
+    return found if found is None or found.mark == job.mark else None
 
 
 def _bill(books: Bookkeeper, job: Job, vendor_id: str) -> Bill:
@@ -142,12 +141,23 @@ def _bill(books: Bookkeeper, job: Job, vendor_id: str) -> Bill:
                 _forget_vendor(job)
             if error.trouble is not Trouble.TAKEN:
                 raise
-            bill = books.bill_numbered(job.reference)
-            if bill is None:
-                raise BooksError(Trouble.UNKNOWN, error.message, code=error.code) from error
+            bill = _numbered(books, job, error)
     _check(job, bill, vendor_id)
     with transaction():
         service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
+    return bill
+
+
+def _numbered(books: Bookkeeper, job: Job, error: BooksError) -> Bill:
+    """Our bill, of which the books say that it is there already. Raises BooksError where it is somebody else's."""
+    bill = books.bill_numbered(job.reference)
+    if bill is None:
+        raise BooksError(Trouble.UNKNOWN, error.message, code=error.code) from error
+    if bill.mark != job.mark:
+        raise BooksError(
+            Trouble.REFUSED,
+            f"Another bill in the books has the number {job.reference}; it is not Paydesk's. Give it another number.",
+        ) from error
     return bill
 
 
@@ -160,12 +170,22 @@ def _forget_vendor(job: Job) -> None:
 def _order(job: Job, vendor_id: str) -> BillOrder:
     return BillOrder(
         number=job.reference, vendor_id=vendor_id, currency=job.currency, day=job.day, due_day=job.due_day,
-        account_id=job.bill_account_id, lines=rules.bill_lines(job.lines), notes=f"Paydesk payout {job.reference}",
+        account_id=job.bill_account_id, lines=rules.bill_lines(job.lines), mark=job.mark,
+        notes=f"Paydesk payout {job.reference}",
     )  # fmt: skip
 
 
 def _check(job: Job, bill: Bill, vendor_id: str) -> None:
-    """A bill of our number that says something else is not ours to change: a person looks. Raises BooksError."""
+    """A bill that says something else than ours, or counts no more: a person looks. Raises BooksError."""
+    _check_says(job, bill, vendor_id)
+    if bill.is_void:
+        raise BooksError(
+            Trouble.REFUSED, f"The bill {bill.number} was made void in the books, and is owed here."
+        )
+
+
+def _check_says(job: Job, bill: Bill, vendor_id: str) -> None:
+    """A bill of another amount or vendor is not ours to change. Raises BooksError."""
     said = Money(bill.total_minor, bill.currency)
     if said != Money(job.amount_minor, job.currency):
         raise BooksError(
@@ -173,17 +193,17 @@ def _check(job: Job, bill: Bill, vendor_id: str) -> None:
         )
     if bill.vendor_id != vendor_id:
         raise BooksError(Trouble.REFUSED, f"The bill {bill.number} in the books is another vendor's.")
-    if bill.is_void:
-        raise BooksError(
-            Trouble.REFUSED, f"The bill {bill.number} was made void in the books, and is owed here."
-        )
 
 
 def _void(books: Bookkeeper, job: Job) -> None:
-    """Whatever there is of a bill counts no more."""
+    """Whatever there is of our bill counts no more; one that only has its number is left as it is."""
     bill = _find_bill(books, job)
     if bill is None:
         return
+    if bill.id != job.bill_id:
+        with transaction():
+            vendor_id = service.vendor_of(job)
+        _check_says(job, bill, vendor_id)
     with transaction():
         service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
     _take_back(books, job, bill)

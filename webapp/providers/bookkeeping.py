@@ -75,6 +75,8 @@ class BillOrder:
     due_day: date
     account_id: str
     lines: Sequence[BillLine]
+    # Tells our own bill from somebody else's of the same number.
+    mark: str
     notes: str = ""
 
     @property
@@ -94,6 +96,8 @@ class Bill:
     total_minor: int
     balance_minor: int
     is_void: bool
+    # What it was given as a mark, or what a person wrote in its place.
+    mark: str
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ class ProviderToken(Base):
     # NULL: there is none yet.
     token_encrypted: Mapped[str | None] = mapped_column(String(4000))
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # NULL: nobody knows, it was long ago.
+    fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     # Whoever set this renews the token until then; the others use the old one, or wait.
     renewing_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
 

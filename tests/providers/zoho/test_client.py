@@ -23,9 +23,9 @@ from webapp.providers.zoho.places import CENTRES, SCOPES
 BASE = "https://www.zohoapis.in/books/v3"
 TOKEN = "https://accounts.zoho.in/oauth/v2/token"
 BILL = {"bill_id": "11", "bill_number": "PO-1", "vendor_id": "7", "currency_code": "INR", "total": 10.5,
-        "balance": 10.5, "status": "open"}  # fmt: skip
+        "balance": 10.5, "status": "open", "reference_number": "PO-1/m"}  # fmt: skip
 ORDER = BillOrder(
-    "PO-1", "7", "INR", date(2026, 11, 2), date(2026, 11, 9), "3", [BillLine("Roof", "R-1", 1050)]
+    "PO-1", "7", "INR", date(2026, 11, 2), date(2026, 11, 9), "3", [BillLine("Roof", "R-1", 1050)], "PO-1/m"
 )
 
 
@@ -66,7 +66,7 @@ def test_a_bill_as_documented(access: Access, wire: respx.MockRouter) -> None:
     assert dict(sent.url.params) == {"organization_id": "600"}
     assert b'"rate": 10.50' in sent.content
     assert json.loads(sent.content) == {
-        "vendor_id": "7", "bill_number": "PO-1", "reference_number": "PO-1", "date": "2026-11-02",
+        "vendor_id": "7", "bill_number": "PO-1", "reference_number": "PO-1/m", "date": "2026-11-02",
         "due_date": "2026-11-09", "notes": "",
         "line_items": [{"account_id": "3", "name": "Roof", "description": "R-1", "rate": 10.5, "quantity": 1}],
     }  # fmt: skip
@@ -111,6 +111,7 @@ def test_a_payment_as_documented(access: Access, wire: respx.MockRouter) -> None
         (_ok(bill={**BILL, "total": 10.51}), Trouble.UNKNOWN),
         (_ok(bill={**BILL, "bill_number": "PO-2"}), Trouble.UNKNOWN),
         (_ok(bill={**BILL, "vendor_id": "8"}), Trouble.UNKNOWN),
+        (_ok(bill={**BILL, "reference_number": "PO-1"}), Trouble.UNKNOWN),
         (_ok(bill={**BILL, "total": 10.505}), Trouble.UNKNOWN),
         (_ok(bill={**BILL, "bill_id": "../x"}), Trouble.UNKNOWN),
         (_ok(bill={**BILL, "currency_code": "?"}), Trouble.UNKNOWN),

@@ -251,7 +251,7 @@ def test_accountants_look_and_change_nothing(
 def test_two_organisations_see_nothing_of_one_another(
     database: Flask, organisation: Organisation, running: Running
 ) -> None:
-    other = factories.organisation()
+    other = factories.organisation(currency="INR")
     other_id = other.id
     accounting.kept(organisation, running.url)
     accounting.kept(other, running.url)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from tests import factories
-from tests.factories import payouts
+from tests.factories import FACTORY, payouts
 from tests.rooms.accounting.conftest import WHEN, World
+from webapp.accounting import service, setups
 from webapp.audit.models import AuditEvent
-from webapp.database import db
+from webapp.database import db, transaction
+from webapp.kernel.errors import Conflict
+from webapp.outbox.service import Later
 from webapp.payouts.drafts import LineDraft
 from webapp.people.models import Organisation, Payee
+from webapp.providers.bookkeeping import BooksError, Trouble
+from webapp.providers.bookkeeping import Organisation as Books
+from webapp.providers.zoho.books import ZohoBooks
+from webapp.simulator.zoho import books
 
 
 def test_the_whole_way(world: World) -> None:
@@ -104,8 +112,6 @@ def test_a_payee_is_one_vendor(world: World) -> None:
 
 def test_a_vendor_that_is_there_is_found(world: World) -> None:
     add = {"contact_name": "ASHA RAO", "contact_type": "vendor"}
-    from webapp.simulator.zoho import books
-
     books.add_contact(world.sim, world.books_id, add)
     organisation = db.session.get_one(Organisation, world.organisation_id)
     world.sync(world.payout(payee=factories.payee(organisation, name="Asha Rao")))
@@ -121,8 +127,6 @@ def test_a_vendor_that_is_there_is_found(world: World) -> None:
     ids=["a customer", "another currency"],
 )
 def test_somebody_of_the_same_name_is_not_taken_for_the_payee(world: World, other: dict[str, str]) -> None:
-    from webapp.simulator.zoho import books
-
     books.add_contact(world.sim, world.books_id, {"contact_name": "Asha Rao", **other})
     organisation = db.session.get_one(Organisation, world.organisation_id)
     payee = factories.payee(organisation, name="Asha Rao")
@@ -151,10 +155,6 @@ def test_only_programs_that_are_switched_on_and_only_since_the_start(world: Worl
     world.payout()
     assert len(world.messages()) == 1
     # A person may ask for the old one.
-    from tests.factories import FACTORY
-    from webapp.accounting import service
-    from webapp.database import transaction
-
     with transaction():
         service.retry(organisation_id=world.organisation_id, reference=old, actor=FACTORY, now=payouts.WHEN)
     world.sync(old)
@@ -187,6 +187,92 @@ def test_a_payment_that_a_bookkeeper_entered_is_not_made_again(world: World) -> 
         world.row(reference).error
         == f"The bill {reference} has a payment in the books that Paydesk did not send."
     )
+
+
+def test_a_bill_that_a_bookkeeper_renamed_is_still_ours(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    world.sim.store.write("UPDATE zoho_bills SET number = 'INV-77', reference = 'theirs'")
+    world.pay(reference)
+    world.sync(reference)
+    assert (world.bills(), world.payments()) == ([("INV-77", "paid", 49_950)], [("UTR-1", 49_950)])
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    world.act("cancel", reference, reason="The payee is gone.")
+    world.sync(reference)
+    assert (world.bills(), world.row(reference).state) == ([("INV-77", "void", 49_950)], "void")
+
+
+def test_a_renamed_bill_is_ours_though_its_payment_found_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing may be the account that is paid from: our bill's id stays."""
+    reference = world.payout()
+    world.sync(reference)
+    world.sim.store.write("UPDATE zoho_bills SET number = 'INV-77'")
+    world.pay(reference)
+    plain = ZohoBooks.add_payment
+
+    def missing(*given: object) -> object:
+        raise BooksError(Trouble.MISSING, "No such account.", code="1002")
+
+    monkeypatch.setattr(ZohoBooks, "add_payment", missing)
+    assert isinstance(world.sync(reference), Later)
+    monkeypatch.setattr(ZohoBooks, "add_payment", plain)
+    world.sync(reference)
+    assert world.bills() == [("INV-77", "paid", 49_950)]
+
+
+def test_somebody_else_s_bill_of_our_number_is_left_alone(world: World) -> None:
+    """Not voided when the payout is cancelled, not taken for ours while it is owed: amount and name are the same."""
+    payee = factories.payee(db.session.get_one(Organisation, world.organisation_id), name="Asha Rao").id
+    world.sync(world.payout(payee=db.session.get_one(Payee, payee)))
+    vendor = world.sim.store.one("SELECT id FROM zoho_contacts")
+    assert vendor is not None
+    references = [world.payout(payee=db.session.get_one(Payee, payee)) for _ in range(2)]
+    for reference in references:
+        books.add_bill(world.sim, world.books_id, {
+            "vendor_id": books.shown_id(vendor["id"]), "bill_number": reference, "reference_number": reference,
+            "line_items": [{"account_id": f"{world.books_id}001", "rate": Decimal("499.50"), "quantity": 1}],
+        })  # fmt: skip
+    world.act("cancel", references[0], reason="A mistake.")
+    for reference in references:
+        world.sync(reference)
+    assert world.bills()[1:] == [(reference, "open", 49_950) for reference in references]
+    assert world.row(references[0]).state == "void"
+    row = world.row(references[1])
+    assert (row.state, row.bill_id, "not Paydesk's" in row.error) == ("failed", "", True)
+    # Given another number, it is in nobody's way.
+    world.sim.store.write("UPDATE zoho_bills SET number = 'X-1' WHERE number = ?", (references[1],))
+    with transaction():
+        service.retry(organisation_id=world.organisation_id, reference=references[1], actor=FACTORY, now=WHEN)
+    assert world.sync(references[1]) is None
+    assert (references[1], "open", 49_950) in world.bills()
+
+
+@pytest.mark.parametrize("change", ["total_minor = 1, balance_minor = 1", "vendor_id = vendor_id + 1"])
+def test_a_bill_found_by_number_alone_is_voided_only_as_we_sent_it(world: World, change: str) -> None:
+    reference = world.payout()
+    # The bill came through, its answer did not.
+    world.sim.plan.add("F3", provider="zoho", endpoint="books/bills", skip=1, times=1)
+    assert isinstance(world.sync(reference), Later)
+    assert world.row(reference).bill_id == ""
+    world.sim.store.write(f"UPDATE zoho_bills SET {change}")
+    world.act("cancel", reference, reason="A mistake.")
+    world.sync(reference)
+    assert (world.row(reference).state, world.bills()[0][1]) == ("failed", "open")
+
+
+def test_books_that_another_organisation_keeps_are_refused(world: World) -> None:
+    other = factories.organisation().id
+    both = [Books(each, f"Books {each}", "USD") for each in (world.books_id, "60000000001")]
+    with pytest.raises(Conflict, match="Each needs books of its own"), transaction():
+        setups.keep_books(other, both[:1], FACTORY, WHEN)
+    with transaction():
+        setups.keep_books(other, both, FACTORY, WHEN)
+    with pytest.raises(Conflict, match="Each needs books of its own"), transaction():
+        setups.choose_books(other, world.books_id, FACTORY, WHEN)
+    with transaction():
+        assert setups.choose_books(other, "60000000001", FACTORY, WHEN).books_id == "60000000001"
 
 
 def test_a_bill_that_was_deleted_in_the_books_is_made_again(world: World) -> None:

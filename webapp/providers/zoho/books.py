@@ -158,7 +158,7 @@ class ZohoBooks:
     def add_bill(self, order: BillOrder) -> Bill:
         """A new bill, which is owed from now on."""
         body = self._call("POST", "bills", {
-            "vendor_id": order.vendor_id, "bill_number": order.number, "reference_number": order.number,
+            "vendor_id": order.vendor_id, "bill_number": order.number, "reference_number": order.mark,
             "date": order.day.isoformat(), "due_date": order.due_day.isoformat(), "notes": order.notes,
             "line_items": [
                 {"account_id": order.account_id, "name": line.name[:100], "description": line.description[:1000],
@@ -167,11 +167,8 @@ class ZohoBooks:
             ],
         })  # fmt: skip
         made = _bill(_object(body, "bill"))
-        if (made.number, made.vendor_id, made.total_minor) != (
-            order.number,
-            order.vendor_id,
-            order.total_minor,
-        ):
+        said = (made.number, made.mark, made.vendor_id, made.total_minor)
+        if said != (order.number, order.mark, order.vendor_id, order.total_minor):
             raise _strange("it names another bill")
         return made
 
@@ -226,7 +223,7 @@ def _bill(row: Mapping[str, Any]) -> Bill:
         raise _strange("a bill without an id or an exact amount")
     return Bill(
         bill_id, _text(row.get("bill_number")), _text(row.get("vendor_id")), currency, total, balance,
-        row.get("status") == "void",
+        row.get("status") == "void", _text(row.get("reference_number")),
     )  # fmt: skip
 
 
