@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, exists, func, or_, select
 
 from webapp.database import UtcDateTime, db
-from webapp.payouts import lists, policies, policy, queries
+from webapp.payouts import flags, lists, policies, policy, queries
 from webapp.payouts.models import Approval, ApprovalExclusion, Payout
 from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.states import PayoutState
@@ -147,7 +147,7 @@ def views(*, who: Approver, filters: lists.PayoutFilter) -> Views:
         organisation_id=who.organisation_id, currency=who.currency, now=who.now, filters=filters
     ).with_only_columns(
         blocked_clause(who).label("is_blocked"),
-        lists.is_flagged(who.organisation_id).label("is_flagged"),
+        flags.is_flagged(who.organisation_id).label("is_flagged"),
         _half_approved().label("is_second"),
         _made_by(who).label("is_mine"),
     )
@@ -250,7 +250,7 @@ def in_view(who: Approver, filters: lists.PayoutFilter, view: str) -> Select[Any
     conditions = {
         "ready": lambda: ~blocked_clause(who),
         "blocked": lambda: blocked_clause(who),
-        "flagged": lambda: lists.is_flagged(who.organisation_id),
+        "flagged": lambda: flags.is_flagged(who.organisation_id),
         "second": _half_approved,
         "mine": lambda: _made_by(who),
     }

@@ -23,7 +23,8 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 from webapp.kernel.errors import Invalid
 from webapp.kernel.money import parse_money
 from webapp.payouts import list_filters
-from webapp.payouts.lists import Flag, PayoutFilter, Standing
+from webapp.payouts.flags import Flag
+from webapp.payouts.lists import PayoutFilter, Standing
 from webapp.payouts.states import PayoutState
 from webapp.people.models import MethodKind
 from webapp.web.fields import all_optional, options, strip

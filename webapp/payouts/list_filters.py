@@ -18,6 +18,11 @@ FEW = 10_000
 MOST_PEOPLE = 50
 
 
+def has_method() -> ColumnElement[bool]:
+    """Whether the payee of a payout has payment details."""
+    return exists().where(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
+
+
 def of_run(organisation_id: int, reference: str) -> ColumnElement[bool]:
     """What a run worked on (approved, rejected, paid, held) or created."""
     run_id = (

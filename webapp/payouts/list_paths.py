@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, text
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select, text
 
 from webapp.database import db
 from webapp.payouts.models import IS_LONG_PERIOD, LONG_PERIOD_DAYS, Payout
+from webapp.payouts.states import CLOSED_STATES
 from webapp.people.models import Payee
 
 NEWEST, OPEN, HELD = "ix_payouts_organisation_created", "ix_payouts_open", "ix_payouts_held"
@@ -24,6 +25,15 @@ OF_PAYEE, OF_STATE, OF_PROGRAM, OF_RAIL = (
 BY_PERIOD, BY_AMOUNT = "ix_payouts_period", "ix_payouts_amount"
 #: A name that fits more payees than this is looked for along the history, not payee by payee.
 FEW_PAYEES = 50
+
+
+def is_open(payout: Any = Payout) -> ColumnElement[bool]:
+    """Whether a payout is not over. Word for word as the index of the open ones says it, so that it is used."""
+    closed: BindParameter[Any] = bindparam(
+        "closed", sorted(CLOSED_STATES), expanding=True, literal_execute=True
+    )
+    found: ColumnElement[bool] = payout.state.not_in(closed)
+    return found
 
 
 def read_by(query: Select[Any], index: str) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""What the lists of payouts show: filters, page queries, totals and flags. Reads only; sums by the database."""
+"""What the lists of payouts show: filters, page queries and totals. Reads only; sums by the database."""
 
 from __future__ import annotations
 
@@ -10,36 +10,27 @@ from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Executable,
-    Exists,
     Select,
     and_,
     bindparam,
-    case,
-    exists,
-    false,
     func,
-    literal,
     or_,
     select,
 )
-from sqlalchemy.orm import aliased, joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.database import among_given, ask, db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
-from webapp.payouts import list_filters, list_paths
+from webapp.payouts import flags, list_filters, list_paths
+from webapp.payouts.list_paths import is_open
 from webapp.payouts.models import Approval, Payout, Transfer
-from webapp.payouts.states import CLOSED_STATES, LIVE_STATES, PayoutState
-from webapp.people.models import Payee, PayoutMethod, User
+from webapp.payouts.states import CLOSED_STATES, PayoutState
+from webapp.people.models import Payee, User
 
-#: A payout is "unusual" when it is more than this many times the payee's average paid payout …
-UNUSUAL_FACTOR = 3
-#: … and the average is worth something only after this many paid ones.
-UNUSUAL_AFTER = 3
 EXPORT_BATCH = 2_000
 
 
@@ -49,15 +40,6 @@ class Standing(Label):
     OPEN = "open", "Still open"
     HELD = "held", "On hold"
     NO_METHOD = "no_method", "Waiting for payment details"
-
-
-class Flag(Label):
-    """Signs that ask an approver for a closer look."""
-
-    FIRST = "first", "First payout"
-    NEW_DETAILS = "new_details", "New bank details"
-    UNUSUAL = "unusual", "More than 3× usual"
-    DUPLICATE = "duplicate", "Possible duplicate"
 
 
 @dataclass(frozen=True)
@@ -100,19 +82,6 @@ def _contains(column: Any, text: str) -> ColumnElement[bool]:
 _REFERENCE = re.compile(r"[A-Z]{2}-\d{4}-\d{3,}\Z")
 
 
-def _has_method() -> ColumnElement[bool]:
-    return exists().where(PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True))
-
-
-def is_open(payout: Any = Payout) -> ColumnElement[bool]:
-    """Whether a payout is not over. Word for word as the index of the open ones says it, so that it is used."""
-    closed: BindParameter[Any] = bindparam(
-        "closed", sorted(CLOSED_STATES), expanding=True, literal_execute=True
-    )
-    found: ColumnElement[bool] = payout.state.not_in(closed)
-    return found
-
-
 def _of_payees(organisation_id: int, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     found = select(Payee.id).where(Payee.organisation_id == organisation_id, or_(*conditions))
     return Payout.payee_id.in_(found)
@@ -140,7 +109,7 @@ def _status_clause(status: str) -> ColumnElement[bool]:
         return is_open()
     if status == Standing.NO_METHOD:
         waiting = [PayoutState.PENDING_APPROVAL.value, PayoutState.APPROVED.value]
-        return and_(is_open(), Payout.state.in_(waiting), ~_has_method())
+        return and_(is_open(), Payout.state.in_(waiting), ~list_filters.has_method())
     if status in CLOSED_STATES:
         return Payout.state == status
     return and_(is_open(), Payout.state == status)
@@ -178,7 +147,7 @@ def _clauses(
     if filters.waiting_days:
         yield Payout.created_at <= now - timedelta(days=filters.waiting_days)
     if filters.flag:
-        yield flag_clauses()[Flag(filters.flag)]
+        yield flags.flag_clauses()[flags.Flag(filters.flag)]
     if filters.rail:
         yield Payout.rail == filters.rail
     if filters.method:
@@ -313,151 +282,6 @@ def with_list_columns(query: Select[Any]) -> Select[Any]:
 def with_approval_facts(query: Select[Any]) -> Select[Any]:
     """Load what decides whether a person may approve each row."""
     return with_list_columns(query).options(selectinload(Payout.approvals), selectinload(Payout.exclusions))
-
-
-def _looked_up(*conditions: ColumnElement[bool]) -> Exists:
-    """EXISTS, asked for each waiting payout by an index. The offset keeps PostgreSQL from joining with the history."""
-    return select(literal(1)).where(*conditions).offset(0).exists()
-
-
-def _same_payee(other: Any) -> ColumnElement[bool]:
-    """Another payout of the payee. The organisation is named although the payee decides: the index begins with it."""
-    return and_(
-        other.organisation_id == Payout.organisation_id,
-        other.payee_id == Payout.payee_id,
-        other.id != Payout.id,
-    )
-
-
-def _was_paid(other: Any) -> ColumnElement[bool]:
-    return and_(_same_payee(other), other.paid_at.is_not(None))
-
-
-def _used_before(other: Any) -> ColumnElement[bool]:
-    """Whether something was paid by these payment details."""
-    used = _looked_up(_was_paid(other), other.method_id == PayoutMethod.id)
-    return used.correlate(Payout, PayoutMethod)
-
-
-def _current_method(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return _looked_up(
-        PayoutMethod.payee_id == Payout.payee_id, PayoutMethod.is_current.is_(True), *conditions
-    )
-
-
-def flag_clauses() -> dict[Flag, ColumnElement[bool]]:
-    """Each flag as a condition on a payout, for columns and for the filter."""
-    other = aliased(Payout)
-    same_payee, was_paid = _same_payee(other), _was_paid(other)
-    new_details = _current_method(~_used_before(other))
-    paid_alike = and_(was_paid, other.currency == Payout.currency)
-    # Who stays within this many times the smallest stays within that many times the average: one look at the
-    # index settles nearly all of them, and the average is worked out for the rest alone.
-    smallest = select(func.min(other.amount_minor)).where(paid_alike).correlate(Payout).scalar_subquery()
-    usual = (
-        select(other.payee_id)
-        .where(paid_alike)
-        .group_by(other.payee_id)
-        .having(
-            func.count() >= UNUSUAL_AFTER,
-            Payout.amount_minor * func.count() > UNUSUAL_FACTOR * func.sum(other.amount_minor),
-        )
-        .offset(0)
-        .correlate(Payout)
-    )
-    twin = _looked_up(
-        same_payee,
-        other.amount_minor == Payout.amount_minor,
-        other.currency == Payout.currency,
-        other.period_start == Payout.period_start,
-        other.period_end == Payout.period_end,
-        other.state.in_([s.value for s in LIVE_STATES]),
-    )
-    return {
-        Flag.FIRST: ~_looked_up(was_paid),
-        Flag.NEW_DETAILS: and_(_looked_up(was_paid), new_details),
-        # Not AND: SQLite works out both of its sides.
-        Flag.UNUSUAL: case((Payout.amount_minor > UNUSUAL_FACTOR * smallest, usual.exists()), else_=false()),
-        Flag.DUPLICATE: twin,
-    }
-
-
-def is_flagged(organisation_id: int | None = None) -> ColumnElement[bool]:
-    """Whether a payout has any flag. With `organisation_id`, for its waiting payouts alone: the same, sooner.
-
-    Nearly every payee was paid before by the details of now, and then neither of the first two flags is set: one
-    look instead of three. On PostgreSQL what depends on the payee alone is looked up once for each who waits;
-    SQLite is quicker at looking up one by one.
-    """
-    other, clauses = aliased(Payout), flag_clauses()
-    is_known = or_(_current_method(_used_before(other)), and_(~_has_method(), _looked_up(_was_paid(other))))
-    unusual = clauses[Flag.UNUSUAL]
-    if organisation_id is not None and db.engine.dialect.name == "postgresql":
-        known, suspect = _payees_paid_alike(organisation_id), _payees_who_wait_for_much(organisation_id)
-        # A payout that was paid itself is no example for itself; those few are looked up one by one.
-        was_paid_itself = Payout.paid_at.is_not(None)
-        is_known = or_(and_(~was_paid_itself, Payout.payee_id.in_(known)), is_known)
-        unusual = and_(or_(was_paid_itself, Payout.payee_id.in_(suspect)), unusual)
-    return or_(~is_known, unusual, clauses[Flag.DUPLICATE])
-
-
-def _waits(payout: Any, organisation_id: int) -> ColumnElement[bool]:
-    state = PayoutState.PENDING_APPROVAL.value
-    return and_(payout.organisation_id == organisation_id, is_open(payout), payout.state == state)
-
-
-def _payees_paid_alike(organisation_id: int) -> Select[Any]:
-    """Of the payees who wait, those who were paid before by their payment details of now."""
-    waiting, paid, method = aliased(Payout), aliased(Payout), aliased(PayoutMethod)
-    was_used = select(literal(1)).where(
-        paid.organisation_id == organisation_id, paid.payee_id == method.payee_id,
-        paid.paid_at.is_not(None), paid.method_id == method.id,
-    )  # fmt: skip
-    return select(method.payee_id).where(
-        method.payee_id.in_(select(waiting.payee_id).where(_waits(waiting, organisation_id))),
-        method.is_current.is_(True),
-        was_used.correlate(method).offset(0).exists(),
-    )
-
-
-def _payees_who_wait_for_much(organisation_id: int) -> Select[Any]:
-    """Of the payees who wait, those who wait for more than so many times the smallest that they were paid."""
-    waiting, paid = aliased(Payout), aliased(Payout)
-    smallest = select(func.min(paid.amount_minor)).where(
-        paid.organisation_id == organisation_id, paid.payee_id == waiting.payee_id,
-        paid.currency == waiting.currency, paid.paid_at.is_not(None),
-    )  # fmt: skip
-    return (
-        select(waiting.payee_id)
-        .where(_waits(waiting, organisation_id))
-        .group_by(waiting.payee_id, waiting.currency)
-        .having(
-            func.max(waiting.amount_minor) > UNUSUAL_FACTOR * smallest.correlate(waiting).scalar_subquery()
-        )
-    )
-
-
-_FLAGS = tuple(Flag)
-
-
-def flags_of(payout_ids: Sequence[int]) -> dict[int, list[Flag]]:
-    """The flags of the payouts of one page, in one query."""
-    if not payout_ids:
-        return {}
-    rows = ask(_flags(db.engine.dialect.name), {"payout_ids": list(payout_ids)})
-    return {
-        number: [flag for flag, is_set in zip(_FLAGS, found, strict=True) if is_set] if any(found) else []
-        for number, *found in rows
-    }
-
-
-@cache
-def _flags(dialect: str) -> Executable:
-    """Put together once: that takes longer than asking it."""
-    clauses = flag_clauses()
-    query: Any = select(Payout.id, *(clauses[flag].label(flag.value) for flag in Flag))
-    found: Executable = query.where(among_given(Payout.id, "payout_ids", dialect))
-    return found
 
 
 def totals(query: Select[Any]) -> list[Total]:

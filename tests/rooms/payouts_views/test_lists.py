@@ -13,6 +13,7 @@ from tests.factories.pages import Place
 from tests.rooms.payouts_views.conftest import HOUR
 from webapp.database import db
 from webapp.payouts import list_paths, lists
+from webapp.payouts.flags import Flag, flags_of
 from webapp.payouts.lists import PayoutFilter
 from webapp.payouts.models import LONG_PERIOD_DAYS, Payout
 from webapp.web import pagination
@@ -203,8 +204,8 @@ def test_what_fewer_payouts_lie_in_than_after_is_looked_up(place: Place) -> None
 
 def test_flag_filter_agrees_with_the_flags_of_the_rows(place: Place) -> None:
     payouts = [place.payout(place.other, 1_000), place.payout(place.other, 1_000), place.payout(amount=900)]
-    flags = lists.flags_of([payout.id for payout in payouts])
-    for flag in lists.Flag:
+    flags = flags_of([payout.id for payout in payouts])
+    for flag in Flag:
         query = lists.pending(
             organisation_id=place.organisation.id, currency="USD", now=HOUR, filters=PayoutFilter(flag=flag)
         )

@@ -16,6 +16,7 @@ from webapp.database import db, transaction
 from webapp.kernel.actor import SCHEDULER
 from webapp.payouts import approval_queue, lists, policies, service
 from webapp.payouts.drafts import ExclusionDraft
+from webapp.payouts.flags import Flag, flags_of, is_flagged
 from webapp.payouts.models import Payout
 from webapp.people.models import PayoutMethod
 from webapp.runs.models import Run, RunRow
@@ -164,10 +165,10 @@ def test_condition_in_sql_agrees_with_the_policy(place: Place, is_solo: bool) ->
 def _flagged() -> set[int]:
     """The payouts that wait and have a flag, as the view of the queue has them."""
     waits = Payout.state == "pending_approval"
-    found = set(db.session.scalars(select(Payout.id).where(waits, lists.is_flagged())))
+    found = set(db.session.scalars(select(Payout.id).where(waits, is_flagged())))
     for organisation_id in db.session.scalars(select(Payout.organisation_id).where(waits).distinct()).all():
         here = (waits, Payout.organisation_id == organisation_id)
-        by_payee = db.session.scalars(select(Payout.id).where(*here, lists.is_flagged(organisation_id)))
+        by_payee = db.session.scalars(select(Payout.id).where(*here, is_flagged(organisation_id)))
         assert set(by_payee) == found & set(db.session.scalars(select(Payout.id).where(*here)))
     return found
 
@@ -187,17 +188,17 @@ def test_flags_tell_the_unusual(place: Place) -> None:
     usual = place.payout(amount=33_000, period_end=date(2026, 11, 10))
     large = place.payout(amount=33_001, period_end=date(2026, 11, 11))
     first, again = place.payout(place.other, 5_000), place.payout(place.other, 5_000)
-    flags = lists.flags_of([usual.id, large.id, first.id, again.id])
+    flags = flags_of([usual.id, large.id, first.id, again.id])
     assert flags[usual.id] == []
-    assert flags[large.id] == [lists.Flag.UNUSUAL]
-    assert flags[first.id] == flags[again.id] == [lists.Flag.FIRST, lists.Flag.DUPLICATE]
+    assert flags[large.id] == [Flag.UNUSUAL]
+    assert flags[first.id] == flags[again.id] == [Flag.FIRST, Flag.DUPLICATE]
     assert _flagged() == {large.id, first.id, again.id}
     people.method(place.payee)
-    assert lists.flags_of([usual.id])[usual.id] == [lists.Flag.NEW_DETAILS]
+    assert flags_of([usual.id])[usual.id] == [Flag.NEW_DETAILS]
     assert _flagged() >= {usual.id, large.id}
     with transaction() as session:
         session.execute(update(PayoutMethod).values(is_current=False))
-    assert lists.flags_of([usual.id])[usual.id] == []
+    assert flags_of([usual.id])[usual.id] == []
     assert _flagged() == {large.id, first.id, again.id}
     html = place.client(place.approver).get("/admin/approvals?view=flagged&flag=duplicate").text
     assert _shown(html) == {first.reference, again.reference}

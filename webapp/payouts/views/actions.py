@@ -14,6 +14,7 @@ from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import approval_queue, explain, lists, policies, queries
+from webapp.payouts.flags import flags_of
 from webapp.payouts.forms import (
     RAIL_WORDS,
     ActionForm,
@@ -172,7 +173,7 @@ def _facts(plan: plans.Plan, payout: Payout) -> list[tuple[str, Any]]:
         facts.append(("Pay to", (method.masked or "By hand") if method else "No payment details yet"))
     if plan.slug == "approve":
         rules, _ = policies.current_policy(g.organisation.id)
-        flags = lists.flags_of([payout.id])[payout.id]
+        flags = flags_of([payout.id])[payout.id]
         facts.append(("Look closer", ", ".join(flag.label for flag in flags) or "Nothing unusual"))
         if cut_off := detail.cut_off_sentence(rules, payout.program, utc_now(), g.organisation.timezone):
             facts.append(("After this", cut_off))

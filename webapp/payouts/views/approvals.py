@@ -18,6 +18,7 @@ from webapp.kernel.errors import NotFound
 from webapp.payouts import approval_queue, arrivals, lists, ordering, queue_rows
 from webapp.payouts import export as file
 from webapp.payouts.approval_queue import Approver
+from webapp.payouts.flags import flags_of
 from webapp.payouts.forms import QueueFilterForm
 from webapp.payouts.models import Payout
 from webapp.payouts.ordering import Sort
@@ -76,7 +77,7 @@ def _tabs(view: str, counts: approval_queue.Views | None = None) -> list[dict[st
 def _rows(form: QueueFilterForm, view: str, page: Page[WaitingPayout], who: Approver, selected: Any) -> Rows:
     return lines.queue_rows(
         page.items,
-        flags=lists.flags_of([row.id for row in page.items]),
+        flags=flags_of([row.id for row in page.items]),
         reasons=partial(approval_queue.reasons, who),
         has_several_programs=form.has_several_programs,
         chosen=selected.chosen if selected else None,

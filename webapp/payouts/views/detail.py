@@ -16,7 +16,8 @@ from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.ledger.models import JournalEntry, Posting
 from webapp.outbox import service as outbox
-from webapp.payouts import approval_queue, explain, lists, panels, policies, policy, queries
+from webapp.payouts import approval_queue, explain, panels, policies, policy, queries
+from webapp.payouts.flags import flags_of
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.states import PayoutState, TransferState
 from webapp.payouts.views import own, plans, review, words
@@ -286,7 +287,7 @@ def context(payout: Payout, now: datetime) -> dict[str, Any]:
     return {
         **_calculation(payout, "admin"),
         **status_context(payout, now, who.policy),
-        "flags": lists.flags_of([payout.id])[payout.id] if is_pending else [],
+        "flags": flags_of([payout.id])[payout.id] if is_pending else [],
         "actions": []
         if "admin" not in g.roles
         else plans.buttons(payout, current_user.id, now, who.policy.rails),

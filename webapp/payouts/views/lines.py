@@ -14,7 +14,7 @@ from flask import g, request
 
 from webapp.kernel.clock import local_date
 from webapp.payouts import page_rows
-from webapp.payouts.lists import Flag
+from webapp.payouts.flags import Flag
 from webapp.payouts.page_rows import ListedPayout
 from webapp.payouts.queue_rows import WaitingPayout
 from webapp.payouts.views import words
