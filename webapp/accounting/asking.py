@@ -36,7 +36,10 @@ _LIVE = ("approved", "processing", "failed", "retry_scheduled", "reversed", "pai
 
 
 def hear(session: Session, heard: Sequence[Turn]) -> None:
-    """Ask for the bills of payouts that came to a turn. One question where no books are kept."""
+    """Ask for the bills of payouts that came to a turn. One question where no books were ever kept.
+
+    New bills come about only while the books are on; what has one waits for them, however long they are off.
+    """
     told = {turn.payout_id: turn for turn in heard if turn.word in WORDS}
     if not told:
         return
@@ -48,25 +51,28 @@ def hear(session: Session, heard: Sequence[Turn]) -> None:
     columns = (Payout.id, Payout.organisation_id, Payout.program, Payout.state, Payout.approved_at)
     new = []
     for row in ask(select(*columns).where(among(Payout.id, ids))):
-        programs, since = setups[row.organisation_id]
-        if rules.becomes_a_bill(row.program, row.state, row.approved_at, programs=programs, since=since):
+        is_on, programs, since = setups[row.organisation_id]
+        if is_on and rules.becomes_a_bill(
+            row.program, row.state, row.approved_at, programs=programs, since=since
+        ):
             new.append((row.id, row.organisation_id))
     _make_rows(session, new, now)
     ask_for(session, among(AccountingBill.payout_id, ids), now)
 
 
-def _setups(organisation_ids: Collection[int]) -> dict[int, tuple[Sequence[str], datetime]]:
-    """Organisation -> its programs that become bills, and since when; those whose books are on."""
+def _setups(organisation_ids: Collection[int]) -> dict[int, tuple[bool, Sequence[str], datetime]]:
+    """Organisation -> whether its books are on, its programs that become bills, and since when."""
     query = (
         select(
-            AccountingSetup.organisation_id, AccountingSetup.programs, AccountingSetup.starts_on,
-            Organisation.timezone,
+            AccountingSetup.organisation_id, AccountingSetup.is_on, AccountingSetup.programs,
+            AccountingSetup.starts_on, Organisation.timezone,
         )
         .join(Organisation, Organisation.id == AccountingSetup.organisation_id)
-        .where(among(AccountingSetup.organisation_id, organisation_ids), AccountingSetup.is_on.is_(True))
+        .where(among(AccountingSetup.organisation_id, organisation_ids))
     )  # fmt: skip
     return {
-        row.organisation_id: (row.programs, start_of_day(row.starts_on, row.timezone)) for row in ask(query)
+        row.organisation_id: (row.is_on, row.programs, start_of_day(row.starts_on, row.timezone))
+        for row in ask(query)
     }
 
 
@@ -137,7 +143,10 @@ def without_a_bill(
 
 
 def sweep(organisation_id: int, now: datetime) -> int:
-    """Ask for what nobody asked for, and for what lost its message. In the caller's transaction; returns how many."""
+    """Ask for what nobody asked for, what the books say otherwise by now, and what lost its message.
+
+    In the caller's transaction; returns how many.
+    """
     session = db.session()
     row = session.execute(
         select(AccountingSetup.programs, AccountingSetup.starts_on, Organisation.timezone)
@@ -152,8 +161,23 @@ def sweep(organisation_id: int, now: datetime) -> int:
     ids = [each.id for each in ask(missing.order_by(Payout.id).limit(SWEPT))]
     _make_rows(session, [(payout_id, organisation_id) for payout_id in ids], now)
     count = ask_for(session, among(AccountingBill.payout_id, ids), now) if ids else 0
-    lost = _lost(organisation_id, now)
-    return count + (ask_for(session, among(AccountingBill.payout_id, lost), now) if lost else 0)
+    again = [*_changed_since(organisation_id), *_lost(organisation_id, now)]
+    return count + (ask_for(session, among(AccountingBill.payout_id, again), now) if again else 0)
+
+
+def _changed_since(organisation_id: int) -> list[int]:
+    """Payouts that changed after the books were brought in line with them, and of which nobody told."""
+    query = (
+        select(AccountingBill.payout_id)
+        .join(Payout, Payout.id == AccountingBill.payout_id)
+        .where(
+            AccountingBill.organisation_id == organisation_id,
+            AccountingBill.state.in_((SyncState.SYNCED.value, SyncState.VOID.value)),
+            AccountingBill.synced_version != Payout.version,
+        )
+        .limit(SWEPT)
+    )
+    return [row.payout_id for row in ask(query)]
 
 
 def _lost(organisation_id: int, now: datetime) -> list[int]:

@@ -27,6 +27,8 @@ from webapp.providers.bookkeeping import BooksError, Trouble
 PROVIDER = "zoho"
 # How long a bill waits while an admin has something to put right.
 OFF = timedelta(minutes=10)
+# Switching the books on calls what waits; this is only for a call that was lost.
+SWITCHED_OFF = timedelta(hours=6)
 BUSY = timedelta(seconds=20)
 _LONGEST_ERROR = 500
 
@@ -37,6 +39,8 @@ class Job:
 
     bill_row: int
     asks: int
+    # Of the payout, as it was read.
+    version: int
     organisation_id: int
     payout_id: int
     payee_id: int
@@ -76,7 +80,7 @@ def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
         select(AccountingSetup).where(AccountingSetup.organisation_id == row.organisation_id)
     )
     if setup is None or not setup.is_on:
-        return Later(now + OFF, "The books are switched off.")
+        return Later(now + SWITCHED_OFF, "The books are switched off.")
     if why := connections.why_not_usable(row.organisation_id, PROVIDER):
         return Later(now + OFF, why)
     payout = db.session.get_one(
@@ -106,8 +110,8 @@ def _job(row: AccountingBill, setup: AccountingSetup, payout: Payout, wanted: Wa
     approved = payout.approved_at or payout.created_at
     day = local_date(approved, payout.organisation.timezone)
     return Job(
-        bill_row=row.id, asks=row.asks, organisation_id=row.organisation_id, payout_id=payout.id,
-        payee_id=payout.payee_id, reference=payout.reference,
+        bill_row=row.id, asks=row.asks, version=payout.version, organisation_id=row.organisation_id,
+        payout_id=payout.id, payee_id=payout.payee_id, reference=payout.reference,
         mark=rules.bill_mark(payout.reference, row.mark), wanted=wanted, books_id=setup.books_id,
         bill_account_id=setup.bill_account_id, paid_through_id=setup.paid_through_id, calls_a_day=setup.calls_a_day,
         currency=payout.currency, amount_minor=payout.amount_minor, day=day,
@@ -196,7 +200,7 @@ def done(job: Job, now: datetime) -> None:
         return
     state = SyncState.VOID if job.wanted is Wanted.VOID else SyncState.SYNCED
     before, row.state = row.state, state.value
-    row.error, row.error_code, row.synced_at = "", "", now
+    row.error, row.error_code, row.synced_at, row.synced_version = "", "", now, job.version
     _set_problem(job.organisation_id, "", now)
     word = {Wanted.OPEN: "billed", Wanted.PAID: "paid", Wanted.VOID: "voided"}[job.wanted]
     _record(job, f"accounting:bill:{word}", WORKER, now, {"state": [before, row.state]})

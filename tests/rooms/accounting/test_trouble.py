@@ -13,6 +13,7 @@ from webapp.accounting import asking, pace, rules, service, setups, sync
 from webapp.accounting.models import AccountingBill, AccountingPace
 from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, NotFound
+from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.providers.bookkeeping import BooksError, Trouble
 
@@ -252,10 +253,50 @@ def test_off_means_nothing_is_asked(world: World) -> None:
     assert len(world.bills()) == 2
 
 
+def test_what_happens_to_billed_payouts_while_the_books_are_off_is_not_lost(world: World) -> None:
+    paid, cancelled = world.payout(), world.payout()
+    for each in (paid, cancelled):
+        world.sync(each)
+    with transaction():
+        setups.switch_off(organisation_id=world.organisation_id, actor=FACTORY, now=WHEN)
+    world.pay(paid)
+    world.act("cancel", cancelled, reason="A mistake.")
+    for each in (paid, cancelled):
+        assert isinstance(world.sync(each), Later)
+    assert world.bills() == [(paid, "open", 49_950), (cancelled, "open", 49_950)]
+    accounting.kept(world.organisation, world.running.url)
+    query = select(OutboxMessage.not_before).where(OutboxMessage.kind == asking.KIND)
+    assert set(db.session.scalars(query)) == {WHEN}
+    for each in (paid, cancelled):
+        assert world.sync(each) is None
+    assert world.bills() == [(paid, "paid", 49_950), (cancelled, "void", 49_950)]
+
+
+@pytest.mark.parametrize("is_switched", [False, True], ids=["the sweep", "switching on"])
+def test_a_turn_that_nobody_told_of_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_switched: bool
+) -> None:
+    paid, other = world.payout(), world.payout()
+    for each in (paid, other):
+        world.sync(each)
+    monkeypatch.setattr(asking, "WORDS", frozenset())
+    world.pay(paid)
+    assert world.row(paid).state == "synced"
+    if is_switched:
+        with transaction():
+            setups.switch_off(organisation_id=world.organisation_id, actor=FACTORY, now=WHEN)
+        accounting.kept(world.organisation, world.running.url)
+    else:
+        asking.sweep_all(0, WHEN, WHEN)
+    assert (world.row(paid).state, world.row(other).state) == ("queued", "synced")
+    world.sync(paid)
+    assert world.bills() == [(paid, "paid", 49_950), (other, "open", 49_950)]
+    asking.sweep_all(0, WHEN, WHEN + timedelta(days=1))
+    assert world.row(paid).state == "synced"
+
+
 def test_the_sweep_finds_what_lost_its_message(world: World) -> None:
     reference = world.payout()
-    from webapp.outbox.models import OutboxMessage
-
     with transaction():
         db.session.query(OutboxMessage).delete()
     asking.sweep_all(0, WHEN, WHEN)
