@@ -96,7 +96,8 @@ ANSWER_LENGTH, URL_LENGTH = 500, 500
 KEPT = timedelta(days=90)
 URL_EXAMPLE = "https://example.com/hooks/paydesk"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_NAT64 = IPv6Network("64:ff9b::/96")
+# Of IPv6 the numbers of the internet are here alone, and those that lead to a number of IPv4.
+_UNICAST, _NAT64 = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
 
 
 def is_taken(code: int | None) -> bool:
@@ -186,6 +187,8 @@ def is_public(number: str) -> bool:
 
 def _is_global(number: IPv4Address | IPv6Address) -> bool:
     is_odd = number.is_multicast or number.is_unspecified
+    if isinstance(number, IPv6Address) and number not in _UNICAST and number not in _NAT64:
+        return False
     # Reserved of IPv6 is also the range that leads to IPv4 numbers, which are looked at by themselves.
     return number.is_global and not is_odd and not (isinstance(number, IPv4Address) and number.is_reserved)
 

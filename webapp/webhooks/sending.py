@@ -7,10 +7,14 @@ nothing. The certificate is checked against the name.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -45,6 +49,70 @@ class Refused(httpcore.ConnectError):
     """The name leads into a private network."""
 
 
+class _Call(threading.local):
+    """When the call that this thread makes is over, on the monotonic clock."""
+
+    until: float = math.inf
+
+
+_call = _Call()
+
+
+@contextmanager
+def _over_after(seconds: float) -> Iterator[None]:
+    """What this thread does on the network ends after so long in all."""
+    _call.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _call.until = math.inf
+
+
+def _left(timeout: float | None) -> float:
+    """How long one step may take: `timeout`, or what is left of the call. Raises ReadTimeout when nothing is."""
+    left = _call.until - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the call took too long")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Timed(httpcore.NetworkStream):
+    """A connection on which the whole call has an end.
+
+    The time-outs of a step begin anew with every byte: an endpoint that sends a header line now and then, or one
+    "Early Hints" after the other, would never be over.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self.stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What comes next."""
+        return self.stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send."""
+        self.stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        """Hang up."""
+        self.stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Agree on encryption; hangs up when that fails."""
+        try:
+            return _Timed(self.stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+        except httpcore.ReadTimeout:
+            self.close()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        """Facts of the connection."""
+        return self.stream.get_extra_info(info)
+
+
 class _Guarded(httpcore.SyncBackend):
     """Connects to numbers of the internet alone; `is_trial` also to this machine."""
 
@@ -63,7 +131,8 @@ class _Guarded(httpcore.SyncBackend):
         last: Exception = httpcore.ConnectError("no address")
         for number in addresses(host, port, is_trial=self.is_trial):
             try:
-                return super().connect_tcp(number, port, timeout, local_address, socket_options)
+                stream = super().connect_tcp(number, port, _left(timeout), local_address, socket_options)
+                return _Timed(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         raise last
@@ -118,10 +187,13 @@ def post(url: str, body: str, headers: Mapping[str, str], *, is_trial: bool) -> 
     }
     started = time.monotonic()
     try:
-        with _pool(os.getpid(), is_trial).stream(
-            "POST", url, headers=sent, content=body.encode(), extensions={"timeout": timeouts}
-        ) as response:
-            text = _beginning(response, started)
+        with (
+            _over_after(TOTAL_SECONDS),
+            _pool(os.getpid(), is_trial).stream(
+                "POST", url, headers=sent, content=body.encode(), extensions={"timeout": timeouts}
+            ) as response,
+        ):
+            text = _beginning(response)
             wish = rules.read_wish(_header(response, b"retry-after"))
             return Answer(response.status, _problem(response.status), text, _since(started), wish)
     except Refused:
@@ -151,13 +223,13 @@ def _header(response: httpcore.Response, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
 
 
-def _beginning(response: httpcore.Response, started: float) -> str:
+def _beginning(response: httpcore.Response) -> str:
     """The beginning of the answer as text without control characters; the rest is not waited for."""
     read = b""
     try:
         for part in response.iter_stream():
             read += part
-            if len(read) > MAXIMUM_BYTES or time.monotonic() - started > TOTAL_SECONDS:
+            if len(read) > MAXIMUM_BYTES:
                 break
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError):
         # The code stands at the front: what comes after it is for people alone.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, TCPServer, ThreadingTCPServer
 from typing import Any
 
 
@@ -40,6 +41,38 @@ class Receiver:
 
 
 @contextmanager
+def dripping(first: bytes, drop: bytes, *, most: int = 120) -> Iterator[str]:
+    """The address of a server that answers `first`, then `drop` again and again, and after `most` hangs up."""
+    is_over = threading.Event()
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            with suppress(OSError):
+                self.request.sendall(first)
+                for _ in range(most):
+                    if is_over.wait(0.05):
+                        return
+                    self.request.sendall(drop)
+
+    with _served(ThreadingTCPServer(("127.0.0.1", 0), Handler), is_over) as port:
+        yield f"http://127.0.0.1:{port}/hook"
+
+
+@contextmanager
+def _served(server: TCPServer, is_over: threading.Event) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        is_over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def receiver() -> Iterator[Receiver]:
     """A receiver that listens until the block ends."""
     here = Receiver()
@@ -60,13 +93,6 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *arguments: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    here.url = f"http://127.0.0.1:{server.server_port}/hook"
-    try:
+    with _served(ThreadingHTTPServer(("127.0.0.1", 0), Handler), threading.Event()) as port:
+        here.url = f"http://127.0.0.1:{port}/hook"
         yield here
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -132,7 +132,9 @@ def test_this_machine_is_an_address_in_trials_alone() -> None:
     ("number", "found"),
     [("8.8.8.8", True), ("2606:4700:4700::1111", True), ("64:ff9b::808:808", True), ("64:ff9b::a00:1", False),
      ("2002:a00:1::", False), ("::ffff:192.168.0.1", False), ("fe80::1%eth0", False), ("224.0.0.1", False),
-     ("255.255.255.255", False), ("240.0.0.1", False), ("::", False), ("198.18.0.1", False)],
+     ("255.255.255.255", False), ("240.0.0.1", False), ("::", False), ("198.18.0.1", False),
+     ("fec0::1", False), ("64:ff9b:1::7f00:1", False), ("::ffff:0:7f00:1", False), ("4000::1", False),
+     ("::ffff:8.8.8.8", False), ("2001:db8::1", False)],
 )  # fmt: skip
 def test_a_number_is_of_the_internet_only_with_what_it_wraps(number: str, found: bool) -> None:
     assert rules.is_public(number) is found

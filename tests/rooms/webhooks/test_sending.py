@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.rooms.webhooks.receiver import receiver
+from tests.rooms.webhooks.receiver import dripping, receiver
 from webapp.webhooks import sending
 from webapp.webhooks.rules import ANSWER_LENGTH
 
@@ -51,6 +51,39 @@ def test_of_an_answer_the_beginning_is_kept_without_control_characters() -> None
 def test_an_answer_that_breaks_off_still_has_its_code() -> None:
     with receiver() as there:
         there.answers = [(200, {"content-length": "50"}, b"half")]
+        assert sending.post(there.url, "{}", {}, is_trial=True).is_taken
+
+
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x-more: 1\r\n"),
+        (b"HTTP/1.1 20", b"0"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"),
+    ],
+)
+def test_an_answer_that_never_gets_to_its_end_is_not_waited_for(
+    first: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.5)
+    with dripping(first, drop) as url:
+        answer = sending.post(url, "{}", {}, is_trial=True)
+    assert (answer.code, answer.problem) == (None, "No answer in time.")
+
+
+def test_of_a_text_that_never_ends_the_code_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.5)
+    with dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n", b"x") as url:
+        answer = sending.post(url, "{}", {}, is_trial=True)
+    assert answer.is_taken
+    assert 0 < len(answer.text) < 120
+
+
+def test_the_end_of_one_call_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as there:
+        monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.0)
+        assert sending.post(there.url, "{}", {}, is_trial=True).problem == "No answer in time."
+        monkeypatch.undo()
         assert sending.post(there.url, "{}", {}, is_trial=True).is_taken
 
 
