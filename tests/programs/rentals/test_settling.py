@@ -21,8 +21,17 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Conflict, Invalid, NotAllowed, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts import policies
-from webapp.programs.rentals import charging, collecting, credits, left, payments, returns, settling, work
-from webapp.programs.rentals import lists as desk_lists
+from webapp.programs.rentals import (
+    charging,
+    collecting,
+    credits,
+    left,
+    payments,
+    return_lists,
+    returns,
+    settling,
+    work,
+)
 from webapp.programs.rentals.models import RentCharge, RentDecision, RentPayment, RentReturn
 from webapp.providers import registry
 from webapp.providers.ports import CollectionAnswer, CollectionState
@@ -639,7 +648,7 @@ def test_a_refund_that_was_given_up_long_ago_is_asked_about_once_more(
     def stands() -> tuple[str, int | None, bool]:
         db.session.rollback()
         found = db.session.get_one(RentReturn, return_id, populate_existing=True)
-        listed = desk_lists.list_returns(desk.organisation_id, left_at=later)
+        listed = return_lists.list_returns(desk.organisation_id, left_at=later)
         is_listed = db.session.scalar(listed.with_only_columns(func.count())) == 1
         assert is_listed is bool(left.why_left(found, later))
         return found.state, found.said_minor, is_listed

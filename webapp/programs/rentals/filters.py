@@ -10,7 +10,8 @@ from wtforms.validators import Length, Optional
 from webapp.kernel.clock import start_of_day
 from webapp.payouts.lists import Standing
 from webapp.payouts.states import PayoutState
-from webapp.programs.rentals.lists import AGES, ChargeFilter, PaymentFilter
+from webapp.programs.rentals.arrears_lists import AGES
+from webapp.programs.rentals.lists import ChargeFilter, PaymentFilter
 from webapp.programs.rentals.models import ChargeState, LeaseState, PaymentSource, PaymentState, ReturnKind
 from webapp.programs.rentals.payout_rows import OwnerPayoutFilter
 from webapp.programs.rentals.queries import LeaseFilter, PropertyFilter

@@ -1,19 +1,18 @@
-"""Reading rents for admins: charges, arrears by age, payments, what went back, shares that wait. Never writes."""
+"""Reading rents for admins: charges, payments, shares that wait. Never writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.people.models import Payee
 from webapp.programs.rentals.left import is_left
 from webapp.programs.rentals.models import (
     ChargeState,
@@ -22,7 +21,6 @@ from webapp.programs.rentals.models import (
     DistributionShare,
     Lease,
     LeaseTenant,
-    OwnerDebt,
     PaymentState,
     Property,
     RentCharge,
@@ -36,13 +34,6 @@ from webapp.programs.rentals.payments import AMOUNT_DIFFERS
 
 BATCH = 500
 OPEN_CHARGES = (ChargeState.OPEN.value, ChargeState.PART.value)
-#: Ages of unpaid rent, in days after the due day: (code, label, at least, at most).
-AGES: tuple[tuple[str, str, int, int | None], ...] = (
-    ("1-30", "1 to 30 days", 1, 30),
-    ("31-60", "31 to 60 days", 31, 60),
-    ("61-90", "61 to 90 days", 61, 90),
-    ("91", "More than 90 days", 91, None),
-)
 
 
 @dataclass(frozen=True)
@@ -69,31 +60,6 @@ class PaymentFilter:
 
 
 @dataclass(frozen=True)
-class Age:
-    """Unpaid rent of one age and currency."""
-
-    label: str
-    count: int
-    owed: Money
-
-
-@dataclass(frozen=True)
-class InArrears:
-    """A lease with rent that is due and not paid."""
-
-    lease: Lease
-    months: int
-    oldest_due: date
-    days: int
-    owed: Money
-
-    @property
-    def id(self) -> int:
-        """Key of the list."""
-        return self.lease.id
-
-
-@dataclass(frozen=True)
 class Total:
     """Count and sum of one state and currency."""
 
@@ -106,7 +72,7 @@ def _like(column: Any, text: str) -> Any:
     return column.icontains(text, autoescape=True)
 
 
-def _of_home(text: str) -> Any:
+def of_home(text: str) -> Any:
     """A lease whose unit, property or tenant has the text in its name."""
     return or_(
         _like(Lease.reference, text),
@@ -132,7 +98,7 @@ def list_charges(organisation_id: int, today: date, chosen: ChargeFilter | None 
         .options(*_home_of(joinedload(RentCharge.lease, innerjoin=True)))
     )
     if text := chosen.text.strip():
-        query = query.where(or_(_like(RentCharge.reference, text), RentCharge.lease.has(_of_home(text))))
+        query = query.where(or_(_like(RentCharge.reference, text), RentCharge.lease.has(of_home(text))))
     if chosen.state == "late":
         query = query.where(RentCharge.state.in_(OPEN_CHARGES), RentCharge.due_on < today)
     elif chosen.state:
@@ -163,101 +129,6 @@ def charges_of(lease: Lease, limit: int = 24) -> Sequence[RentCharge]:
     ).all()
 
 
-_OWED = RentCharge.amount_minor - RentCharge.paid_minor
-
-
-def _is_late(organisation_id: int, today: date) -> Any:
-    return and_(
-        RentCharge.organisation_id == organisation_id,
-        RentCharge.state.in_(OPEN_CHARGES),
-        RentCharge.due_on < today,
-    )
-
-
-def _age_bounds(today: date, least: int, most: int | None) -> Any:
-    bounds = [RentCharge.due_on <= today - timedelta(days=least)]
-    if most is not None:
-        bounds.append(RentCharge.due_on >= today - timedelta(days=most))
-    return and_(*bounds)
-
-
-def arrears_by_age(organisation_id: int, today: date) -> dict[str, list[Age]]:
-    """Currency → unpaid rent by its age, every age there, in one query."""
-    columns = []
-    for _, _, least, most in AGES:
-        bounds = _age_bounds(today, least, most)
-        columns.append(func.coalesce(func.sum(case((bounds, 1), else_=0)), 0))
-        columns.append(func.coalesce(func.sum(case((bounds, _OWED), else_=0)), 0))
-    query: Any = select(RentCharge.currency, *columns).where(_is_late(organisation_id, today))
-    found = {}
-    for currency, *sums in db.session.execute(query.group_by(RentCharge.currency)):
-        found[currency] = [
-            Age(label, int(sums[2 * n]), Money(int(sums[2 * n + 1]), currency))
-            for n, (_, label, _, _) in enumerate(AGES)
-        ]
-    return found
-
-
-def list_arrears(organisation_id: int, today: date, text: str = "", age: str = "") -> Select[Any]:
-    """One row per lease in arrears: id, months, oldest due day, what is owed. `age` is that of the oldest month."""
-    query: Any = (
-        select(
-            RentCharge.lease_id,
-            func.count().label("months"),
-            func.min(RentCharge.due_on).label("oldest"),
-            func.sum(_OWED).label("owed"),
-        )
-        .where(_is_late(organisation_id, today))
-        .group_by(RentCharge.lease_id)
-    )
-    if text := text.strip():
-        query = query.where(RentCharge.lease.has(_of_home(text)))
-    if chosen := next((each for each in AGES if each[0] == age), None):
-        oldest = func.min(RentCharge.due_on)
-        query = query.having(oldest <= today - timedelta(days=chosen[2]))
-        if chosen[3] is not None:
-            query = query.having(oldest >= today - timedelta(days=chosen[3]))
-    return query  # type: ignore[no-any-return]
-
-
-def in_arrears(organisation_id: int, rows: Iterable[Any], today: date) -> list[InArrears]:
-    """The rows of `list_arrears` with their leases, in the same order."""
-    found = list(rows)
-    leases = {
-        lease.id: lease
-        for lease in db.session.scalars(
-            select(Lease)
-            .where(Lease.organisation_id == organisation_id, Lease.id.in_([row.lease_id for row in found]))
-            .options(
-                joinedload(Lease.unit, innerjoin=True).joinedload(Unit.property, innerjoin=True),
-                selectinload(Lease.tenants).joinedload(LeaseTenant.tenant),
-            )
-        )
-    }
-    return [
-        InArrears(
-            leases[row.lease_id],
-            row.months,
-            row.oldest,
-            (today - row.oldest).days,
-            Money(int(row.owed), leases[row.lease_id].currency),
-        )
-        for row in found
-    ]
-
-
-def every_late(organisation_id: int, query: Select[Any], today: date) -> Iterator[InArrears]:
-    """All rows of `list_arrears`, the newest lease first, a few hundred at a time: for files."""
-    last: int | None = None
-    while True:
-        step = query if last is None else query.where(RentCharge.lease_id < last)
-        rows = db.session.execute(step.order_by(RentCharge.lease_id.desc()).limit(BATCH)).all()
-        yield from in_arrears(organisation_id, rows, today)
-        if len(rows) < BATCH:
-            return
-        last = rows[-1].lease_id
-
-
 def list_payments(organisation_id: int, chosen: PaymentFilter | None = None) -> Select[Any]:
     """Payments of rent with charge, lease, unit, property and tenants.
 
@@ -276,7 +147,7 @@ def list_payments(organisation_id: int, chosen: PaymentFilter | None = None) -> 
             RentPayment.proof_reference, RentCharge.reference,
         )  # fmt: skip
         wanted = (_like(column, text) for column in columns)
-        query = query.where(or_(*wanted, RentCharge.lease.has(_of_home(text))))
+        query = query.where(or_(*wanted, RentCharge.lease.has(of_home(text))))
     if chosen.state:
         query = query.where(RentPayment.state == chosen.state)
     if chosen.source:
@@ -327,66 +198,6 @@ def shares_of(payment: RentPayment) -> tuple[Distribution | None, Sequence[Distr
         .options(selectinload(Distribution.shares).joinedload(DistributionShare.payee))
     )
     return distribution, distribution.shares if distribution else []
-
-
-def returns_of(payment: RentPayment) -> Sequence[RentReturn]:
-    """What of a payment went back, or is about to, oldest first."""
-    return db.session.scalars(
-        select(RentReturn).where(RentReturn.payment_id == payment.id).order_by(RentReturn.id)
-    ).all()
-
-
-def list_returns(
-    organisation_id: int, kind: str = "", is_owed: bool = False, left_at: datetime | None = None
-) -> Select[Any]:
-    """Refunds and chargebacks with their payment; `is_owed`: only those of which owners still owe a part.
-
-    `left_at`: only those that are left to people at that instant.
-    """
-    query: Any = (
-        select(RentReturn, RentPayment)
-        .join(RentPayment, RentPayment.id == RentReturn.payment_id)
-        .where(RentReturn.organisation_id == organisation_id)
-    )
-    if kind:
-        query = query.where(RentReturn.kind == kind)
-    if is_owed:
-        open_debt = exists().where(
-            OwnerDebt.return_id == RentReturn.id, OwnerDebt.netted_minor < OwnerDebt.amount_minor
-        )
-        query = query.where(open_debt)
-    if left_at is not None:
-        query = query.where(is_left(left_at))
-    return query  # type: ignore[no-any-return]
-
-
-def debts_of(return_ids: Iterable[int]) -> dict[int, list[tuple[OwnerDebt, Payee]]]:
-    """Return id → what each owner owes because of it."""
-    rows = db.session.execute(
-        select(OwnerDebt, Payee)
-        .join(Payee, Payee.id == OwnerDebt.payee_id)
-        .where(OwnerDebt.return_id.in_(list(return_ids)))
-        .order_by(OwnerDebt.id)
-    )
-    found: dict[int, list[tuple[OwnerDebt, Payee]]] = {}
-    for debt, payee in rows:
-        found.setdefault(debt.return_id, []).append((debt, payee))
-    return found
-
-
-def owed_by_owners(organisation_id: int) -> list[tuple[Payee, Money, Money]]:
-    """(owner, what they owed because rent went back, what is still open) per currency, the most open first."""
-    left = func.sum(OwnerDebt.amount_minor - OwnerDebt.netted_minor)
-    rows = db.session.execute(
-        select(Payee, OwnerDebt.currency, func.sum(OwnerDebt.amount_minor), left)
-        .join(Payee, Payee.id == OwnerDebt.payee_id)
-        .where(OwnerDebt.organisation_id == organisation_id)
-        .group_by(Payee.id, OwnerDebt.currency)
-        .having(left > 0)
-        .order_by(left.desc())
-        .limit(100)
-    )
-    return [(payee, Money(int(all_), code), Money(int(open_), code)) for payee, code, all_, open_ in rows]
 
 
 def _waits() -> Any:

@@ -13,7 +13,7 @@ from webapp.config import Settings
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import charging, lists, pay_links
+from webapp.programs.rentals import arrears_lists, charging, lists, pay_links
 from webapp.programs.rentals.filters import ArrearsFilterForm, ChargeFilterForm
 from webapp.programs.rentals.forms import ReasonForm
 from webapp.programs.rentals.models import ChargeState, PaymentSource, PaymentState, RentCharge
@@ -179,12 +179,12 @@ def arrears() -> ResponseReturnValue:
     form = ArrearsFilterForm(request.args)
     page, rows, today = common.NO_PAGE, [], common.today()
     if is_valid := form.validate():
-        query = lists.list_arrears(g.organisation.id, today, form.q.data or "", form.age.data or "")
+        query = arrears_lists.list_arrears(g.organisation.id, today, form.q.data or "", form.age.data or "")
         page = common.page_of(
             query, RentCharge.lease_id, "lease in arrears", "leases in arrears", key_of=lambda r: r.lease_id
         )
         rows = _late_rows(page.items)
-    ages = lists.arrears_by_age(g.organisation.id, today)
+    ages = arrears_lists.arrears_by_age(g.organisation.id, today)
     return common.list_page(
         "arrears", form, is_valid=is_valid, page=page, rows=rows,
         figures=[pictures.arrears(code, found) for code, found in sorted(ages.items())],
@@ -195,7 +195,7 @@ def arrears() -> ResponseReturnValue:
 def _late_rows(items: Any) -> list[dict[str, Any]]:
     return [
         {"late": late, "home": common.home_of(late.lease), "tenants": common.tenants_of(late.lease)}
-        for late in lists.in_arrears(g.organisation.id, items, common.today())
+        for late in arrears_lists.in_arrears(g.organisation.id, items, common.today())
     ]
 
 
@@ -204,14 +204,16 @@ def arrears_export(format: str) -> ResponseReturnValue:
     form = ArrearsFilterForm(request.args)
     if not form.validate():
         return arrears()
-    query = lists.list_arrears(g.organisation.id, common.today(), form.q.data or "", form.age.data or "")
+    query = arrears_lists.list_arrears(
+        g.organisation.id, common.today(), form.q.data or "", form.age.data or ""
+    )
     return table_file(
         "rentals:arrears:exported", "lease", "arrears", format, ARREARS_HEADERS, _late_cells(query)
     )
 
 
 def _late_cells(query: Any) -> Iterator[tuple[Any, ...]]:
-    for late in lists.every_late(g.organisation.id, query, common.today()):
+    for late in arrears_lists.every_late(g.organisation.id, query, common.today()):
         lease, unit = late.lease, late.lease.unit
         first = lease.tenants[0].tenant if lease.tenants else None
         yield (

@@ -14,7 +14,7 @@ from webapp.database import db
 from webapp.kernel.clock import utc_now
 from webapp.payouts.views.words import short_wording
 from webapp.people.views.session import may_change
-from webapp.programs.rentals import figures, lists, owner_lists, queries
+from webapp.programs.rentals import arrears_lists, figures, lists, owner_lists, queries
 from webapp.programs.rentals.views import common, payments, payouts, pictures
 
 
@@ -75,7 +75,7 @@ def tasks(counts: Sequence[int]) -> list[Task]:
 def index() -> ResponseReturnValue:
     """What needs somebody, counts and sums of payments and payouts, how late rents are."""
     here = g.organisation
-    ages = lists.arrears_by_age(here.id, common.today())
+    ages = arrears_lists.arrears_by_age(here.id, common.today())
     return render_template(
         "rentals/index.html",
         area=common.AREA,

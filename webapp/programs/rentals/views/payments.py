@@ -19,7 +19,7 @@ from webapp.payouts.states import PayoutState
 from webapp.people.forms import attach
 from webapp.people.views.fresh import needs_fresh_sign_in
 from webapp.people.views.session import actor, may_change, require_change
-from webapp.programs.rentals import collecting, lists, payments, settling
+from webapp.programs.rentals import collecting, lists, payments, return_lists, settling
 from webapp.programs.rentals.filters import PaymentFilterForm
 from webapp.programs.rentals.forms import PaymentForm, ReasonForm, VerifyForm
 from webapp.programs.rentals.models import (
@@ -125,8 +125,8 @@ def show(reference: str) -> ResponseReturnValue:
     """One payment: what was received, how it was shared out, what went back."""
     payment = lists.get_payment(g.organisation.id, reference)
     distribution, shares = lists.shares_of(payment)
-    found = lists.returns_of(payment)
-    debts = lists.debts_of([each.id for each in found])
+    found = return_lists.returns_of(payment)
+    debts = return_lists.debts_of([each.id for each in found])
     left = (
         payment.amount_minor
         - payment.returned_minor

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from webapp.kernel.money import Money
 from webapp.payouts.views.words import wording
+from webapp.programs.rentals.arrears_lists import Age
 from webapp.programs.rentals.figures import FORECAST_DAYS, Forecast, Success, Times
-from webapp.programs.rentals.lists import Age
 from webapp.programs.rentals.views.common import span_words
 from webapp.web import charts, charts_shapes, filters
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.kernel.clock import utc_now
 from webapp.people.views.session import actor, require_change
-from webapp.programs.rentals import lists, sharing
+from webapp.programs.rentals import lists, return_lists, sharing
 from webapp.programs.rentals.filters import ReturnFilterForm
 from webapp.programs.rentals.forms import DecideForm
 from webapp.programs.rentals.models import DistributionShare, ExcessTo, RentPayment, RentReturn, ReturnKind
@@ -57,15 +57,17 @@ def index() -> ResponseReturnValue:
     page, rows = common.NO_PAGE, []
     if is_valid := form.validate():
         left_at = utc_now() if form.left.data == "people" else None
-        query = lists.list_returns(g.organisation.id, form.kind.data or "", form.owed.data == "open", left_at)
+        query = return_lists.list_returns(
+            g.organisation.id, form.kind.data or "", form.owed.data == "open", left_at
+        )
         page = common.page_of(
             query, RentReturn.id, "refund or chargeback", "refunds and chargebacks", key_of=lambda r: r[0].id
         )
-        debts = lists.debts_of([row.id for row, _ in page.items])
+        debts = return_lists.debts_of([row.id for row, _ in page.items])
         rows = [return_row(row, payment, debts.get(row.id, [])) for row, payment in page.items]
     return common.list_page(
         "returns", form, is_valid=is_valid, page=page, rows=rows,
-        owing=lists.owed_by_owners(g.organisation.id),
+        owing=return_lists.owed_by_owners(g.organisation.id),
     )  # fmt: skip
 
 

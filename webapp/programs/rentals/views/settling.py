@@ -191,7 +191,7 @@ def refuse(decision_id: int) -> ResponseReturnValue:
 def show(return_ref: str) -> ResponseReturnValue:
     """One refund or chargeback: what is known of it, and what a person can do."""
     row, payment = return_lists.get_return(g.organisation.id, return_ref)
-    debts = lists.debts_of([row.id])
+    debts = return_lists.debts_of([row.id])
     decision = settling.open_decision(payment.id)
     tone, word = STATES[row.state]
     return render_template(
