@@ -92,6 +92,96 @@ def test_a_renewal_that_died_is_taken_over(access: Access) -> None:
     assert _token(access, provider, late + accounts.RENEWAL + timedelta(seconds=1)) == "token-number-2"
 
 
+class StandingClock:
+    """Stands in for the module `time`: whoever sleeps is awake at once, and later."""
+
+    def __init__(self) -> None:
+        self.seconds, self.looks = 0.0, 0
+
+    def monotonic(self) -> float:
+        """Seconds since some instant."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes."""
+        self.seconds += seconds
+        self.looks += 1
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
+    """The clock by which workers wait for one another."""
+    clock = StandingClock()
+    monkeypatch.setattr(accounts, "time", clock)
+    return clock
+
+
+def _patiently(
+    access: Access, fetch: Callable[[], Token | None], now: datetime, patience: timedelta
+) -> str | None:
+    return accounts.shared_token(access, "books", fetch, now=now, margin=MARGIN, patience=patience)
+
+
+def _die() -> Token | None:
+    raise SystemExit
+
+
+def test_nobody_fetches_a_token_besides_the_one_who_claimed_it(
+    access: Access, waiting: StandingClock
+) -> None:
+    """Where a provider gives few, the others give up for now."""
+    provider, patience = Provider(NOW), timedelta(seconds=15)
+    refused = []
+
+    def others() -> None:
+        for _ in range(3):
+            with pytest.raises(accounts.Busy):
+                _patiently(access, provider.fetch, NOW, patience)
+            refused.append(waiting.seconds)
+
+    provider.meanwhile = others
+    assert _patiently(access, provider.fetch, NOW, patience) == "token-number-1"
+    assert (provider.count, [round(each) for each in refused]) == (1, [15, 30, 45])
+
+
+def test_those_who_wait_for_a_dead_one_take_over_when_its_claim_is_over(
+    access: Access, waiting: StandingClock
+) -> None:
+    with pytest.raises(SystemExit):
+        _patiently(access, _die, NOW, timedelta(seconds=15))
+    db.session.rollback()
+    provider, late = Provider(NOW), NOW + accounts.RENEWAL - timedelta(seconds=10)
+    # The claim ends while they wait, not by the clock of when they began.
+    assert _patiently(access, provider.fetch, late, timedelta(seconds=15)) == "token-number-1"
+    assert (provider.count, 10 <= waiting.seconds <= 11) == (1, True)
+
+
+@pytest.mark.parametrize("is_refused", [False, True], ids=["late", "refused"])
+def test_a_slow_one_does_not_end_the_claim_of_its_successor(
+    access: Access, waiting: StandingClock, is_refused: bool
+) -> None:
+    provider = Provider(NOW)
+    late = NOW + accounts.RENEWAL + timedelta(seconds=1)
+
+    def slow() -> Token | None:
+        with pytest.raises(SystemExit):
+            _patiently(access, _die, late, timedelta(seconds=15))
+        db.session.rollback()
+        if is_refused:
+            raise ConnectionError
+        # So short that it must be renewed at once.
+        return Token("token-of-the-slow", late + timedelta(seconds=1))
+
+    if is_refused:
+        with pytest.raises(ConnectionError):
+            _patiently(access, slow, NOW, timedelta(seconds=15))
+    else:
+        assert _patiently(access, slow, NOW, timedelta(seconds=15)) == "token-of-the-slow"
+    with pytest.raises(accounts.Busy):
+        _patiently(access, provider.fetch, late + timedelta(seconds=2), timedelta(seconds=15))
+    assert provider.count == 0
+
+
 def test_a_provider_that_refuses_gives_none(access: Access) -> None:
     assert accounts.shared_token(access, "payments", lambda: None, now=NOW, margin=MARGIN) is None
 

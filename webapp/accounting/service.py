@@ -215,6 +215,8 @@ def failed(job: Job, error: BooksError, now: datetime) -> Later | None:
         until = now + timedelta(seconds=max(1.0, error.wait_seconds))
         pace.pause(job.organisation_id, until)
         return Later(until, error.message)
+    if error.trouble is Trouble.BUSY:
+        return Later(now + timedelta(seconds=max(1.0, error.wait_seconds)), error.message)
     if error.trouble is Trouble.NO_ACCESS:
         _set_problem(job.organisation_id, error.message, None)
         return Later(now + OFF, error.message)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import case, or_, select, update
 
 from webapp import secrets
 from webapp.database import db, insert_ignoring_conflict, transaction
@@ -23,7 +23,8 @@ from webapp.providers.models import ProviderAccount, ProviderToken
 
 CREDENTIALS_OF = "provider_accounts.credentials"
 _TOKEN_OF = "provider_tokens.token"  # noqa: S105 - the name of a column
-RENEWAL = timedelta(seconds=30)
+# Longer than any fetching takes: whoever is slower than this is dead.
+RENEWAL = timedelta(seconds=90)
 # So often a worker looks whether another one has fetched the token by now.
 _LOOK_SECONDS = 0.05
 # How long the calls of a batch believe what they read of an account.
@@ -50,6 +51,10 @@ class Token:
 
     value: str = field(repr=False)
     expires_at: datetime
+
+
+class Busy(Exception):
+    """Another worker fetches the token, and has not come back with it yet."""
 
 
 @dataclass
@@ -131,69 +136,91 @@ def shared_token(
     """The account's token for a purpose, renewed by one worker while the others go on with the old one.
 
     `fetch` asks the provider, outside any transaction; None: it refused, and so do we. `margin` before its end a
-    token is renewed. Where there is no usable token the others wait for `patience`, then fetch one themselves: a token
-    more costs less than work that waits, unless the provider gives few.
+    token is renewed. Where there is no usable token the others fetch one themselves: a token more costs less than work
+    that waits. With `patience`, where a provider gives few, nobody does: they wait so long for the one that fetches,
+    then raise Busy.
     """
     uid, sealed, expires_at = _row(account.account_id, purpose)
     is_good = sealed is not None and expires_at is not None and expires_at > now
     if is_good and expires_at is not None and expires_at - now > margin:
         return _open(sealed, uid)
-    if not _claim_renewal(account.account_id, purpose, now):
-        if is_good:
-            return _open(sealed, uid)
-        if patience and (waited := _wait_for(account.account_id, purpose, now, patience)) is not None:
-            return waited
-    elif patience and (there := _fetched_meanwhile(account.account_id, purpose, now, margin)) is not None:
-        return there
+    claimed = _claim_renewal(account.account_id, purpose, now)
+    if claimed is None and is_good:
+        return _open(sealed, uid)
+    if patience:
+        if claimed is None:
+            claimed = _wait_for(account.account_id, purpose, now, patience)
+        if isinstance(claimed, str):
+            return claimed
+        if (there := _fetched_meanwhile(account.account_id, purpose, now, margin, claimed)) is not None:
+            return there
     try:
         fresh = fetch()
     except Exception:
-        _end_renewal(account.account_id, purpose)
+        _end_renewal(account.account_id, purpose, claimed)
         raise
     if fresh is None:
         return None
+    _keep(account.account_id, purpose, uid, fresh, now, claimed)
+    return fresh.value
+
+
+def _keep(
+    account_id: int, purpose: str, uid: str, fresh: Token, now: datetime, claimed: datetime | None
+) -> None:
+    """Store a token for everybody; a claim that another worker has taken over meanwhile stays theirs."""
     with transaction() as session:
         session.execute(
             update(ProviderToken)
-            .where(ProviderToken.account_id == account.account_id, ProviderToken.purpose == purpose)
+            .where(ProviderToken.account_id == account_id, ProviderToken.purpose == purpose)
             .values(
                 token_encrypted=secrets.key_ring().encrypt(
                     {"token": fresh.value}, secrets.binding(_TOKEN_OF, uid)
                 ),
                 expires_at=fresh.expires_at,
-                renewing_until=None,
+                fetched_at=now,
+                renewing_until=case(
+                    (ProviderToken.renewing_until == claimed, None), else_=ProviderToken.renewing_until
+                ),
             )
         )
-    return fresh.value
 
 
-def _wait_for(account_id: int, purpose: str, now: datetime, patience: timedelta) -> str | None:
-    """The token that another worker is fetching; None when it comes to nothing, or takes too long."""
-    until = time.monotonic() + patience.total_seconds()
-    while time.monotonic() < until:
+def _wait_for(account_id: int, purpose: str, now: datetime, patience: timedelta) -> str | datetime:
+    """The token that another worker is fetching; the claim when that one comes to nothing. Raises Busy."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < patience.total_seconds():
         time.sleep(_LOOK_SECONDS)
+        at = now + timedelta(seconds=waited)
         uid, sealed, expires_at = _row(account_id, purpose)
-        if sealed is not None and expires_at is not None and expires_at > now:
-            return _open(sealed, uid)
-        if _claim_renewal(account_id, purpose, now):
-            return _fetched_meanwhile(account_id, purpose, now, timedelta(0))
-    return None
+        if expires_at is not None and expires_at > at and (token := _open(sealed, uid)) is not None:
+            return token
+        if (claimed := _claim_renewal(account_id, purpose, at)) is not None:
+            return claimed
+    raise Busy
 
 
-def _fetched_meanwhile(account_id: int, purpose: str, now: datetime, margin: timedelta) -> str | None:
+def _fetched_meanwhile(
+    account_id: int, purpose: str, now: datetime, margin: timedelta, claimed: datetime
+) -> str | None:
     """The token that another worker stored between our look and our claim, which then ends; None: ours to fetch."""
     uid, sealed, expires_at = _row(account_id, purpose)
     if sealed is None or expires_at is None or expires_at - now <= margin:
         return None
-    _end_renewal(account_id, purpose)
+    _end_renewal(account_id, purpose, claimed)
     return _open(sealed, uid)
 
 
-def _end_renewal(account_id: int, purpose: str) -> None:
+def _end_renewal(account_id: int, purpose: str, claimed: datetime | None) -> None:
+    """Our claim is over; one of another worker is not ours to end."""
     with transaction() as session:
         session.execute(
             update(ProviderToken)
-            .where(ProviderToken.account_id == account_id, ProviderToken.purpose == purpose)
+            .where(
+                ProviderToken.account_id == account_id,
+                ProviderToken.purpose == purpose,
+                ProviderToken.renewing_until == claimed,
+            )
             .values(renewing_until=None)
         )
 
@@ -214,7 +241,7 @@ def forget_token(account_id: int, purpose: str, *, seen: str | None = None) -> N
                 ProviderToken.purpose == purpose,
                 ProviderToken.token_encrypted == sealed,
             )
-            .values(token_encrypted=None, expires_at=None, renewing_until=None)
+            .values(token_encrypted=None, expires_at=None)
         )
 
 
@@ -234,7 +261,9 @@ def _row(account_id: int, purpose: str) -> tuple[str, str | None, datetime | Non
     return row.uid, row.token_encrypted, row.expires_at
 
 
-def _claim_renewal(account_id: int, purpose: str, now: datetime) -> bool:
+def _claim_renewal(account_id: int, purpose: str, now: datetime) -> datetime | None:
+    """Until when it is ours to fetch the token; None: it is another worker's."""
+    until = now + RENEWAL
     with transaction() as session:
         taken = session.execute(
             update(ProviderToken)
@@ -243,9 +272,9 @@ def _claim_renewal(account_id: int, purpose: str, now: datetime) -> bool:
                 ProviderToken.purpose == purpose,
                 or_(ProviderToken.renewing_until.is_(None), ProviderToken.renewing_until < now),
             )
-            .values(renewing_until=now + RENEWAL)
+            .values(renewing_until=until)
         )
-    return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+    return until if taken.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
 def _open(sealed: str | None, uid: str) -> str | None:

@@ -16,7 +16,8 @@ class Trouble(StrEnum):
     TAKEN = "taken"  # the name or number is there already: look for it
     MISSING = "missing"  # there is no such record
     UNKNOWN = "unknown"  # time-out, server error, unreadable answer: anything may have happened
-    THROTTLED = "throttled"  # too many calls: later
+    THROTTLED = "throttled"  # too many calls, says the keeper: everybody stays away
+    BUSY = "busy"  # nothing was asked yet, because of ourselves: later
     NO_ACCESS = "no_access"  # the consent is gone, or does not reach this far
 
 

@@ -15,6 +15,7 @@ from webapp.database import db, transaction
 from webapp.kernel.errors import Conflict, NotFound
 from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
+from webapp.providers import accounts
 from webapp.providers.bookkeeping import BooksError, Trouble
 
 ROOMS = ("books/contacts", "books/bills", "books/vendorpayments")
@@ -185,6 +186,17 @@ def test_a_consent_that_was_taken_back_stops_everything_and_says_so(world: World
     assert setup is not None
     assert setup.problem == "Zoho gives no token: invalid_code. An admin must connect Zoho Books again."
     assert world.row(reference).state == "queued"
+
+
+def test_who_waits_in_vain_for_a_token_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*given: object, **named: object) -> str:
+        raise accounts.Busy
+
+    reference = world.payout()
+    monkeypatch.setattr(accounts, "shared_token", busy)
+    assert world.sync(reference) == Later(WHEN + timedelta(seconds=20), "Another worker fetches the token.")
+    row = db.session.get_one(AccountingPace, world.organisation_id)
+    assert (world.row(reference).tries, row.paused_until, world.calls()) == (0, None, 0)
 
 
 def test_a_token_that_is_refused_is_replaced_once(world: World) -> None:

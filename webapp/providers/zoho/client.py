@@ -23,6 +23,7 @@ PURPOSE = "books"
 _MARGIN = timedelta(minutes=5)
 # How long the other workers wait for the one that fetches a token: Zoho gives few.
 PATIENCE = timedelta(seconds=15)
+_BUSY_SECONDS = 20.0
 _TOO_MANY = {"43": 60.0, "44": 60.0, "45": 3600.0, "1070": 20.0}
 _TAKEN = frozenset({"1001", "3062", "13011"})
 _MISSING = "1002"
@@ -130,10 +131,8 @@ def call(
     params = {**query, **({"organization_id": organisation} if organisation else {})}
     content = http.exact_json(body) if body is not None else None
     for attempt in (1, 2):
-        token = accounts.shared_token(
-            access, PURPOSE, lambda: fetch_token(access), now=utc_now(), margin=_MARGIN, patience=PATIENCE
-        )
         before()
+        token = _token(access)
         reply = http.call(
             method, f"{books_server(access)}/books/v3/{path}", params=params, content=content,
             headers={"authorization": f"Zoho-oauthtoken {token}"},
@@ -143,6 +142,18 @@ def call(
             continue
         return _read(reply)
     raise AssertionError("the loop returns")
+
+
+def _token(access: Access) -> str | None:
+    """The token that all workers share. Raises BooksError."""
+    try:
+        return accounts.shared_token(
+            access, PURPOSE, lambda: fetch_token(access), now=utc_now(), margin=_MARGIN, patience=PATIENCE
+        )
+    except accounts.Busy as error:
+        raise BooksError(
+            Trouble.BUSY, "Another worker fetches the token.", wait_seconds=_BUSY_SECONDS
+        ) from error
 
 
 def _read(reply: Reply) -> Mapping[str, Any]:
