@@ -78,6 +78,10 @@ class _Pace:
 
     def took(self, kind: str, count: int, seconds: float) -> None:
         """A batch is done."""
+        if kind in registry.SIDE_BY_SIDE:
+            if count >= self.sizes[kind]:
+                self.sizes[kind] = min(registry.BATCHES[kind], 2 * count)
+            return
         # A small one that was soon done says nothing of a full one; one that took too long does.
         if kind in self.sizes and (count >= self.sizes[kind] or seconds > self.LONGEST):
             fitting = int(count * self.LONGEST / max(seconds, 0.001))

@@ -86,6 +86,8 @@ HANDLERS: dict[str, str] = {
 
 # How many of a kind are carried out together, at most.
 BATCHES: dict[str, int] = {"transfer.send": 100, "transfer.check": 100, "webhook.deliver": 50}
+# Of these the calls of a batch are made at the same time: that it took long says nothing of how many fit.
+SIDE_BY_SIDE = frozenset({"webhook.deliver"})
 
 
 def handler(kind: str) -> Callable[[Any], Any]:

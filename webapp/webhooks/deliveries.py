@@ -27,8 +27,9 @@ from webapp.webhooks.sending import Answer
 LEASE = timedelta(minutes=5)
 # An endpoint that is slow leaves the rest of its deliveries to the next batch.
 BUDGET_SECONDS = 20.0
-AT_ONCE = 16
-_SOON, _MOMENT = timedelta(seconds=20), timedelta(seconds=1)
+# As many as a batch has deliveries: none waits for another's endpoint.
+AT_ONCE = 50
+_BUSY, _MOMENT = timedelta(seconds=5), timedelta(seconds=1)
 
 Post = Callable[..., Answer]
 
@@ -47,7 +48,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call went; `answer` None: it was not made in this batch, because the endpoint did not answer before."""
+    """How a call went; `answer` None: it was not made in this batch, as the endpoint gave no answer or was slow."""
 
     order: Order
     at: datetime
@@ -75,7 +76,10 @@ def deliver(
 
 
 def _claim(delivery_ids: Sequence[int], now: datetime) -> list[Order]:
-    """What is to be called now. Deliveries to endpoints that are not on are dropped; tests go out all the same."""
+    """What is to be called now.
+
+    Deliveries to endpoints that are not on are dropped, those to quiet ones put off; tests go out all the same.
+    """
     taken = set(
         db.session.scalars(
             update(WebhookDelivery)
@@ -97,15 +101,21 @@ def _claim(delivery_ids: Sequence[int], now: datetime) -> list[Order]:
         .where(among(WebhookDelivery.id, taken))
         .order_by(WebhookDelivery.id)
     ).all()
-    orders, dropped = [], []
+    orders: list[Order] = []
+    dropped: list[int] = []
+    quiet: dict[datetime, list[int]] = {}
     for delivery_id, uid, kind, body, endpoint in rows:
-        if _is_open(endpoint, kind):
+        if not _is_open(endpoint, kind):
+            dropped.append(delivery_id)
+        elif kind != TEST and endpoint.quiet_until is not None and endpoint.quiet_until > now:
+            quiet.setdefault(endpoint.quiet_until, []).append(delivery_id)
+        else:
             keys = endpoints.keys_of(endpoint, now)
             orders.append(Order(delivery_id, endpoint.id, uid, endpoint.url, body, keys))
-        else:
-            dropped.append(delivery_id)
     if dropped:
         drop(dropped)
+    for until, some in quiet.items():
+        _leave_alone(some, until)
     return orders
 
 
@@ -120,6 +130,16 @@ def _looked_at_later(delivery_ids: set[int], now: datetime) -> dict[int, Later]:
         row.id: Later(max(row.next_at or now, row.lease_until or now) + _MOMENT, "It is not due yet.")
         for row in rows
     }
+
+
+def _leave_alone(delivery_ids: Sequence[int], until: datetime) -> None:
+    """What waits for a quiet endpoint costs no call, and nobody else any time."""
+    db.session.execute(
+        update(WebhookDelivery)
+        .where(among(WebhookDelivery.id, delivery_ids), WebhookDelivery.state == DeliveryState.WAITING.value)
+        .values(next_at=until, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _is_open(endpoint: WebhookEndpoint, kind: str) -> bool:
@@ -185,14 +205,15 @@ def _record(outcomes: Sequence[Outcome], now: datetime) -> dict[int, Later | Non
     answers: dict[int, Later | None] = {}
     for outcome in outcomes:
         row = rows[outcome.order.delivery_id]
+        place = places[row.endpoint_id]
         row.lease_until = None
         if outcome.answer is None:
-            answers[row.id] = _put_off(row, now + _SOON)
+            answers[row.id] = _not_called(row, place, now)
         elif outcome.answer.is_taken:
-            _taken(row, places[row.endpoint_id], outcome, now)
+            _taken(row, place, outcome, now)
             answers[row.id] = None
         else:
-            answers[row.id] = _failed(row, places[row.endpoint_id], outcome.answer, outcome.at, now)
+            answers[row.id] = _failed(row, place, outcome.answer, outcome.at, now)
     for place in places.values():
         endpoints.stop_if_given_up(place, now)
     return answers
@@ -216,6 +237,7 @@ def _taken(row: WebhookDelivery, place: WebhookEndpoint, outcome: Outcome, now: 
     row.state, row.next_at, row.delivered_at = DeliveryState.DELIVERED.value, None, now
     row.last_code, row.last_problem, row.last_at = outcome.answer.code, "", outcome.at
     place.failures, place.failing_since, place.last_success_at = 0, None, now
+    place.quiet_until = None
 
 
 def _failed(
@@ -225,15 +247,23 @@ def _failed(
     row.last_code, row.last_problem, row.last_at = answer.code, answer.problem[:200], at
     place.failures += 1
     place.failing_since = place.failing_since or now
+    place.quiet_until = rules.quiet_until(place.failures, now) if answer.code is None else None
     if answer.code == rules.GONE:
         endpoints.stop(place, "It answered 410: it wants nothing any more.", now)
     again = rules.next_try(row.tries, now, random.random(), answer.wish)
     if again is None or answer.code == rules.GONE:
         row.state, row.next_at = DeliveryState.FAILED.value, None
         return None
-    return _put_off(row, again)
+    return _put_off(row, max(again, place.quiet_until or again))
+
+
+def _not_called(row: WebhookDelivery, place: WebhookEndpoint, now: datetime) -> Later:
+    """Its turn did not come: the endpoint gave no answer, or took so long that others get their turn first."""
+    if place.quiet_until is None or place.quiet_until <= now:
+        place.quiet_until = now + _BUSY
+    return _put_off(row, place.quiet_until)
 
 
 def _put_off(row: WebhookDelivery, at: datetime) -> Later:
     row.next_at = at
-    return Later(at, row.last_problem or "The endpoint did not answer to the delivery before.")
+    return Later(at, row.last_problem or "The endpoint was slow, or gave no answer, at the delivery before.")

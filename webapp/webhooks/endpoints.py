@@ -104,6 +104,8 @@ def change(
     row = lock(organisation_id, endpoint_id)
     check_version(row, "This endpoint", expected_version)
     if changes := apply(row, _checked(url, name, events, is_trial)):
+        # The new address has had no chance to answer yet.
+        row.quiet_until = None
         _changed(row, now)
         _trail(row, "changed", actor, now, changes)
     return row
@@ -127,6 +129,7 @@ def switch(
         return row
     before, row.state = row.state, state.value
     row.failures, row.failing_since, row.stopped_at, row.stop_reason = 0, None, None, ""
+    row.quiet_until = None
     _changed(row, now)
     if not is_on:
         _drop_waiting(row)

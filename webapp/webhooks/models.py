@@ -40,6 +40,8 @@ class WebhookEndpoint(Base):
     # Tries that failed since the last one that did not, and when the first of them was.
     failures: Mapped[int] = mapped_column(default=0)
     failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    # Nothing is sent before it, but tests: it gave no answer, or was slow.
+    quiet_until: Mapped[datetime | None] = mapped_column(UtcDateTime())
     last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     stop_reason: Mapped[LongText] = mapped_column(default="")

@@ -46,7 +46,7 @@ def send_again(*, organisation_id: int, delivery_id: int, actor: Actor, now: dat
         _refuse_closed(place)
     if row.lease_until is not None and row.lease_until > now:
         raise Conflict("A worker is sending this just now. Look again in a minute.")
-    _again([row], now)
+    _again(place, [row], now)
     _trail(place, "sent_again", actor, now, f"{event.type} {event.subject}".strip())
     return row
 
@@ -76,7 +76,7 @@ def send_all_again(
     _refuse_closed(place)
     query = untaken(organisation_id, endpoint_id, since).limit(AT_ONCE).with_for_update()
     rows = db.session.scalars(query).all()
-    _again(rows, now)
+    _again(place, rows, now)
     if rows:
         _trail(place, "sent_again", actor, now, f"{len(rows):,} since {since:%Y-%m-%d}")
     return len(rows)
@@ -89,7 +89,9 @@ def _refuse_closed(place: WebhookEndpoint) -> None:
         raise Conflict("This endpoint is not on. Switch it on first; nothing was sent.")
 
 
-def _again(rows: Sequence[WebhookDelivery], now: datetime) -> None:
+def _again(place: WebhookEndpoint, rows: Sequence[WebhookDelivery], now: datetime) -> None:
+    # A person wants it now, and may know that the endpoint is there again.
+    place.quiet_until = None
     for row in rows:
         row.state, row.tries, row.next_at = DeliveryState.WAITING.value, 0, now
         row.lease_until = None

@@ -88,6 +88,8 @@ JITTER = 0.2
 LONGEST_WISH = timedelta(hours=24)
 # An endpoint is given up when it took nothing for so long, at so many tries.
 STOPPED_AFTER, STOPPED_TRIES = timedelta(days=3), 10
+# An endpoint that gave no answer is left alone for so long, twice as long after each further failure, to a limit.
+QUIET, LONGEST_QUIET = timedelta(seconds=5), timedelta(minutes=10)
 GONE = 410
 # The former secret goes on signing for so long.
 OVERLAP = timedelta(hours=24)
@@ -122,6 +124,11 @@ def read_wish(text: str) -> float | None:
     """The seconds of a Retry-After header; None where it names a day, or nothing that can be read."""
     found = re.fullmatch(r"[0-9]{1,9}", text.strip())
     return float(found[0]) if found else None
+
+
+def quiet_until(failures: int, now: datetime) -> datetime:
+    """Until when an endpoint is left alone that gave no answer, the last of `failures` (1 at least) in a row."""
+    return now + min(QUIET * 2 ** min(failures - 1, 10), LONGEST_QUIET)
 
 
 def is_given_up(failing_since: datetime | None, failures: int, now: datetime) -> bool:
