@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from webapp.database import among, ask, db, insert_many
 from webapp.kernel.money import Money
-from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.rules import Share, Touch, attribute
 from webapp.programs.partners.states import Model
 
@@ -105,4 +105,18 @@ def freeze(deal_ids: Collection[int]) -> None:
         select(Attribution).where(among(Attribution.deal_id, deal_ids), ~Attribution.is_frozen)
     ):
         row.is_frozen = True
+    db.session.flush()
+
+
+def thaw(deal_ids: Collection[int]) -> None:
+    """A payout gave commissions back: deals of which no other payout has any follow their touches again."""
+    held = select(Commission.deal_id).where(
+        among(Commission.deal_id, deal_ids), Commission.payout_id.is_not(None)
+    )
+    for row in db.session.scalars(
+        select(Attribution).where(
+            among(Attribution.deal_id, deal_ids), Attribution.is_frozen, Attribution.deal_id.not_in(held)
+        )
+    ):
+        row.is_frozen = False
     db.session.flush()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.database import among, db, lock_row
@@ -25,9 +25,9 @@ from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
-from webapp.programs.partners import attributing, due, editors, trail
+from webapp.programs.partners import attributing, due, earning, editors, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
-from webapp.programs.partners.models import Commission
+from webapp.programs.partners.models import Commission, Deal
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.states import CommissionKind, CommissionState
 
@@ -202,8 +202,17 @@ def exclusions_of(
     ]
 
 
-def release(organisation_id: int, payout_id: int, reason: str) -> None:
-    """A payout was rejected or cancelled: its commissions wait for a person who offers or dismisses them."""
+def release(organisation_id: int, payout_id: int, reason: str, actor: Actor, now: datetime) -> None:
+    """A payout was rejected or cancelled: its commissions wait for a person who offers or dismisses them.
+
+    Those of deals that changed meanwhile are brought up to what they should be now.
+    """
+    of_payout = select(Commission.deal_id).where(
+        Commission.organisation_id == organisation_id, Commission.payout_id == payout_id
+    )
+    # Deals first, then their commissions, as every act upon a deal does.
+    deals = select(Deal.id).where(Deal.id.in_(of_payout)).order_by(Deal.id).with_for_update()
+    deal_ids = db.session.scalars(deals).all()
     db.session.execute(
         update(Commission)
         .where(Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
@@ -213,6 +222,8 @@ def release(organisation_id: int, payout_id: int, reason: str) -> None:
         )
         .execution_options(synchronize_session="fetch")
     )  # fmt: skip
+    attributing.thaw(deal_ids)
+    earning.settle(organisation_id=organisation_id, deal_ids=deal_ids, reason=reason, actor=actor, now=now)
 
 
 def decide_offer(
@@ -225,12 +236,25 @@ def decide_offer(
     if row.offer != "blocked" or row.state != CommissionState.OPEN:
         raise Conflict(f"No payout of {reference} was rejected or cancelled; there is nothing to decide.")
     reason = need_reason(reason, "The order is signed now.", "commission")
+    if not is_offered:
+        _refuse_if_taken_back(row)
     row.offer, row.offer_reason = ("open", "") if is_offered else ("dismissed", reason[:300])
     row.version += 1
     db.session.flush()
     word = "offered_again" if is_offered else "dismissed"
     trail.record("commission", word, row, reference, actor, now, {"offer": ["blocked", row.offer]}, reason)
     return row
+
+
+def _refuse_if_taken_back(row: Commission) -> None:
+    """What another payout takes back of a deal was owed: not to pay it would take it from other earnings."""
+    booked = select(func.coalesce(func.sum(Commission.amount_minor), 0)).where(
+        Commission.deal_id == row.deal_id,
+        Commission.payee_id == row.payee_id,
+        Commission.payout_id.is_not(None),
+    )
+    if row.deal_id is not None and row.amount_minor > 0 and int(db.session.scalar(booked) or 0) < 0:
+        raise Conflict(f"Another payout took {row.reference} back already. Offer it again; nothing was done.")
 
 
 def mark_paid(organisation_id: int, payout_id: int, paid_at: datetime | None) -> None:

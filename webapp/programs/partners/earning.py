@@ -21,12 +21,11 @@ from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
 from webapp.people.numbers import next_numbers
 from webapp.programs.partners import trail
+from webapp.programs.partners.balance import balance_of
 from webapp.programs.partners.commission_rules import load_rules
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProfile, PartnerProgram
 from webapp.programs.partners.rules import Case, Rate, Rule, commission, find_rule
 from webapp.programs.partners.states import CommissionKind, CommissionState, DealState
-
-_LIVE = (CommissionState.OPEN.value, CommissionState.CLAIMED.value, CommissionState.PAID.value)
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def settle(
     new: list[Commission] = []
     for deal_id, payee_id in sorted(books.shares.keys() | books.standing.keys()):
         earned = _earned(books, deal_id, payee_id)
-        made, is_new = _difference(books, deal_id, payee_id, earned, reason, now)
-        if made is not None:
-            (new if is_new else changed).append(made)
+        revised, made = _difference(books, deal_id, payee_id, earned, reason, now)
+        changed += revised
+        new += [made] if made is not None else []
     for row, reference in zip(new, next_numbers(organisation_id, "CM", 6, len(new)), strict=True):
         row.reference = reference
     db.session.add_all(new)
@@ -78,11 +77,14 @@ def settle(
 
 
 def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
-    """Everything that these deals are counted with, in few questions; their commissions are locked."""
+    """Everything that these deals are counted with, in few questions; they and their commissions are locked."""
     rows = db.session.execute(
         select(Deal, PartnerProgram)
         .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
         .where(Deal.organisation_id == organisation_id, among(Deal.id, deal_ids))
+        .order_by(Deal.id)
+        .with_for_update(of=Deal)
+        .execution_options(populate_existing=True)
     )
     deals = {deal.id: (deal, program) for deal, program in rows}
     shares = db.session.scalars(select(Attribution).where(among(Attribution.deal_id, list(deals))))
@@ -142,43 +144,52 @@ def _earned(books: _Books, deal_id: int, payee_id: int) -> Earned:
 
 def _difference(
     books: _Books, deal_id: int, payee_id: int, earned: Earned, reason: str, now: datetime
-) -> tuple[Commission | None, bool]:
-    """(what is to be stored, whether it is new): the row that makes the sum right; (None, False): it is right."""
-    live = [row for row in books.standing.get((deal_id, payee_id), []) if row.state in _LIVE]
-    waiting = next((row for row in reversed(live) if row.state == CommissionState.OPEN), None)
-    rest = earned.amount.amount - sum(row.amount_minor for row in live if row is not waiting)
-    if rest < 0 and is_final(books.deals[deal_id][1], live, now):
-        # Nothing more is taken back than what was begun in time; what was to come on top does not come.
-        rest = max(rest, min(0, waiting.amount_minor if waiting is not None else 0))
-    if waiting is not None and waiting.amount_minor == rest:
-        return None, False
-    if waiting is None and not rest:
-        return None, False
-    is_first = all(row is waiting for row in live)
-    kind = (
-        CommissionKind.SALE
-        if is_first
-        else CommissionKind.CORRECTION
-        if rest >= 0
-        else CommissionKind.CLAWBACK
-    )
-    if waiting is not None:
-        return _revise(waiting, kind, rest, earned, reason), False
-    sequence = max((row.sequence for row in books.standing.get((deal_id, payee_id), [])), default=-1) + 1
-    return _new(books, deal_id, payee_id, kind, rest, earned, reason, sequence, now), True
+) -> tuple[list[Commission], Commission | None]:
+    """What makes the sum right: (commissions that are there and changed, one that is new)."""
+    rows = books.standing.get((deal_id, payee_id), [])
+    standing = balance_of(rows)
+    rest = standing.rest(earned.amount.amount, is_final=is_final(books.deals[deal_id][1], rows, now))
+    kind = _kind(rest, is_first=not any(row.payout_id or row.offer == "dismissed" for row in rows))
+    changed = [_cancel(row, reason) for row in standing.opened[1:]]
+    if standing.opened:
+        # The oldest says what is left of all: what was to be taken back of it is not owed once it is in no payout.
+        [kept, *_] = standing.opened
+        if kept.amount_minor != rest:
+            changed.append(_revise(kept, kind, rest, earned, reason, local_date(now, books.timezone)))
+        return changed, None
+    if not rest:
+        return [], None
+    sequence = max((row.sequence for row in rows), default=-1) + 1
+    return [], _new(books, deal_id, payee_id, kind, rest, earned, reason, sequence, now)
 
 
-def is_final(program: PartnerProgram, live: Sequence[Commission], now: datetime) -> bool:
+def _kind(rest: int, *, is_first: bool) -> CommissionKind:
+    if is_first:
+        return CommissionKind.SALE
+    return CommissionKind.CORRECTION if rest >= 0 else CommissionKind.CLAWBACK
+
+
+def is_final(program: PartnerProgram, rows: Sequence[Commission], now: datetime) -> bool:
     """Whether what was paid cannot be taken back any more."""
-    paid = [row.paid_at for row in live if row.paid_at is not None]
+    paid = [row.paid_at for row in rows if row.paid_at is not None]
     return bool(paid) and max(paid) + timedelta(days=program.final_days) < now
 
 
-def _revise(row: Commission, kind: CommissionKind, rest: int, earned: Earned, reason: str) -> Commission:
+def _cancel(row: Commission, reason: str) -> Commission:
+    row.state, row.reason = CommissionState.CANCELLED.value, reason[:2000]
+    row.version += 1
+    return row
+
+
+def _revise(
+    row: Commission, kind: CommissionKind, rest: int, earned: Earned, reason: str, today: date
+) -> Commission:
     if rest == 0:
-        row.state = CommissionState.CANCELLED.value
-    else:
-        row.amount_minor, row.kind = rest, kind.value
+        return _cancel(row, reason)
+    row.amount_minor, row.kind = rest, kind.value
+    if rest < 0:
+        # What is taken back waits for nothing and nobody.
+        row.offer, row.offer_reason, row.due_on = "open", "", min(row.due_on, today)
     row.base_minor, row.rate_bp = earned.base.amount, earned.rate.basis_points
     row.rule_id = earned.rule.rule_id if earned.rule else None
     row.rule_version_id = earned.rule.version_id if earned.rule else None

@@ -13,6 +13,7 @@ from webapp.database import db
 from webapp.kernel.money import Money
 from webapp.people.models import Payee
 from webapp.programs.partners import earning
+from webapp.programs.partners.balance import balance_of
 from webapp.programs.partners.models import Commission, Deal, PartnerProgram
 from webapp.programs.partners.states import CommissionState
 
@@ -48,9 +49,8 @@ def of_losing(deal: Deal, now: datetime) -> list[Effect]:
 
 
 def _effect(name: str, program: PartnerProgram, live: Sequence[Commission], now: datetime) -> Effect:
-    waiting = sum(row.amount_minor for row in live if row.state == CommissionState.OPEN)
-    booked = sum(row.amount_minor for row in live) - waiting
-    # What waits below zero was taken back before, and stays so when the rest is final.
-    back = max(0, -waiting) if earning.is_final(program, live, now) else booked
-    amounts = (max(0, waiting), back, booked - back)
+    standing = balance_of(live)
+    rest = standing.rest(0, is_final=earning.is_final(program, live, now))
+    cancelled = max(0, standing.waiting - max(0, rest))
+    amounts = (cancelled, max(0, -rest), max(0, standing.booked + rest))
     return Effect(name, *(Money(minor, live[0].currency) for minor in amounts))

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from webapp.database import db
+from webapp.kernel.actor import Actor
 from webapp.kernel.money import Money
 from webapp.ledger.check import Finding, position_checks
 from webapp.payouts import service as payouts
@@ -19,6 +20,9 @@ from webapp.programs.partners import (
     reattributing,  # noqa: F401 - registers its run
 )
 from webapp.programs.partners.drafts import PROGRAM
+
+#: Who brings commissions up to what they should be once their payout has ended.
+PAYOUTS = Actor(None, "payouts")
 
 # Payouts that are not rejected or cancelled, beside the commissions that are in them.
 _UNEQUAL = """
@@ -49,15 +53,15 @@ class PartnersSubscriber:
 
     def on_rejected(self, payout: Payout, now: datetime) -> None:
         """Not offered again by itself: that would only be rejected again."""
-        self._release(payout, "rejected")
+        self._release(payout, "rejected", now)
 
     def on_cancelled(self, payout: Payout, now: datetime) -> None:
         """As when it is rejected."""
-        self._release(payout, "cancelled")
+        self._release(payout, "cancelled", now)
 
-    def _release(self, payout: Payout, word: str) -> None:
+    def _release(self, payout: Payout, word: str, now: datetime) -> None:
         words = f"{payout.reference} was {word}: {payout.reason or 'no reason given'}"
-        calculating.release(payout.organisation_id, payout.id, words)
+        calculating.release(payout.organisation_id, payout.id, words, PAYOUTS, now)
 
 
 def positions(organisation_id: int | None) -> Iterator[Finding]:
