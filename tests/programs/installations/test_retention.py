@@ -184,7 +184,7 @@ def charge(payee: Payee, amount: int, now: datetime, **values: object) -> Retent
     with transaction():
         return retaining.charge(
             organisation_id=payee.organisation_id, retention_id=held(payee)[0].id, amount_minor=amount,
-            actor=SCHEDULER, now=now, **{"reason": "A second visit", **values},  # type: ignore[arg-type]
+            now=now, **{"reason": "A second visit", "actor": SCHEDULER, **values},  # type: ignore[arg-type]
         )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_an_amount_that_is_not_there_is_refused(
     solaria: Organisation, ana: Payee, now: datetime, amount: int
 ) -> None:
     make.installation(solaria, ana, commissioned_on=COMMISSIONED)
-    pay_due(ana, now)
+    paid(pay_due(ana, now)[0], now)
     with pytest.raises(Invalid) as refused:
         charge(ana, amount, now)
     assert refused.value.field == "amount"
@@ -210,7 +210,7 @@ def test_an_amount_that_is_not_there_is_refused(
 
 def test_a_charge_needs_a_reason_and_what_was_seen(solaria: Organisation, ana: Payee, now: datetime) -> None:
     make.installation(solaria, ana, commissioned_on=COMMISSIONED)
-    pay_due(ana, now)
+    paid(pay_due(ana, now)[0], now)
     with pytest.raises(Invalid):
         charge(ana, 1_00, now, reason=" ")
     with pytest.raises(StaleVersion):
@@ -324,12 +324,13 @@ def admin(client: FlaskClient, solaria: Organisation) -> FlaskClient:
 def test_the_list_and_its_acts(solaria: Organisation, ana: Payee, admin: FlaskClient, now: datetime) -> None:
     make.installation(solaria, ana, commissioned_on=date(2026, 1, 2), now=now)
     hold(solaria, RetentionTerms(1_000, 3_650), now)
-    pay_due(ana, now)
+    paid(pay_due(ana, now)[0], now)
     row = held(ana)[0]
     page = admin.get("/admin/installations/held-back").text
     assert "Held back" in page
     assert "$25.00" in page
     charge_page = f"/admin/installations/held-back/{row.id}/charge"
+    assert charge_page in page
     assert 'value="25.00"' in admin.get(charge_page).text
     assert admin.post(charge_page, data={"amount": "30", "reason": "Twice"}).status_code == 422
     answer = admin.post(charge_page, data={"amount": "5", "reason": "Twice", "version": str(row.version)})
@@ -339,13 +340,27 @@ def test_the_list_and_its_acts(solaria: Organisation, ana: Payee, admin: FlaskCl
     assert "25.00" in admin.get("/admin/installations/held-back.csv").text
 
 
+def test_nothing_is_charged_back_before_it_is_paid(
+    solaria: Organisation, ana: Payee, admin: FlaskClient, now: datetime
+) -> None:
+    make.installation(solaria, ana, commissioned_on=date(2026, 1, 2), now=now)
+    hold(solaria, RetentionTerms(1_000, 3_650), now)
+    pay_due(ana, now)
+    charge_page = f"/admin/installations/held-back/{held(ana)[0].id}/charge"
+    assert charge_page not in admin.get("/admin/installations/held-back").text
+    answer = admin.post(charge_page, data={"amount": "5", "reason": "Twice", "version": "1"})
+    assert answer.status_code == 409
+    assert "is not paid" in answer.text
+    assert held(ana)[0].charged_minor == 0
+
+
 def test_a_technician_sees_their_own(
     solaria: Organisation, ana: Payee, client: FlaskClient, now: datetime
 ) -> None:
     ben = people.payee(solaria, name="Ben")
     for each in (ana, ben):
         make.installation(solaria, each, commissioned_on=COMMISSIONED)
-        pay_due(each, now)
+        paid(pay_due(each, now)[0], now)
     charge(ana, 10_00, now)
     user = people.user(organisation=solaria, role="technician")
     with transaction():

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from itertools import groupby
 
 from sqlalchemy import select
@@ -22,7 +21,7 @@ from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
 from webapp.people.queries import get_payee
-from webapp.programs.installations import queries, retaining
+from webapp.programs.installations import held_lines, queries, retaining
 from webapp.programs.installations.models import Installation, InstallationShare, InstallationStatus
 from webapp.programs.installations.pricing import SOURCE_TYPE, Part, Pricer, details_of, settings_of
 from webapp.programs.installations.retention_rules import HeldBack
@@ -43,7 +42,7 @@ class Plan:
     currency: str
     parts: tuple[Part, ...]
     without_rate: tuple[Part, ...] = ()
-    # What waits for its day of each priced part, in their order.
+    # What is taken off each priced part, in their order: it waits for its day, or was released or charged before.
     held: tuple[HeldBack | None, ...] = ()
 
     @property
@@ -53,7 +52,7 @@ class Plan:
 
     @property
     def retained(self) -> Money:
-        """What is held back of it."""
+        """What is taken off it."""
         return total((one.amount for one in self.held if one is not None), self.currency)
 
     @property
@@ -282,13 +281,13 @@ def _create(
         currency=plan.currency,
         lines=[
             *(line for part in plan.parts for line in line_drafts(part)),
-            *(held_line(part, one) for part, one in held),
+            *(held_lines.line_draft(part, one) for part, one in held),
         ],
         sources=[SourceDraft(SOURCE_TYPE, part.installation.id) for part in plan.parts],
         period_start=first,
         period_end=last,
         cost_account=COST_ACCOUNT,
-        exclusions=exclusions(plan.parts),
+        exclusions=[*exclusions(plan.parts), *held_lines.exclusions(plan.held)],
         is_automatic=is_automatic,
         actor=actor,
         now=now,
@@ -298,21 +297,6 @@ def _create(
         before_approval=lambda payout: retaining.store(
             payout, [(part.installation.id, one) for part, one in held], now
         ),
-    )
-
-
-def held_line(part: Part, held: HeldBack) -> LineDraft:
-    """The payout line that takes off what is held back of a part."""
-    installation, rate = part.installation, Decimal(held.basis_points) / 100
-    return LineDraft(
-        kind="deduction",
-        description=f"{installation.reference} held back until {held.release_on.isoformat()}",
-        amount_minor=-held.amount.amount,
-        occurred_on=installation.commissioned_on,
-        formula=f"{say_money(part.amount)} × {rate.normalize():f} % = {say_money(held.amount)}",
-        source_type=SOURCE_TYPE,
-        source_id=installation.id,
-        source_label=installation.reference,
     )
 
 

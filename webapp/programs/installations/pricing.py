@@ -13,7 +13,7 @@ from sqlalchemy import select
 from webapp.database import db
 from webapp.kernel.money import Money, total
 from webapp.payouts.models import PayoutLine, SourceClaim
-from webapp.programs.installations import rules
+from webapp.programs.installations import carrying, rules
 from webapp.programs.installations.models import (
     Installation,
     InstallationSettings,
@@ -21,7 +21,7 @@ from webapp.programs.installations.models import (
     QualityCheck,
     RateVersion,
 )
-from webapp.programs.installations.retention_rules import HeldBack, RetentionTerms, hold_back
+from webapp.programs.installations.retention_rules import Earlier, HeldBack, RetentionTerms, bear, hold_back
 from webapp.programs.installations.terms import Job, Line, Quote, Rule
 
 SOURCE_TYPE = "installation"
@@ -143,10 +143,13 @@ class Pricer:
         self.today = today
         self.terms = terms or load_terms(organisation_id)
         self._agreed: dict[int, Terms] = {}
+        self._earlier: dict[tuple[int, int], Earlier] = {}
 
     def remember_agreed(self, installation_ids: Sequence[int]) -> None:
-        """Load the terms on which other technicians of these installations are already in live payouts."""
+        """Load what these installations are bound to: the terms on which other technicians are already in live
+        payouts, and what was released or charged of payouts that were cancelled."""
         self._agreed = agreed_terms(self.organisation_id, installation_ids)
+        self._earlier = carrying.earlier_of(self.organisation_id, installation_ids)
 
     def quote(self, installation: Installation) -> Quote:
         """The price of a whole installation.
@@ -170,11 +173,16 @@ class Pricer:
         return Part(installation, share, quote, lines, sum(weights))
 
     def held_back(self, parts: Sequence[Part]) -> tuple[HeldBack | None, ...]:
-        """What waits for its day of each part, by the organisation's settings."""
+        """What is taken off each part: what waits for its day by the organisation's settings, or what was released or
+        charged before."""
         chosen = settings_of(self.organisation_id)
         terms = RetentionTerms(chosen.retention_bp, chosen.retention_days)
         return tuple(
-            hold_back(part.amount, part.installation.commissioned_on, terms, self.today) for part in parts
+            bear(
+                hold_back(part.amount, part.installation.commissioned_on, terms, self.today),
+                self._earlier.get((part.installation.id, part.share.payee_id)),
+            )
+            for part in parts
         )
 
 

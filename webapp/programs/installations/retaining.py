@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import NotRequired, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.audit.changes import Trail, check_version
@@ -23,6 +23,7 @@ from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
+from webapp.programs.installations import carrying
 from webapp.programs.installations.retention_models import Retention
 from webapp.programs.installations.retention_rules import HeldBack, RetentionState
 from webapp.programs.installations.service import today_of
@@ -33,8 +34,15 @@ _trail = Trail(PROGRAM)
 
 
 def store(payout: Payout, parts: Sequence[tuple[int, HeldBack]], now: datetime) -> None:
-    """Write what a new payout holds back, by installation; the payout has a line for each."""
+    """Write what a new payout holds back, by installation; the payout has a line for each.
+
+    What was released or charged with a payout that was cancelled is this payout's from now on. Raises Conflict where
+    that has just changed.
+    """
     for installation_id, held in parts:
+        if held.earlier is not None:
+            carrying.take_over(payout, held, held.earlier, now)
+            continue
         db.session.add(
             Retention(
                 organisation_id=payout.organisation_id, payee_id=payout.payee_id, installation_id=installation_id,
@@ -46,7 +54,10 @@ def store(payout: Payout, parts: Sequence[tuple[int, HeldBack]], now: datetime) 
 
 
 def cancel(payout: Payout) -> None:
-    """The payout was rejected or cancelled: nothing is held back of it, or its release did not happen."""
+    """The payout was rejected or cancelled: nothing is held back of it, or its release did not happen.
+
+    What was charged or released of it stays with it; the next payout of the installation bears it.
+    """
     db.session.execute(
         update(Retention)
         .where(Retention.payout_id == payout.id, Retention.state == RetentionState.HELD.value)
@@ -54,11 +65,18 @@ def cancel(payout: Payout) -> None:
         .execution_options(synchronize_session="fetch")
     )
     words = f"{payout.reference} was {PayoutState(payout.state).label.lower()}: {payout.reason or 'no reason given'}"
+    ended = select(Payout.id).where(
+        Payout.organisation_id == payout.organisation_id, Payout.state.in_(carrying.ENDED)
+    )
     db.session.execute(
         update(Retention)
         .where(Retention.release_payout_id == payout.id)
         .values(
-            state=RetentionState.HELD.value, release_payout_id=None, settled_at=None, offer="blocked",
+            # Without a payout that it is held back of there is nothing to release any more.
+            state=case(
+                (Retention.payout_id.in_(ended), RetentionState.CANCELLED.value), else_=RetentionState.HELD.value
+            ),
+            release_payout_id=None, settled_at=None, offer="blocked",
             offer_reason=words[:300], version=Retention.version + 1,
         )
         .execution_options(synchronize_session="fetch")
@@ -188,14 +206,18 @@ class Asked(TypedDict):
 def charge(*, amount_minor: int, **asked: Unpack[Asked]) -> Retention:
     """Keep a part of what is held back, or all of it, for a reason that the technician reads.
 
-    Raises NotFound, Invalid, StaleVersion, Conflict once it is not held any more.
+    Raises NotFound, Invalid, StaleVersion, Conflict once it is not held any more, or before its payout is paid.
     """
     with _changing("charged", asked) as (row, changes):
+        if row.payout.state != PayoutState.PAID:
+            raise Conflict(
+                f"{row.payout.reference} is not paid, so nothing of it is kept. Wait for it, or reject or cancel it."
+            )
         left = Money(_left(row), row.currency)
         if not 0 < amount_minor <= left.amount:
             raise Invalid("amount", f"Enter an amount of at most {left.format()}.", left.plain)
         reason = need_reason(asked["reason"], "The inverter was wired again.", "retention")
-        row.reason = "; ".join(filter(None, (row.reason, reason)))
+        row.reason = "; ".join(filter(None, (row.reason, reason)))[:2000]
         changes["charged"] = [row.charged_minor, row.charged_minor + amount_minor]
         row.charged_minor += amount_minor
         if row.charged_minor == row.amount_minor:

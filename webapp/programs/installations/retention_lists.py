@@ -58,7 +58,8 @@ class RetentionFilterForm(ListFilter):
 
 def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | None = None) -> Listing:
     """id, installation, technician, technician_reference, payout, release_payout, currency, amount_minor,
-    charged_minor, rate_bp, release_on, state, offer, offer_reason, reason; `payee_id` narrows it to one technician."""
+    charged_minor, rate_bp, release_on, state, offer, offer_reason, reason, payout_state; `payee_id` narrows it to one
+    technician."""
     owned = [Retention.organisation_id == organisation_id]
     if payee_id is not None:
         owned.append(Retention.payee_id == payee_id)
@@ -67,7 +68,7 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
         Payee.reference.label("technician_reference"), _source.reference.label("payout"),
         _release.reference.label("release_payout"), Retention.currency, Retention.amount_minor,
         Retention.charged_minor, Retention.rate_bp, Retention.release_on, Retention.state, Retention.offer,
-        Retention.offer_reason, Retention.reason,
+        Retention.offer_reason, Retention.reason, _source.state.label("payout_state"),
     )  # fmt: skip
     everything = (
         select(*columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -43,12 +43,41 @@ class RetentionTerms:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What a payout that was rejected or cancelled left of a part: released already, charged, or some of each.
+
+    `amount` was held back with `payout`, `charged` of it was kept; the rest was paid with `released_with`, if that is
+    not empty.
+    """
+
+    retention_id: int
+    version: int
+    amount: Money
+    charged: Money
+    basis_points: int
+    release_on: date
+    payout: str
+    released_with: str
+    reason: str
+    edited_by_id: int | None
+
+
+@dataclass(frozen=True)
 class HeldBack:
-    """What is held back of one technician's part of an installation, and until when."""
+    """What is taken off one technician's part of an installation, and until when it waits.
+
+    With `earlier` it bears what was released or charged before; of that nothing is paid out later.
+    """
 
     amount: Money
     basis_points: int
     release_on: date
+    earlier: Earlier | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any of it is still to be paid out."""
+        return self.earlier is None or (not self.earlier.released_with and self.amount > self.earlier.charged)
 
 
 def hold_back(
@@ -65,3 +94,17 @@ def hold_back(
         return None
     amount = round_to_minor(part.decimal * terms.basis_points / 10_000, part.currency)
     return HeldBack(amount, terms.basis_points, release_on) if amount else None
+
+
+def bear(held: HeldBack | None, earlier: Earlier | None) -> HeldBack | None:
+    """What is taken off a part that was in a payout before: what was released is not paid again, a charge stays.
+
+    What was released is taken off, and nothing is held back a second time. A charge is a part of what is held back
+    now, which is at least as much.
+    """
+    if earlier is None:
+        return held
+    if earlier.released_with or held is None or held.amount < earlier.charged:
+        amount = earlier.amount if earlier.released_with else earlier.charged
+        return HeldBack(amount, earlier.basis_points, earlier.release_on, earlier)
+    return replace(held, earlier=earlier)

@@ -18,7 +18,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, IllegalTransition, Invalid, StaleVersion
 from webapp.people.models import Organisation, Payee, Role
 from webapp.people.numbers import next_number
-from webapp.programs.installations import queries
+from webapp.programs.installations import carrying, queries
 from webapp.programs.installations.drafts import InstallationDraft, ShareDraft
 from webapp.programs.installations.models import (
     Installation,
@@ -156,6 +156,17 @@ def _refuse_when_in_payout(installation: Installation, what: str) -> None:
         )
 
 
+def _refuse_when_released(installation: Installation) -> None:
+    """What was released or charged before is taken off the next payout, which has to have its currency."""
+    found = carrying.earlier_of(installation.organisation_id, [installation.id])
+    if found:
+        names = ", ".join(sorted({one.payout for one in found.values()}))
+        raise Conflict(
+            f"A part of what was held back of {installation.reference} with {names} was released or charged, "
+            "so its currency cannot change."
+        )
+
+
 def update_installation(
     *,
     organisation_id: int,
@@ -187,6 +198,8 @@ def update_installation(
     if shares or any(name in changes for name in PRICED_FIELDS):
         _refuse_when_in_payout(row, "figures and shares")
         row.edited_by_id = actor.user_id
+    if "currency" in changes:
+        _refuse_when_released(row)
     if not changes and not shares:
         return row
     for name in changes:

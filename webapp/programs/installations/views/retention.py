@@ -12,6 +12,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
+from webapp.payouts.states import PayoutState
 from webapp.payouts.views import listing as addresses
 from webapp.payouts.views import program_lists
 from webapp.payouts.views.program_pages import Area, act_page, form_of, list_page, money, today
@@ -80,6 +81,7 @@ def row_of(row: Any) -> dict[str, Any]:
         "amount": money(row.amount_minor, row.currency),
         "charged": money(row.charged_minor, row.currency),
         "is_held": row.state == RetentionState.HELD,
+        "is_chargeable": row.state == RetentionState.HELD and row.payout_state == PayoutState.PAID,
     }
 
 
