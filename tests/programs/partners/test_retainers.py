@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.factories import partners as factory
 from tests.factories.partners import TODAY, commissions
@@ -18,9 +19,9 @@ from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import commission_rules, retainers
-from webapp.programs.partners.drafts import ProfileDraft, RuleDraft
-from webapp.programs.partners.models import PartnerRuleVersion
-from webapp.programs.partners.partners import change_profile
+from webapp.programs.partners.drafts import ProfileDraft, ProgramDraft, RuleDraft
+from webapp.programs.partners.models import PartnerProgram, PartnerRuleVersion
+from webapp.programs.partners.partners import change_profile, change_program
 
 LONG_AGO = date(2025, 1, 1)
 
@@ -123,6 +124,47 @@ def test_a_program_that_pays_by_the_quarter_has_one_a_quarter(database: Flask) -
     assert accrue(base, "2026-02") == 0
     accrue(base, "2026-03")
     assert got(ann) == [("2026-Q1", 200_00)]
+
+
+def pays_by(organisation: Organisation, period: str) -> None:
+    """The organisation's program has other periods from now on."""
+    row = db.session.scalars(select(PartnerProgram).filter_by(organisation_id=organisation.id)).one()
+    with transaction():
+        change_program(
+            organisation_id=organisation.id, reference=row.reference, draft=ProgramDraft(row.name, period=period),
+            actor=FACTORY, now=TODAY,
+        )  # fmt: skip
+
+
+def test_another_period_makes_nothing_twice(base: Organisation) -> None:
+    rule(base)
+    ann, ben = factory.partner(base), factory.partner(base)
+    since(ann, date(2026, 1, 2))
+    since(ben, date(2026, 3, 20))
+    assert accrue(base, "2026-01") == 1
+    pays_by(base, "quarter")
+    # Ann has a month of it already; Ben, who came later, has none.
+    [note] = retainers.planned(base.id, "2026-Q1", TODAY).notes
+    assert note.endswith("whoever has a retainer for 2026-01 gets none for 2026-Q1.")
+    assert accrue(base, "2026-Q1") == 1
+    assert (got(ann), got(ben)) == ([("2026-01", 200_00)], [("2026-Q1", 200_00)])
+    pays_by(base, "month")
+    assert accrue(base, "2026-Q1") == 2
+    assert got(ann) == [("2026-01", 200_00), ("2026-02", 200_00), ("2026-03", 200_00)]
+    assert got(ben) == [("2026-Q1", 200_00)]
+
+
+def test_a_quarter_is_not_made_up_for_by_its_months(base: Organisation) -> None:
+    rule(base)
+    ann = factory.partner(base)
+    since(ann, date(2026, 1, 2))
+    pays_by(base, "quarter")
+    assert accrue(base, "2026-Q1") == 1
+    pays_by(base, "month")
+    later = TODAY + timedelta(days=31)
+    assert accrue(base, "2026-04", later) == 1
+    assert got(ann) == [("2026-Q1", 200_00), ("2026-04", 200_00)]
+    assert retainers.planned(base.id, "2026-04", later).notes == ()
 
 
 def test_a_month_that_was_left_out_is_made_up_for(base: Organisation) -> None:

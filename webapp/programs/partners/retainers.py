@@ -92,15 +92,22 @@ def planned(
     if not any(row.retainer_minor for row in versions) or not programs:
         return Plan((), ())
     books = _load(organisation_id, versions, timezone, payee_ids)
-    notes = tuple(_notes(books, programs))
+    notes = list(_notes(books, programs))
     today = local_date(now, timezone)
     found: list[Retainer] = []
     for program in programs:
         since = local_date(program.created_at, timezone)
         made = _made(program.id, since)
-        for each in _periods(program, span, since, today, set(made)):
-            found += _of_period(books, program, each, made.get(each.text, set()), len(programs))
-    return Plan(tuple(found), notes)
+        for each in _periods(program, span, since, today, made):
+            overlapping = [(other, payees) for other, payees in made if _overlap(each, other)]
+            have = {payee for _, payees in overlapping for payee in payees}
+            found += _of_period(books, program, each, have, len(programs))
+            if others := [other.text for other, _ in overlapping if other != each]:
+                notes.append(
+                    f"{program.name} had other periods before: "
+                    f"whoever has a retainer for {', '.join(others)} gets none for {each.text}."
+                )
+    return Plan(tuple(found), tuple(notes))
 
 
 def accrue(
@@ -201,8 +208,8 @@ def _notes(books: _Books, programs: Sequence[PartnerProgram]) -> Iterator[str]:
             yield f"{rule.label} names no program, and there are several; its retainer counts for nobody."
 
 
-def _made(program_id: int, since: date) -> dict[str, set[int]]:
-    """Who has a retainer of a program already, by period."""
+def _made(program_id: int, since: date) -> list[tuple[Period, set[int]]]:
+    """Who has a retainer of a program already, by period in their order; the program may have had other periods."""
     query = select(Commission.period, Commission.payee_id).where(
         Commission.program_id == program_id,
         Commission.kind == CommissionKind.RETAINER.value,
@@ -211,16 +218,20 @@ def _made(program_id: int, since: date) -> dict[str, set[int]]:
     found: dict[str, set[int]] = defaultdict(set)
     for text, payee_id in ask(query):
         found[text].add(payee_id)
-    return found
+    return [(period(text), found[text]) for text in sorted(found)]
+
+
+def _overlap(one: Period, other: Period) -> bool:
+    return one.first <= other.last and other.first <= one.last
 
 
 def _periods(
-    program: PartnerProgram, span: Period, since: date, today: date, made: Collection[str]
+    program: PartnerProgram, span: Period, since: date, today: date, made: Sequence[tuple[Period, set[int]]]
 ) -> Iterator[Period]:
     """Those of the program that ended within the span; before it those for which nothing was made at all."""
     day = max(since, span.first - MOST_BACK)
     while (each := period_of(day, program.period)).last <= min(span.last, today):
-        if each.last >= span.first or each.text not in made:
+        if each.last >= span.first or not any(_overlap(each, other) for other, _ in made):
             yield each
         day = each.last + timedelta(days=1)
 
