@@ -18,7 +18,6 @@ HANDLERS: dict[str, str] = {
     "payout.retry": "jobs.payouts.retry_payout",
     "payout.pay": "jobs.payouts.pay_payout",
     "webhook.process": "jobs.webhooks.process",
-    "webhook.deliver": "jobs.webhooks_out.deliver",
     "notice.webhook.stopped": "jobs.webhooks_out.mail_stopped",
     "rent.check": "jobs.rentals.check_payment",
     "rent.share": "jobs.rentals.share",
@@ -27,9 +26,11 @@ HANDLERS: dict[str, str] = {
     "run.step": "jobs.runs.step_run",
     "import.step": "jobs.imports.step",
     "repairs.week": "jobs.repairs.run_week",
-    "accounting.sync": "jobs.accounting.sync_payout",
     "partners.exchange": "jobs.exchange.book_difference",
     "partners.exchange.all": "jobs.exchange.book_differences",
+    # outside
+    "webhook.deliver": "jobs.webhooks_out.deliver",
+    "accounting.sync": "jobs.accounting.sync_payout",
     # mail
     "notice.payout.approved": "jobs.mail.payout_approved",
     "notice.payout.rejected": "jobs.mail.payout_rejected",
