@@ -104,7 +104,7 @@ def ask_for(session: Session, which: ColumnElement[bool], now: datetime) -> int:
             kind=KIND,
             reference_id=row.payout_id,
             dedupe_key=f"{KIND}:{row.payout_id}:{row.asks}",
-            to_queue=queue.BULK,
+            to_queue=queue.OUTSIDE,
             organisation_id=row.organisation_id,
             now=now,
         )

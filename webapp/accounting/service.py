@@ -90,6 +90,8 @@ def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
     if wanted is Wanted.NOTHING or (row.books_id and row.books_id != setup.books_id):
         _leave(row, now)
         return None
+    if later := pace.book_all(row.organisation_id, setup.calls_a_day, now):
+        return later
     row.books_id = setup.books_id
     if not row.mark and row.tried_at is None:
         row.mark = new_uid()[:12]
@@ -213,11 +215,13 @@ def failed(job: Job, error: BooksError, now: datetime) -> Later | None:
     row.error, row.error_code = error.message[:_LONGEST_ERROR], error.code[:120]
     if error.trouble is Trouble.THROTTLED:
         until = now + timedelta(seconds=max(1.0, error.wait_seconds))
-        pace.pause(job.organisation_id, until)
+        pace.pause(job.organisation_id, until, now)
         return Later(until, error.message)
     if error.trouble is Trouble.BUSY:
         return Later(now + timedelta(seconds=max(1.0, error.wait_seconds)), error.message)
     if error.trouble is Trouble.NO_ACCESS:
+        # Each that asks would burn another token, of which there are few.
+        pace.pause(job.organisation_id, now + OFF, now)
         _set_problem(job.organisation_id, error.message, None)
         return Later(now + OFF, error.message)
     if error.trouble in (Trouble.UNKNOWN, Trouble.MISSING):

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from webapp.accounting import asking
+from webapp.accounting import asking, pace
 from webapp.accounting.models import AccountingBill, AccountingSetup, AccountingVendor
 from webapp.accounting.service import PROVIDER
 from webapp.audit import service as audit
@@ -97,8 +97,14 @@ def keep_books(organisation_id: int, found: Sequence[Books], actor: Actor, now: 
     if len(found) == 1 and not row.books_id:
         _take_books(row, found[0].id, found[0].name)
     _changed(row, actor, now, "connected", {})
-    outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
+    _go_on(organisation_id, now)
     return row
+
+
+def _go_on(organisation_id: int, now: datetime) -> None:
+    """What was waited for is over: the books may be asked, and what waits is looked at."""
+    pace.resume(organisation_id)
+    outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
 
 
 def _take_books(row: AccountingSetup, books_id: str, name: str) -> None:
@@ -120,7 +126,7 @@ def reconnected(organisation_id: int, now: datetime) -> None:
     """The consent is there (again): what waited for it goes on."""
     _locked(organisation_id, now).problem = ""
     db.session.flush()
-    outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
+    _go_on(organisation_id, now)
 
 
 def choose_books(organisation_id: int, books_id: str, actor: Actor, now: datetime) -> AccountingSetup:
@@ -193,7 +199,7 @@ def save(
         {name: [before[name], after[name]] for name in after if before[name] != after[name]},
     )
     asking.sweep(organisation_id, now)
-    outbox.hasten(kind=asking.KIND, organisation_id=organisation_id, now=now)
+    _go_on(organisation_id, now)
     return row
 
 

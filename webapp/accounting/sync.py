@@ -34,32 +34,34 @@ def work(payout_id: int, *, clock: Clock = utc_now, worker: str = "") -> Later |
         job = service.claim(payout_id, worker or f"{socket.gethostname()}:{os.getpid()}", clock())
     if not isinstance(job, Job):
         return job
+    turns = pace.Turns(job.organisation_id, job.calls_a_day, clock)
     try:
-        _align(_keeper(job, clock), job, clock)
+        _align(_keeper(job, turns.take), job, clock)
     except BooksError as error:
         log.warning(
             "accounting.not_in_line", payout=job.reference, trouble=error.trouble.value, code=error.code
         )
         with transaction():
+            turns.give_back()
             return service.failed(job, error, clock())
     except Exception as error:
         db.session.rollback()
         log.exception("accounting.broke", payout=job.reference)
         broken = BooksError(Trouble.UNKNOWN, f"Paydesk could not finish it ({type(error).__name__}).")
         with transaction():
+            turns.give_back()
             return service.failed(job, broken, clock())
     with transaction():
+        turns.give_back()
         service.done(job, clock())
     return None
 
 
-def _keeper(job: Job, clock: Clock) -> Bookkeeper:
+def _keeper(job: Job, before: Callable[[], None]) -> Bookkeeper:
     access = accounts.find_access(job.organisation_id, service.PROVIDER)
     if access is None:
         raise BooksError(Trouble.NO_ACCESS, "The connection to Zoho Books is off, or has no keys.")
-    return ZohoBooks(
-        access, job.books_id, before=lambda: pace.reserve(job.organisation_id, job.calls_a_day, clock=clock)
-    )
+    return ZohoBooks(access, job.books_id, before=before)
 
 
 def _align(books: Bookkeeper, job: Job, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, case, or_, select, true, update
 
 from webapp import secrets
 from webapp.database import db, insert_ignoring_conflict, transaction
@@ -149,9 +149,10 @@ def shared_token(
         return _open(sealed, uid)
     if patience:
         if claimed is None:
-            claimed = _wait_for(account.account_id, purpose, now, patience)
-        if isinstance(claimed, str):
-            return claimed
+            found = _wait_for(account.account_id, purpose, now, patience)
+            if isinstance(found, str):
+                return found
+            claimed = found
         if (there := _fetched_meanwhile(account.account_id, purpose, now, margin, claimed)) is not None:
             return there
     try:
@@ -225,24 +226,33 @@ def _end_renewal(account_id: int, purpose: str, claimed: datetime | None) -> Non
         )
 
 
-def forget_token(account_id: int, purpose: str, *, seen: str | None = None) -> None:
+def forget_token(
+    account_id: int, purpose: str, *, seen: str | None = None, fetched_before: datetime | None = None
+) -> bool:
     """Drop a token that the provider no longer takes, so that the next call fetches another.
 
-    With `seen`, the token that was refused: one that another worker has fetched since stays.
+    With `seen`, the token that was refused: one that another worker has fetched since stays. With `fetched_before`, one
+    that was fetched since then stays, too; False: it did, so that the next call would take the same.
     """
     uid, sealed, _ = _row(account_id, purpose)
     if sealed is None or (seen is not None and _open(sealed, uid) != seen):
-        return
+        return True
+    is_old: ColumnElement[bool] = true()
+    if fetched_before is not None:
+        is_old = or_(ProviderToken.fetched_at.is_(None), ProviderToken.fetched_at < fetched_before)
     with transaction() as session:
-        session.execute(
+        dropped: Any = session.execute(
             update(ProviderToken)
             .where(
                 ProviderToken.account_id == account_id,
                 ProviderToken.purpose == purpose,
                 ProviderToken.token_encrypted == sealed,
+                is_old,
             )
             .values(token_encrypted=None, expires_at=None)
         )
+    # Where it is another one by now, somebody else was faster.
+    return bool(dropped.rowcount) or _row(account_id, purpose)[1] != sealed
 
 
 def _row(account_id: int, purpose: str) -> tuple[str, str | None, datetime | None]:

@@ -10,6 +10,7 @@ from flask import Flask
 
 from tests import factories
 from tests.factories import accounting
+from tests.providers.zoho.test_client import age_tokens
 from tests.rooms.accounting.conftest import simulator
 from webapp.database import db
 from webapp.providers import accounts
@@ -46,6 +47,7 @@ def test_one_is_fetched_for_all(database: Flask, is_refused: bool) -> None:
         if is_refused:
             # As when Zoho forgets a token before its time.
             running.sim.store.write("DELETE FROM zoho_tokens")
+            age_tokens()
             assert all_at_once() == [2] * WORKERS
         asked = running.sim.store.one("SELECT count(*) AS n FROM calls WHERE endpoint = 'token'")
         assert asked is not None

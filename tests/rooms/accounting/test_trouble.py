@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import FACTORY, accounting
+from tests.providers.zoho.test_client import age_tokens
 from tests.rooms.accounting.conftest import WHEN, World
+from webapp import queue
 from webapp.accounting import asking, pace, rules, service, setups, sync
 from webapp.accounting.models import AccountingBill, AccountingPace
 from webapp.database import db, transaction
@@ -142,12 +144,11 @@ def test_the_day_s_calls_end(world: World) -> None:
         assert setup is not None
         setup.calls_a_day = 100
     with transaction():
-        pace._book(world.organisation_id, 100, WHEN)
-        db.session.get_one(AccountingPace, world.organisation_id).day_calls = 98
+        pace.book(world.organisation_id, 100, WHEN)
+        db.session.get_one(AccountingPace, world.organisation_id).day_calls = 97
     said = world.sync(world.payout())
     assert isinstance(said, Later)
-    assert (said.at - WHEN) == timedelta(hours=12)
-    assert world.calls(method="GET") == 2
+    assert (said.at - WHEN, world.calls()) == (timedelta(hours=12), 0)
 
 
 def test_ten_at_once_then_one_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,11 +171,52 @@ def test_ten_at_once_then_one_by_one(world: World, monkeypatch: pytest.MonkeyPat
 def test_a_turn_that_is_far_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "BURST", 1)
     with transaction():
-        pace._book(world.organisation_id, 100, WHEN)
+        pace.book(world.organisation_id, 100, WHEN)
         db.session.get_one(AccountingPace, world.organisation_id).booked_until_ms += 60_000
     with pytest.raises(BooksError) as caught:
         pace.reserve(world.organisation_id, 100, clock=lambda: WHEN, sleep=lambda seconds: None)
-    assert caught.value.trouble is Trouble.THROTTLED
+    assert caught.value.trouble is Trouble.BUSY
+
+
+def test_payouts_that_find_no_turn_wait_in_a_line_and_no_worker_sleeps(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "BURST", 10)
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError("a worker sleeps")
+
+    monkeypatch.setattr(pace.time, "sleep", sleep)
+    made = [world.payout() for _ in range(7)]
+    said = [world.sync(reference) for reference in made]
+    # A new payee's bill takes five calls: two payouts have theirs at once, the others come one by one.
+    assert said[:2] == [None, None]
+    waits = [(each.at - WHEN).total_seconds() for each in said[2:] if each is not None]
+    assert waits == [3.75, 6.75, 9.75, 12.75, 15.75]
+    assert (len(world.bills()), world.row(made[2]).error) == (2, "")
+    assert sync.work(world.row(made[2]).payout_id, clock=lambda: WHEN + timedelta(seconds=3.75)) is None
+    assert len(world.bills()) == 3
+    query = select(OutboxMessage.queue).where(OutboxMessage.kind == asking.KIND).distinct()
+    assert list(db.session.scalars(query)) == [queue.OUTSIDE]
+
+
+def test_what_a_payout_takes_beyond_its_turns_comes_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "BURST", 5)
+    reference = world.payout()
+    world.pay(reference)
+    said = world.sync(reference)
+    assert said == Later(WHEN + timedelta(seconds=1), "The limit of calls to the books is reached.")
+    assert (world.bills(), world.row(reference).tries) == ([(reference, "open", 49_950)], 0)
+    row = db.session.get_one(AccountingPace, world.organisation_id)
+    assert (row.paused_until, row.day_calls) == (None, 5)
+    payout_id = world.row(reference).payout_id
+    assert sync.work(payout_id, clock=lambda: WHEN + timedelta(seconds=4)) is None
+    assert world.bills() == [(reference, "paid", 49_950)]
+    # It had five turns again, and needed three.
+    db.session.expire_all()
+    assert db.session.get_one(AccountingPace, world.organisation_id).day_calls == 8
 
 
 def test_a_consent_that_was_taken_back_stops_everything_and_says_so(world: World) -> None:
@@ -200,13 +242,50 @@ def test_who_waits_in_vain_for_a_token_holds_nobody_up(world: World, monkeypatch
 
 
 def test_a_token_that_is_refused_is_replaced_once(world: World) -> None:
-    world.sim.plan.add("F7", provider="zoho", times=1)
     reference = world.payout()
     assert world.sync(reference) is None
-    assert world.calls("token") == 2
-    world.sim.plan.add("F7", provider="zoho", times=2)
+    age_tokens()
+    world.sim.plan.add("F7", provider="zoho", times=1)
     world.pay(reference)
-    assert isinstance(world.sync(reference), Later)
+    assert world.sync(reference) is None
+    assert world.calls("token") == 2
+
+
+def test_without_access_nobody_asks_until_an_admin_has_connected_again(world: World) -> None:
+    references = [world.payout() for _ in range(3)]
+    world.sim.providers["zoho"].act(world.sim, "revoke", "1000.sim.refresh", {})
+    said = [world.sync(reference) for reference in references]
+    assert said[0] is not None
+    assert said[0].at == WHEN + service.OFF
+    assert (len(said), None in said, world.calls("token"), world.calls()) == (3, False, 1, 1)
+    world.sim.store.write("DELETE FROM zoho_refresh")
+    with transaction():
+        setups.reconnected(world.organisation_id, WHEN)
+    for reference in references:
+        assert world.sync(reference) is None
+    assert len(world.bills()) == 3
+
+
+@pytest.mark.parametrize("way", ["reconnected", "keep_books", "save"])
+def test_what_an_admin_puts_right_ends_a_pause(world: World, way: str) -> None:
+    with transaction():
+        pace.pause(world.organisation_id, WHEN + timedelta(hours=12), WHEN)
+    with transaction():
+        assert pace.book(world.organisation_id, 1000, WHEN) == timedelta(hours=12)
+    with transaction():
+        if way == "reconnected":
+            setups.reconnected(world.organisation_id, WHEN)
+        elif way == "keep_books":
+            setups.keep_books(world.organisation_id, [], FACTORY, WHEN)
+        else:
+            was = setups.find(world.organisation_id)
+            assert was is not None
+            draft = setups.Draft(
+                was.bill_account_id, was.paid_through_id, was.programs, was.starts_on, 14, was.calls_a_day
+            )
+            setups.save(organisation_id=world.organisation_id, draft=draft, actor=FACTORY, now=WHEN)
+    with transaction():
+        assert pace.book(world.organisation_id, 1000, WHEN) is None
 
 
 def test_a_worker_that_died_is_taken_over_after_its_lease(world: World) -> None:

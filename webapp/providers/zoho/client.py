@@ -23,6 +23,7 @@ PURPOSE = "books"
 _MARGIN = timedelta(minutes=5)
 # How long the other workers wait for the one that fetches a token: Zoho gives few.
 PATIENCE = timedelta(seconds=15)
+_YOUNG = timedelta(minutes=1)
 _BUSY_SECONDS = 20.0
 _TOO_MANY = {"43": 60.0, "44": 60.0, "45": 3600.0, "1070": 20.0}
 _TAKEN = frozenset({"1001", "3062", "13011"})
@@ -124,7 +125,7 @@ def call(
     before: Callable[[], None] = lambda: None,
     **query: str,
 ) -> Mapping[str, Any]:
-    """One call of the books with the shared token; one that is no longer taken is replaced, once. Raises BooksError.
+    """One call of the books with the shared token; an older one that is not taken is replaced, once. Raises BooksError.
 
     `before` is asked before anything is sent, and may raise BooksError itself: limits are kept there.
     """
@@ -138,8 +139,10 @@ def call(
             headers={"authorization": f"Zoho-oauthtoken {token}"},
         )  # fmt: skip
         if reply.status == 401 and attempt == 1:
-            accounts.forget_token(access.account_id, PURPOSE, seen=token)
-            continue
+            # One that was fetched a moment ago is not the reason: another would be refused, too.
+            old = utc_now() - _YOUNG
+            if accounts.forget_token(access.account_id, PURPOSE, seen=token, fetched_before=old):
+                continue
         return _read(reply)
     raise AssertionError("the loop returns")
 
