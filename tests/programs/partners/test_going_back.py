@@ -104,7 +104,7 @@ def test_what_was_dismissed_is_neither_taken_back_nor_paid_by_a_raise(
     base: Organisation, program: PartnerProgram, ann: Payee
 ) -> None:
     deal = factory.won(program, [ann])
-    ended(base, *factory.calculate(base).payout_ids)
+    ended(base, factory.calculate(base).payout_ids[0])
     [sale] = commissions(deal)
     decide(sale, is_offered=False)
     change(deal, 1_400_00, "The invoice was changed.")
@@ -121,7 +121,7 @@ def test_what_was_forgiven_is_not_taken_back_again(
     paid(base, *factory.calculate(base).payout_ids)
     factory.lost(deal)
     factory.won(program, [ann], 3_000_00)
-    ended(base, *factory.calculate(base).payout_ids, "cancel")
+    ended(base, factory.calculate(base).payout_ids[0], "cancel")
     back = commissions(deal)[1]
     decide(back, is_offered=False)
     change_nothing(deal.organisation_id, deal.id)
@@ -139,7 +139,7 @@ def change_nothing(organisation_id: int, deal_id: int, now: datetime = TODAY) ->
 def test_a_payout_that_ends_frees_the_shares(base: Organisation, program: PartnerProgram, ann: Payee) -> None:
     ben = factory.partner(base, 1_000, name="Ben")
     deal = factory.won(program, [ann])
-    ended(base, *factory.calculate(base).payout_ids)
+    ended(base, factory.calculate(base).payout_ids[0])
     factory.touch(deal, ben)
     assert shares(deal) == {ann.id: (500_000, 500_00), ben.id: (500_000, 500_00)}
     assert sorted(told(commissions(deal))) == [("sale", "open", 25_00), ("sale", "open", 50_00)]

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from sqlalchemy import delete, select
 
 from webapp.database import among, ask, db, insert_many
 from webapp.kernel.money import Money
+from webapp.programs.partners import terms
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
-from webapp.programs.partners.rules import Share, Touch, attribute
-from webapp.programs.partners.states import Model
+from webapp.programs.partners.rules import Share, Touch, attribute, whole
+from webapp.programs.partners.states import DealState, Model
 
+#: Weights are kept as decimals; parts of them are not finer than this.
+_FINEST = 1_000_000
 #: Deals of one batch.
 BATCH = 1_000
 
@@ -24,7 +28,8 @@ BATCH = 1_000
 def recompute(organisation_id: int, deal_ids: Sequence[int], now: datetime) -> None:
     """Work out the shares of deals anew, but for those that a payout has frozen: there amounts follow the deal alone.
 
-    `now` stands for the close of a deal that is open.
+    A deal that was won keeps the model by which it was recorded, and its partners the terms. `now` stands for the
+    close of a deal that is open.
     """
     for start in range(0, len(deal_ids), BATCH):
         _recompute(organisation_id, deal_ids[start : start + BATCH], now)
@@ -33,28 +38,35 @@ def recompute(organisation_id: int, deal_ids: Sequence[int], now: datetime) -> N
 def _recompute(organisation_id: int, deal_ids: Sequence[int], now: datetime) -> None:
     deals = ask(
         select(
-            Deal.id, Deal.currency, Deal.amount_minor, Deal.closed_at, Deal.registered_by_id, PartnerProgram.model,
-            PartnerProgram.role_weights,
+            Deal.id, Deal.state, Deal.currency, Deal.amount_minor, Deal.closed_at, Deal.registered_by_id,
+            PartnerProgram.model, PartnerProgram.role_weights,
         )
         .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
         .where(Deal.organisation_id == organisation_id, among(Deal.id, deal_ids))
     )  # fmt: skip
     frozen = _frozen(deal_ids)
-    touches = _touches([deal.id for deal in deals if deal.id not in frozen])
-    rows: list[dict[str, object]] = []
     for deal in deals:
-        amount = Money(deal.amount_minor, deal.currency)
-        if deal.id in frozen:
-            _follow(frozen[deal.id], amount)
-            continue
-        model = Model(deal.model)
+        _follow(frozen.get(deal.id, ()), Money(deal.amount_minor, deal.currency))
+    renewed = [deal for deal in deals if deal.id not in frozen]
+    won = {deal.id for deal in renewed if deal.state == DealState.WON}
+    before = terms.recorded(won)
+    touches = _touches([deal.id for deal in renewed])
+    found: list[tuple[int, Model, Share]] = []
+    for deal in renewed:
+        model = Model(before[deal.id][0] if deal.id in before else deal.model)
         shares = attribute(
-            amount, touches[deal.id], model=model, closed_at=deal.closed_at or now,
+            Money(deal.amount_minor, deal.currency), touches[deal.id], model=model, closed_at=deal.closed_at or now,
             registered_by=deal.registered_by_id, role_weights=deal.role_weights or None,
         )  # fmt: skip
-        rows += [_row(organisation_id, deal.id, model, share, now) for share in shares]
-    renewed = [deal.id for deal in deals if deal.id not in frozen]
-    db.session.execute(delete(Attribution).where(among(Attribution.deal_id, renewed)))
+        found += [(deal.id, model, share) for share in shares]
+    present = terms.of_partners({share.partner_id for deal_id, _, share in found if deal_id in won})
+    rows = []
+    for deal_id, model, share in found:
+        own = before[deal_id][1] if deal_id in before else {}
+        now_or_then = own.get(share.partner_id) or present.get(share.partner_id, terms.NOTHING)
+        agreed = now_or_then if deal_id in won else terms.UNKNOWN
+        rows.append(_row(organisation_id, deal_id, model, share, now) | agreed)
+    db.session.execute(delete(Attribution).where(among(Attribution.deal_id, [deal.id for deal in renewed])))
     insert_many(db.session(), Attribution, rows)
     db.session.flush()
 
@@ -78,10 +90,24 @@ def _frozen(deal_ids: Collection[int]) -> dict[int, list[Attribution]]:
     return found
 
 
+def follow(deal: Deal) -> None:
+    """The deal comes to another amount; who has which share of it stays as it is recorded."""
+    query = select(Attribution).where(Attribution.deal_id == deal.id).order_by(Attribution.id)
+    _follow(db.session.scalars(query).all(), Money(deal.amount_minor, deal.currency))
+    db.session.flush()
+
+
 def _follow(rows: Sequence[Attribution], amount: Money) -> None:
-    """The shares stay, the amounts are those of the deal as it is now."""
-    for row, part in zip(rows, amount.allocate([row.millionths for row in rows]), strict=True):
+    """The shares stay, the amounts are those of the deal as it is now, by what the touches weighed."""
+    if sum(row.amount_minor for row in rows) == amount.amount or not rows:
+        return
+    weights = whole([_weight(row) for row in rows])
+    for row, part in zip(rows, amount.allocate(weights), strict=True):
         row.amount_minor = part.amount
+
+
+def _weight(row: Attribution) -> Fraction:
+    return sum((Fraction(weight).limit_denominator(_FINEST) for _, weight, _ in row.parts), Fraction(0))
 
 
 def _row(organisation_id: int, deal_id: int, model: Model, share: Share, now: datetime) -> dict[str, object]:

@@ -22,6 +22,7 @@ class Balance:
     paid: int = 0
     dismissed: int = 0
     forgiven: int = 0
+    currencies: frozenset[str] = frozenset()
 
     @property
     def booked(self) -> int:
@@ -56,4 +57,5 @@ def balance_of(rows: Iterable[Commission]) -> Balance:
         paid=sum(row.amount_minor for row in live if row.state == CommissionState.PAID),
         dismissed=sum(minor for minor in set_aside if minor > 0),
         forgiven=sum(minor for minor in set_aside if minor < 0),
+        currencies=frozenset(row.currency for row in live),
     )

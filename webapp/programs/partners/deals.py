@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -13,9 +14,12 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.numbers import next_number
 from webapp.programs.partners import attributing, earning, editors, trail
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
-from webapp.programs.partners.models import Attribution, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.partners import get_partner
-from webapp.programs.partners.states import DealAction, DealState, TouchType, next_state
+from webapp.programs.partners.states import CommissionState, DealAction, DealState, TouchType, next_state
+
+#: What of a deal says nothing about who earns how much of it.
+_SILENT = {"name", "customer", "opened_at"}
 
 
 def get_deal(organisation_id: int, reference: str, expected_version: int | None = None) -> Deal:
@@ -81,7 +85,8 @@ def change_deal(
 ) -> Deal:
     """Change a deal. Of one that is won it needs a reason, and what was paid for it is corrected.
 
-    Its currency and program stay once it is won. Raises NotFound, Invalid, StaleVersion, IllegalTransition.
+    Its currency and program stay once it is won, and while anything earned of it is not cancelled. Raises NotFound,
+    Invalid, StaleVersion, IllegalTransition.
     """
     _check(organisation_id, draft, now)
     row = get_deal(organisation_id, reference, expected_version)
@@ -89,15 +94,38 @@ def change_deal(
     values = values_of(draft)
     if row.state == DealState.WON:
         reason = need_reason(reason, "The customer gave two seats back.", "deal")
-        for field, words in (("currency", "currency"), ("program_id", "program")):
-            if values[field] != getattr(row, field):
-                raise Invalid(words.split()[0], f"The {words} of a deal that is won cannot change.")
         row.reason = reason
+    _check_what_stays(row, values)
     changes = trail.apply(row, values)
     if changes:
         _changed(row, "changed", actor, now, changes, reason)
-        _settle(row, reason or "The deal was changed.", actor, now)
+        _settle_change(row, changes.keys(), reason or "The deal was changed.", actor, now)
     return row
+
+
+def _check_what_stays(row: Deal, values: Mapping[str, object]) -> None:
+    """Commissions have their deal's currency and program, also those of a deal that was lost and opened again."""
+    for field, word in (("currency", "currency"), ("program_id", "program")):
+        if values[field] == getattr(row, field):
+            continue
+        if row.state == DealState.WON:
+            raise Invalid(word, f"The {word} of a deal that is won cannot change.")
+        if is_frozen(row.id) or _has_commissions(row.id):
+            raise Invalid(word, f"The {word} cannot change: there are commissions of this deal.")
+
+
+def _has_commissions(deal_id: int) -> bool:
+    live = (Commission.deal_id == deal_id, Commission.state != CommissionState.CANCELLED.value)
+    return db.session.scalar(select(Commission.id).where(*live).limit(1)) is not None
+
+
+def _settle_change(row: Deal, changed: Collection[str], reason: str, actor: Actor, now: datetime) -> None:
+    """Of a deal that is won only another registrar makes other shares; its name earns nobody anything."""
+    if row.state != DealState.WON or "registered_by_id" in changed:
+        _settle(row, reason, actor, now)
+    elif set(changed) - _SILENT:
+        attributing.follow(row)
+        _earn(row, reason, actor, now)
 
 
 def win_deal(
@@ -183,6 +211,10 @@ def _changed(
 
 def _settle(row: Deal, reason: str, actor: Actor, now: datetime) -> None:
     attributing.recompute(row.organisation_id, [row.id], now)
+    _earn(row, reason, actor, now)
+
+
+def _earn(row: Deal, reason: str, actor: Actor, now: datetime) -> None:
     earning.settle(
         organisation_id=row.organisation_id, deal_ids=[row.id], reason=reason, actor=actor, now=now
     )

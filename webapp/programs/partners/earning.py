@@ -23,7 +23,7 @@ from webapp.people.numbers import next_numbers
 from webapp.programs.partners import trail
 from webapp.programs.partners.balance import balance_of
 from webapp.programs.partners.commission_rules import load_rules
-from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProfile, PartnerProgram
+from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram
 from webapp.programs.partners.rules import Case, Rate, Rule, commission, find_rule
 from webapp.programs.partners.states import CommissionKind, CommissionState, DealState
 
@@ -47,7 +47,6 @@ class _Books:
     deals: dict[int, tuple[Deal, PartnerProgram]]
     shares: dict[tuple[int, int], Attribution]
     standing: dict[tuple[int, int], list[Commission]]
-    profiles: dict[int, PartnerProfile]
     first_closed: dict[int, date]
     rules: list[Rule]
     timezone: str
@@ -99,10 +98,9 @@ def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
     ):
         standing[row.deal_id or 0, row.payee_id].append(row)
     payee_ids = sorted({payee for _, payee in by_pair} | {payee for _, payee in standing})
-    profiles = db.session.scalars(select(PartnerProfile).where(among(PartnerProfile.payee_id, payee_ids)))
     timezone = trail.timezone_of(organisation_id)
     return _Books(
-        deals, by_pair, standing, {row.payee_id: row for row in profiles}, first_closed(payee_ids, timezone),
+        deals, by_pair, standing, first_closed(payee_ids, timezone),
         load_rules(organisation_id), timezone,
     )  # fmt: skip
 
@@ -124,20 +122,19 @@ def _earned(books: _Books, deal_id: int, payee_id: int) -> Earned:
     nothing = Money(0, deal.currency)
     if share is None or deal.state != DealState.WON or deal.closed_at is None:
         return Earned(nothing, nothing, Rate(0), None, None)
-    profile = books.profiles.get(payee_id)
     closed_on = local_date(deal.closed_at, books.timezone)
     case = Case(
         program_id=program.id,
-        partner_type=profile.type if profile else "",
-        tier=profile.tier if profile else "",
+        partner_type=share.partner_type or "",
+        tier=share.tier or "",
         product=deal.product,
         deal=Money(deal.amount_minor, deal.currency),
         closed_on=closed_on,
         first_closed_on=books.first_closed.get(payee_id, closed_on),
     )
     rule = find_rule(books.rules, case)
-    rate = rule.rate if rule else Rate(profile.rate_bp if profile else 0)
-    edited_by = rule.edited_by_id if rule else (profile.changed_by_id if profile else None)
+    rate = rule.rate if rule else Rate(share.rate_bp or 0)
+    edited_by = rule.edited_by_id if rule else share.rate_by_id
     base = Money(share.amount_minor, deal.currency)
     return Earned(commission(base, rate), base, rate, rule, edited_by)
 
@@ -148,6 +145,8 @@ def _difference(
     """What makes the sum right: (commissions that are there and changed, one that is new)."""
     rows = books.standing.get((deal_id, payee_id), [])
     standing = balance_of(rows)
+    if standing.currencies - {earned.amount.currency}:
+        raise ValueError(f"commissions in {standing.currencies} of a deal in {earned.amount.currency}")
     rest = standing.rest(earned.amount.amount, is_final=is_final(books.deals[deal_id][1], rows, now))
     kind = _kind(rest, is_first=not any(row.payout_id or row.offer == "dismissed" for row in rows))
     changed = [_cancel(row, reason) for row in standing.opened[1:]]

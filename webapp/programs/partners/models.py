@@ -235,6 +235,11 @@ class Attribution(Base):
     # [[touch or null, "what it weighs", "why"]]: which touch earned what.
     parts: Mapped[list[Any]] = mapped_column(JSON)
     is_frozen: Mapped[bool] = mapped_column(default=False)
+    # The partner's type, tier and own rate, and who set it, on the day on which the deal was won; empty before.
+    partner_type: Mapped[str | None] = mapped_column(String(15))
+    tier: Mapped[str | None] = mapped_column(String(10))
+    rate_bp: Mapped[int | None]
+    rate_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     worked_out_at: Mapped[Instant]
 
     payee: Mapped[Payee] = relationship(lazy="select")

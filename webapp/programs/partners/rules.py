@@ -110,7 +110,7 @@ def attribute(
         by_partner[part.partner_id].append(part)
     if not by_partner:
         return []
-    weights = _whole([sum((part.weight for part in own), Fraction(0)) for own in by_partner.values()])
+    weights = whole([sum((part.weight for part in own), Fraction(0)) for own in by_partner.values()])
     amounts = amount.allocate(weights)
     millionths = Money(WHOLE, amount.currency).allocate(weights)
     return [
@@ -119,7 +119,7 @@ def attribute(
     ]
 
 
-def _whole(weights: Sequence[Fraction]) -> list[int]:
+def whole(weights: Sequence[Fraction]) -> list[int]:
     """The same weights as whole numbers."""
     bottom = lcm(*(weight.denominator for weight in weights))
     return [int(weight * bottom) for weight in weights]
