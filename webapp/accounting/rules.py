@@ -11,6 +11,10 @@ from webapp.providers.bookkeeping import BillLine
 
 # Longer than a payout's calls take, with a token that another worker fetches and one's turn to wait for.
 LEASE = timedelta(minutes=3)
+# A call that goes out later than so long before the end of the lease could be on its way when another worker comes.
+NEARLY_OVER = timedelta(seconds=80)
+# So long a payment whose answer was lost may still arrive.
+ON_ITS_WAY = timedelta(minutes=10)
 # After so many tries without a clear answer a person looks.
 MOST_TRIES = 8
 _LONGEST_DELAY = timedelta(minutes=30)

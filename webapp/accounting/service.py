@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.accounting import asking, pace, rules
@@ -14,7 +14,7 @@ from webapp.accounting.models import AccountingBill, AccountingSetup, Accounting
 from webapp.accounting.states import SyncState, Wanted
 from webapp.audit import service as audit
 from webapp.connections import queries as connections
-from webapp.database import db, insert_ignoring_conflict, lock_row
+from webapp.database import db, insert_ignoring_conflict
 from webapp.kernel.actor import WORKER, Actor
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import Conflict, NotFound
@@ -30,6 +30,7 @@ OFF = timedelta(minutes=10)
 # Switching the books on calls what waits; this is only for a call that was lost.
 SWITCHED_OFF = timedelta(hours=6)
 BUSY = timedelta(seconds=20)
+LOST = "Another worker brings its bill in line."
 _LONGEST_ERROR = 500
 
 
@@ -63,8 +64,13 @@ class Job:
     lines: tuple[rules.Line, ...] = field(repr=False)
     bill_id: str
     vendor_id: str
-    # The reference of a payment that may be there, sent before.
+    # The payment that is there, the reference of one that may be there, and when it was sent.
+    payment_id: str
     sent_reference: str
+    payment_sent_at: datetime | None
+    # Whose row it is, and until when.
+    worker: str
+    lease_until: datetime
 
 
 def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
@@ -75,7 +81,7 @@ def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
     if row is None or row.state != SyncState.QUEUED.value:
         return None
     if row.lease_until is not None and row.lease_until > now:
-        return Later(now + BUSY, "Another worker brings its bill in line.")
+        return Later(now + BUSY, LOST)
     setup = db.session.scalar(
         select(AccountingSetup).where(AccountingSetup.organisation_id == row.organisation_id)
     )
@@ -95,9 +101,10 @@ def claim(payout_id: int, worker: str, now: datetime) -> Job | Later | None:
     row.books_id = setup.books_id
     if not row.mark and row.tried_at is None:
         row.mark = new_uid()[:12]
-    row.lease_until, row.leased_by, row.tried_at = now + rules.LEASE, worker[:120], now
+    lease_until = now + rules.LEASE
+    row.lease_until, row.leased_by, row.tried_at = lease_until, worker[:120], now
     db.session.flush()
-    return _job(row, setup, payout, wanted)
+    return _job(row, setup, payout, wanted, lease_until)
 
 
 def _leave(row: AccountingBill, now: datetime) -> None:
@@ -108,7 +115,9 @@ def _leave(row: AccountingBill, now: datetime) -> None:
     db.session.flush()
 
 
-def _job(row: AccountingBill, setup: AccountingSetup, payout: Payout, wanted: Wanted) -> Job:
+def _job(
+    row: AccountingBill, setup: AccountingSetup, payout: Payout, wanted: Wanted, lease_until: datetime
+) -> Job:
     approved = payout.approved_at or payout.created_at
     day = local_date(approved, payout.organisation.timezone)
     return Job(
@@ -123,18 +132,46 @@ def _job(row: AccountingBill, setup: AccountingSetup, payout: Payout, wanted: Wa
         lines=tuple(
             rules.Line(line.description, line.formula, line.source_label, line.amount_minor) for line in payout.lines
         ),
-        bill_id=row.bill_id, vendor_id=row.vendor_id, sent_reference=row.payment_reference,
+        bill_id=row.bill_id, vendor_id=row.vendor_id, payment_id=row.payment_id, sent_reference=row.payment_reference,
+        payment_sent_at=row.payment_sent_at, worker=row.leased_by, lease_until=lease_until,
     )  # fmt: skip
 
 
 def note(job: Job, **values: Any) -> None:
-    """Write down an id or a reference as soon as it is known: whoever comes after a crash finds it."""
-    db.session.execute(
+    """Write down an id or a reference as soon as it is known: whoever comes after a crash finds it.
+
+    Raises BooksError (busy) when another worker has the row by now: what it knows is newer.
+    """
+    noted: Any = db.session.execute(
         update(AccountingBill)
-        .where(AccountingBill.id == job.bill_row)
+        .where(_is_ours(job))
         .values(**values)
         .execution_options(synchronize_session=False)
     )
+    if noted.rowcount != 1:
+        raise BooksError(Trouble.BUSY, LOST, wait_seconds=BUSY.total_seconds())
+
+
+def _is_ours(job: Job) -> ColumnElement[bool]:
+    """Condition: the row is still this worker's, since the same taking."""
+    return and_(
+        AccountingBill.id == job.bill_row,
+        AccountingBill.leased_by == job.worker,
+        AccountingBill.lease_until == job.lease_until,
+    )
+
+
+def _end(job: Job) -> AccountingBill | None:
+    """The row, which nobody has from now on; None when it is another worker's by now."""
+    row = db.session.scalar(
+        select(AccountingBill)
+        .where(_is_ours(job))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is not None:
+        row.lease_until, row.leased_by = None, ""
+    return row
 
 
 # ---------------------------------------------------------------- vendors
@@ -193,25 +230,29 @@ def forget_vendor(job: Job) -> None:
 # ---------------------------------------------------------------- how it ended
 
 
-def done(job: Job, now: datetime) -> None:
-    """The books say what was wanted; a newer ask goes on waiting for its own turn."""
-    row = lock_row(AccountingBill, AccountingBill.id == job.bill_row)
-    row.lease_until, row.leased_by, row.tries = None, "", 0
+def done(job: Job, now: datetime) -> Later | None:
+    """The books say what was wanted; a newer ask waits for its own turn. Later: another worker has the row."""
+    row = _end(job)
+    if row is None:
+        return Later(now + BUSY, LOST)
+    row.tries = 0
     if row.asks != job.asks:
         db.session.flush()
-        return
+        return None
     state = SyncState.VOID if job.wanted is Wanted.VOID else SyncState.SYNCED
     before, row.state = row.state, state.value
     row.error, row.error_code, row.synced_at, row.synced_version = "", "", now, job.version
     _set_problem(job.organisation_id, "", now)
     word = {Wanted.OPEN: "billed", Wanted.PAID: "paid", Wanted.VOID: "voided"}[job.wanted]
     _record(job, f"accounting:bill:{word}", WORKER, now, {"state": [before, row.state]})
+    return None
 
 
 def failed(job: Job, error: BooksError, now: datetime) -> Later | None:
     """It did not work, or nobody knows. Later: it is tried again by itself; None: a person must look."""
-    row = lock_row(AccountingBill, AccountingBill.id == job.bill_row)
-    row.lease_until, row.leased_by = None, ""
+    row = _end(job)
+    if row is None:
+        return Later(now + BUSY, LOST)
     row.error, row.error_code = error.message[:_LONGEST_ERROR], error.code[:120]
     if error.trouble is Trouble.THROTTLED:
         until = now + timedelta(seconds=max(1.0, error.wait_seconds))

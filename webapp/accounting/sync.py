@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -36,7 +37,7 @@ def work(payout_id: int, *, clock: Clock = utc_now, worker: str = "") -> Later |
         return job
     turns = pace.Turns(job.organisation_id, job.calls_a_day, clock)
     try:
-        _align(_keeper(job, turns.take), job, clock)
+        _align(_keeper(job, lambda: _before(job, turns, clock)), job, clock)
     except BooksError as error:
         log.warning(
             "accounting.not_in_line", payout=job.reference, trouble=error.trouble.value, code=error.code
@@ -53,8 +54,14 @@ def work(payout_id: int, *, clock: Clock = utc_now, worker: str = "") -> Later |
             return service.failed(job, broken, clock())
     with transaction():
         turns.give_back()
-        service.done(job, clock())
-    return None
+        return service.done(job, clock())
+
+
+def _before(job: Job, turns: pace.Turns, clock: Clock) -> None:
+    """Before each call: the row must be ours until it is over, and a turn free. Raises BooksError."""
+    if clock() > job.lease_until - rules.NEARLY_OVER:
+        raise BooksError(Trouble.UNKNOWN, "It took too long.")
+    turns.take()
 
 
 def _keeper(job: Job, before: Callable[[], None]) -> Bookkeeper:
@@ -66,14 +73,14 @@ def _keeper(job: Job, before: Callable[[], None]) -> Bookkeeper:
 
 def _align(books: Bookkeeper, job: Job, clock: Clock) -> None:
     if job.wanted is Wanted.VOID:
-        _void(books, job)
+        _void(books, job, clock)
         return
     vendor_id = _vendor(books, job, clock)
     bill = _bill(books, job, vendor_id)
     if job.wanted is Wanted.PAID:
-        _pay(books, job, bill)
+        _pay(books, job, bill, clock)
     else:
-        _owe(books, job, bill)
+        _owe(books, job, bill, clock)
 
 
 # ---------------------------------------------------------------- vendor
@@ -197,7 +204,7 @@ def _check_says(job: Job, bill: Bill, vendor_id: str) -> None:
         raise BooksError(Trouble.REFUSED, f"The bill {bill.number} in the books is another vendor's.")
 
 
-def _void(books: Bookkeeper, job: Job) -> None:
+def _void(books: Bookkeeper, job: Job, clock: Clock) -> None:
     """Whatever there is of our bill counts no more; one that only has its number is left as it is."""
     bill = _find_bill(books, job)
     if bill is None:
@@ -208,7 +215,7 @@ def _void(books: Bookkeeper, job: Job) -> None:
         _check_says(job, bill, vendor_id)
     with transaction():
         service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
-    _take_back(books, job, bill)
+    _take_back(books, job, bill, clock)
     if not bill.is_void:
         books.void_bill(bill.id)
 
@@ -216,10 +223,10 @@ def _void(books: Bookkeeper, job: Job) -> None:
 # ---------------------------------------------------------------- payment
 
 
-def _pay(books: Bookkeeper, job: Job, bill: Bill) -> None:
+def _pay(books: Bookkeeper, job: Job, bill: Bill, clock: Clock) -> None:
     """The payment of the bill, made if it is not there. One of an earlier round is taken back first."""
     if job.sent_reference and job.sent_reference != job.payment_reference:
-        bill = _take_back(books, job, bill)
+        bill = _take_back(books, job, bill, clock)
     found = books.payments(bill.vendor_id, job.payment_reference, job.currency)
     if found:
         if found[0].amount_minor != job.amount_minor:
@@ -227,12 +234,19 @@ def _pay(books: Bookkeeper, job: Job, bill: Bill) -> None:
             raise BooksError(
                 Trouble.REFUSED, f"The payment {job.payment_reference} in the books is of {said}."
             )
-        _note_payment(job, found[0].id)
+        if bill.balance_minor != 0:
+            raise BooksError(
+                Trouble.REFUSED,
+                f"The payment {job.payment_reference} in the books does not pay the bill {bill.number}.",
+            )
+        # One that we did not send is a bookkeeper's, and is never deleted.
+        if job.sent_reference == job.payment_reference:
+            _note_payment(job, found[0].id)
         return
     if bill.balance_minor == 0:
         # Somebody entered the payment in the books by hand; there is nothing left to pay.
         return
-    _note_payment(job, "")
+    _note_payment(job, "", payment_sent_at=clock())
     paid_on = job.paid_on or job.day
     made = books.add_payment(
         PaymentOrder(
@@ -243,30 +257,49 @@ def _pay(books: Bookkeeper, job: Job, bill: Bill) -> None:
     _note_payment(job, made.id)
 
 
-def _note_payment(job: Job, payment_id: str) -> None:
+def _note_payment(job: Job, payment_id: str, **more: Any) -> None:
     """Before a payment is sent its reference stands here: one whose answer was lost is found by it."""
     with transaction():
-        service.note(job, payment_id=payment_id, payment_reference=job.payment_reference)
+        service.note(job, payment_id=payment_id, payment_reference=job.payment_reference, **more)
 
 
-def _take_back(books: Bookkeeper, job: Job, bill: Bill) -> Bill:
-    """Payments that we sent, or may have sent, are deleted: the money came back. Returns the bill as it is then."""
+def _take_back(books: Bookkeeper, job: Job, bill: Bill, clock: Clock) -> Bill:
+    """Payments of the bill that we sent, or may have sent, are deleted: the money came back.
+
+    Returns the bill as it is then. Raises BooksError (busy) while one may still be on its way.
+    """
     if not job.sent_reference:
         return bill
-    for payment in books.payments(bill.vendor_id, job.sent_reference, job.currency):
-        try:
-            books.delete_payment(payment.id)
-        except BooksError as error:
-            if error.trouble is not Trouble.MISSING:
-                raise
+    found = books.payments(bill.vendor_id, job.sent_reference, job.currency)
+    for payment in found:
+        _delete(books, job, bill, payment.id)
+    if not found and not job.payment_id and job.payment_sent_at is not None:
+        left = (job.payment_sent_at + rules.ON_ITS_WAY - clock()).total_seconds()
+        if left > 0:
+            raise BooksError(
+                Trouble.BUSY, "A payment whose answer was lost may still arrive.", wait_seconds=left
+            )
     with transaction():
-        service.note(job, payment_id="", payment_reference="")
+        service.note(job, payment_id="", payment_reference="", payment_sent_at=None)
     return books.bill(bill.id)
 
 
-def _owe(books: Bookkeeper, job: Job, bill: Bill) -> None:
+def _delete(books: Bookkeeper, job: Job, bill: Bill, payment_id: str) -> None:
+    """Delete a payment of the bill; one of other bills is left alone, whatever its reference."""
+    try:
+        if bill.id not in books.payment(payment_id, job.currency).bill_ids:
+            return
+        with transaction():
+            service.note(job, payment_id=payment_id)
+        books.delete_payment(payment_id)
+    except BooksError as error:
+        if error.trouble is not Trouble.MISSING:
+            raise
+
+
+def _owe(books: Bookkeeper, job: Job, bill: Bill, clock: Clock) -> None:
     """Nothing of the bill is paid. A payment that we did not send is not ours to delete. Raises BooksError."""
-    bill = _take_back(books, job, bill)
+    bill = _take_back(books, job, bill, clock)
     if bill.balance_minor != bill.total_minor:
         raise BooksError(
             Trouble.REFUSED, f"The bill {bill.number} has a payment in the books that Paydesk did not send."

@@ -122,6 +122,8 @@ class Payment:
     vendor_id: str
     reference: str
     amount_minor: int
+    # Of the bills that it pays; known of one that was asked for by its id.
+    bill_ids: frozenset[str] = frozenset()
 
 
 class Bookkeeper(Protocol):
@@ -138,6 +140,9 @@ class Bookkeeper(Protocol):
 
     def vendors_named(self, name: str) -> list[Vendor]:
         """Vendors of a display name."""
+
+    def has_vendor(self, vendor_id: str) -> bool:
+        """Whether there is a vendor of the keeper's own id."""
 
     def add_vendor(self, name: str, currency: str, notes: str) -> Vendor:
         """A new vendor."""
@@ -156,6 +161,9 @@ class Bookkeeper(Protocol):
 
     def payments(self, vendor_id: str, reference: str, currency: str) -> list[Payment]:
         """Payments to a vendor with a reference."""
+
+    def payment(self, payment_id: str, currency: str) -> Payment:
+        """A payment by the keeper's own id, with the bills that it pays."""
 
     def add_payment(self, order: PaymentOrder) -> Payment:
         """A new payment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ class World:
         """The payout is paid by hand."""
         self.act("mark_paid", reference, payment_reference=said, paid_on=WHEN.date())
 
-    def sync(self, reference: str) -> Later | None:
+    def sync(self, reference: str, at: datetime = WHEN) -> Later | None:
         """What a worker does with the payout once."""
         number = db.session.scalars(
             select(Payout.id).where(
@@ -58,7 +59,7 @@ class World:
             )
         ).one()
         db.session.rollback()
-        return sync.work(number, clock=lambda: WHEN)
+        return sync.work(number, clock=lambda: at)
 
     def row(self, reference: str) -> AccountingBill:
         """The bill's row as it is now."""

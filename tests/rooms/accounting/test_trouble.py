@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +21,8 @@ from webapp.outbox.models import OutboxMessage
 from webapp.outbox.service import Later
 from webapp.providers import accounts
 from webapp.providers.bookkeeping import BooksError, Trouble
+from webapp.providers.zoho.books import ZohoBooks
+from webapp.simulator.zoho import books
 
 ROOMS = ("books/contacts", "books/bills", "books/vendorpayments")
 # Faults after which nobody knows whether it was done, and those before anything was.
@@ -80,6 +84,122 @@ def test_a_return_takes_a_payment_back_that_nobody_heard_of(world: World, fault:
     world.sim.plan.add(fault, provider="zoho", endpoint="books/vendorpayments", times=1)
     until_it_stands(world, reference)
     assert (world.bills(), world.payments()) == ([(reference, "open", 49_950)], [])
+
+
+def theirs(world: World, bill_minor: int) -> None:
+    """A bookkeeper enters a payment of our reference: it pays so much of our bill."""
+    bill = world.sim.store.one("SELECT * FROM zoho_bills")
+    assert bill is not None
+    amount = Decimal(49_950).scaleb(-2)
+    applied = [{"bill_id": books.shown_id(bill["id"]), "amount_applied": Decimal(bill_minor).scaleb(-2)}]
+    books.add_payment(world.sim, world.books_id, {
+        "vendor_id": books.shown_id(bill["vendor_id"]), "amount": amount, "reference_number": "UTR-1",
+        "paid_through_account_id": f"{world.books_id}011", "bills": applied if bill_minor else [],
+    })  # fmt: skip
+
+
+def test_a_payment_of_our_reference_that_does_not_pay_our_bill_is_not_taken_for_ours(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    theirs(world, 0)
+    world.pay(reference)
+    assert world.sync(reference) is None
+    row = world.row(reference)
+    assert (row.state, row.payment_id, row.payment_reference) == ("failed", "", "")
+    assert row.error == f"The payment UTR-1 in the books does not pay the bill {reference}."
+
+
+def test_a_bookkeeper_s_payment_of_our_reference_is_never_deleted(world: World) -> None:
+    reference = world.payout()
+    world.sync(reference)
+    theirs(world, 49_950)
+    world.pay(reference)
+    assert world.sync(reference) is None
+    row = world.row(reference)
+    assert (row.state, row.payment_id, row.payment_reference) == ("synced", "", "")
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    world.sync(reference)
+    assert (world.row(reference).state, world.payments()) == ("failed", [("UTR-1", 49_950)])
+
+
+def test_a_payment_of_another_bill_is_not_deleted_for_its_reference(world: World) -> None:
+    reference = world.payout()
+    world.pay(reference)
+    world.sync(reference)
+    # A bookkeeper has moved what we sent to another bill, and ours is owed again.
+    world.sim.store.write('UPDATE zoho_payments SET applied = \'[{"bill": 99, "minor": 49950}]\'')
+    world.sim.store.write("UPDATE zoho_bills SET balance_minor = total_minor")
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    assert world.sync(reference) is None
+    assert (world.row(reference).state, world.payments()) == ("synced", [("UTR-1", 49_950)])
+
+
+def test_a_payment_that_is_late_on_its_way_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer was lost, the money came back, and only then it arrives."""
+    reference = world.payout()
+    world.sync(reference)
+    world.pay(reference)
+    plain, sent = ZohoBooks.add_payment, []
+
+    def lost(*given: Any) -> None:
+        sent.append(given)
+        raise BooksError(Trouble.UNKNOWN, "No answer.")
+
+    monkeypatch.setattr(ZohoBooks, "add_payment", lost)
+    assert isinstance(world.sync(reference), Later)
+    world.act("reverse", reference, on=WHEN.date(), reason="Returned.")
+    over = WHEN + rules.ON_ITS_WAY
+    assert world.sync(reference) == Later(over, "A payment whose answer was lost may still arrive.")
+    assert world.row(reference).payment_reference == "UTR-1"
+    plain(*sent[0])
+    assert world.sync(reference, over) is None
+    assert (world.bills(), world.payments()) == ([(reference, "open", 49_950)], [])
+    row = world.row(reference)
+    assert (row.state, row.payment_id, row.payment_reference) == ("synced", "", "")
+
+
+def test_a_worker_stops_before_its_lease_is_over(world: World) -> None:
+    reference = world.payout()
+    payout_id = world.row(reference).payout_id
+    times = iter([WHEN, WHEN, WHEN, WHEN + rules.LEASE - timedelta(seconds=60)])
+    last = [WHEN]
+
+    def clock() -> datetime:
+        last[0] = next(times, last[0])
+        return last[0]
+
+    said = sync.work(payout_id, clock=clock)
+    assert said is not None
+    assert (said.reason, world.bills()) == ("It took too long.", [])
+    assert world.sync(reference, WHEN + rules.LEASE) is None
+
+
+def test_a_worker_whose_lease_was_over_writes_nothing_down(world: World) -> None:
+    reference = world.payout()
+    payout_id = world.row(reference).payout_id
+    with transaction():
+        slow = service.claim(payout_id, "slow", WHEN)
+    # Two takings of one worker, too, are told apart.
+    with transaction():
+        fast = service.claim(payout_id, "slow", WHEN + rules.LEASE)
+    assert isinstance(slow, service.Job)
+    assert isinstance(fast, service.Job)
+    with pytest.raises(BooksError) as caught, transaction():
+        service.note(slow, bill_id="1")
+    assert caught.value.trouble is Trouble.BUSY
+    with transaction():
+        assert isinstance(service.done(slow, WHEN), Later)
+    with transaction():
+        assert isinstance(service.failed(slow, BooksError(Trouble.REFUSED, "No."), WHEN), Later)
+    row = world.row(reference)
+    assert (row.state, row.bill_id, row.error, row.lease_until) == ("queued", "", "", fast.lease_until)
+    with transaction():
+        service.note(fast, bill_id="2")
+    with transaction():
+        assert service.done(fast, WHEN) is None
+    assert world.row(reference).state == "synced"
 
 
 @pytest.mark.parametrize("room", ROOMS[:2])

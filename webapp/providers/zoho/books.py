@@ -131,6 +131,16 @@ class ZohoBooks:
             and row.get("contact_type") == "vendor"
         ]
 
+    def has_vendor(self, vendor_id: str) -> bool:
+        """Whether there is a vendor of an id."""
+        try:
+            self._call("GET", f"contacts/{vendor_id}")
+        except BooksError as error:
+            if error.trouble is Trouble.MISSING:
+                return False
+            raise
+        return True
+
     def add_vendor(self, name: str, currency: str, notes: str) -> Vendor:
         """A new vendor."""
         body = self._call("POST", "contacts", {
@@ -184,6 +194,10 @@ class ZohoBooks:
         found = [_payment(row, currency) for row in rows]
         return [each for each in found if (each.vendor_id, each.reference) == (vendor_id, reference)]
 
+    def payment(self, payment_id: str, currency: str) -> Payment:
+        """A payment by its id, with the bills that it pays."""
+        return _payment(_object(self._call("GET", f"vendorpayments/{payment_id}"), "vendorpayment"), currency)
+
     def add_payment(self, order: PaymentOrder) -> Payment:
         """A new payment of one bill."""
         amount = Money(order.amount_minor, order.currency).decimal
@@ -231,4 +245,9 @@ def _payment(row: Mapping[str, Any], currency: str) -> Payment:
     amount, payment_id = http.minor_of(row.get("amount"), exponent(currency)), _text(row.get("payment_id"))
     if amount is None or not payment_id.isdigit():
         raise _strange("a payment without an id or an exact amount")
-    return Payment(payment_id, _text(row.get("vendor_id")), _text(row.get("reference_number")), amount)
+    given = row.get("bills")
+    bills = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
+    return Payment(
+        payment_id, _text(row.get("vendor_id")), _text(row.get("reference_number")), amount,
+        frozenset(_text(each.get("bill_id")) for each in bills),
+    )  # fmt: skip
