@@ -17,8 +17,8 @@ from webapp.kernel.errors import Conflict
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
-from webapp.programs.partners import calculating, effects
-from webapp.programs.partners.models import Commission, PartnerProgram
+from webapp.programs.partners import calculating, disputing, effects
+from webapp.programs.partners.models import Commission, CommissionDispute, PartnerProgram
 
 
 @pytest.fixture
@@ -171,3 +171,51 @@ def test_final_money_does_not_shield_what_is_still_on_its_way(base: Organisation
     assert told(commissions(deal)) == expected
     ended(base, payout_id, "cancel", later)
     assert [row.state for row in commissions(deal)] == ["paid", "cancelled", "cancelled"]
+
+
+def objected(row: Commission) -> CommissionDispute:
+    """The partner says that it is wrong."""
+    with transaction():
+        return disputing.raise_dispute(
+            organisation_id=row.organisation_id, payee_id=row.payee_id, reference=row.reference, reason="It was right.",
+            actor=FACTORY, now=TODAY,
+        )  # fmt: skip
+
+
+def test_an_objection_does_not_hold_what_is_taken_back(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    deal = factory.won(program, [ann])
+    paid(base, *factory.calculate(base).payout_ids)
+    factory.lost(deal)
+    back = commissions(deal)[1]
+    assert objected(back).state == "open"
+    with pytest.raises(Conflict, match="waits for an answer"):
+        objected(back)
+    factory.won(program, [ann], 3_000_00)
+    [payout_id] = factory.calculate(base).payout_ids
+    assert db.session.get_one(Payout, payout_id).amount_minor == 100_00
+
+
+def test_what_is_objected_to_and_then_taken_back_is_not_held(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    deal = factory.won(program, [ann])
+    factory.calculate(base)
+    change(deal, 1_400_00, "The invoice was changed.")
+    objected(commissions(deal)[1])
+    change(deal, 600_00, "The invoice was changed again.")
+    back = commissions(deal)[1]
+    assert (back.amount_minor, back.is_disputed) == (-20_00, False)
+
+
+def test_a_commission_is_objected_to_once(program: PartnerProgram, ann: Payee) -> None:
+    [row] = commissions(factory.won(program, [ann]))
+    made = objected(row)
+    with transaction():
+        disputing.decide(
+            organisation_id=made.organisation_id, dispute_id=made.id, is_accepted=False, answer="It is 5 %.",
+            actor=FACTORY, now=TODAY,
+        )  # fmt: skip
+    with pytest.raises(Conflict, match="was answered"):
+        objected(row)

@@ -173,3 +173,44 @@ def test_two_currencies_are_never_subtracted(base: Organisation, program: Partne
     with pytest.raises(ValueError, match="JPY"), transaction():
         deal.currency = "JPY"
         earning.settle(organisation_id=base.id, deal_ids=[deal.id], reason="Again.", actor=FACTORY, now=TODAY)
+
+
+def rates(deal: Deal) -> list[tuple[str, str, int]]:
+    """Kind, state and rate of each commission."""
+    return [(row.kind, row.state, row.rate_bp) for row in commissions(deal)]
+
+
+def test_an_earlier_first_deal_ends_the_first_months_of_others(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    factory.rule(base, months=1)
+    deal, last = (
+        factory.won(program, [ann]),
+        factory.won(program, [ann], closed_at=CLOSED + timedelta(days=20)),
+    )
+    assert rates(deal) == rates(last) == [("sale", "open", 1_000)]
+    earlier = factory.won(
+        program, [ann], opened_at=CLOSED - timedelta(days=30), closed_at=CLOSED - timedelta(days=16)
+    )
+    assert rates(earlier) == rates(deal) == [("sale", "open", 1_000)]
+    assert rates(last) == [("sale", "open", 500)]
+    factory.lost(earlier)
+    assert rates(last) == [("sale", "open", 1_000)]
+
+
+def test_an_earlier_first_deal_corrects_what_is_in_a_payout(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    factory.rule(base, months=1)
+    deal = factory.won(program, [ann])
+    factory.calculate(base)
+    factory.won(
+        program,
+        [],
+        opened_at=CLOSED - timedelta(days=90),
+        registered_by_id=ann.id,
+        closed_at=CLOSED - timedelta(days=60),
+    )
+    sale, back = commissions(deal)
+    assert (sale.amount_minor, back.kind, back.amount_minor) == (100_00, "clawback", -50_00)
+    assert back.reason == earning.FIRST_MOVED

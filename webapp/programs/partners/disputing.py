@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
+
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import check_length, need_reason
@@ -19,7 +21,10 @@ DISPUTED, DECIDED = "notice.commission.disputed", "notice.commission.decided"
 def raise_dispute(
     *, organisation_id: int, payee_id: int, reference: str, reason: str, actor: Actor, now: datetime
 ) -> CommissionDispute:
-    """A partner says that a commission is wrong. Raises NotFound, Invalid, Conflict (in a payout, disputed)."""
+    """A partner says that a commission is wrong; what is to be taken back is taken back meanwhile all the same.
+
+    Each commission can be objected to once. Raises NotFound, Invalid, Conflict (in a payout, disputed, answered).
+    """
     row = lock_row(
         Commission,
         Commission.organisation_id == organisation_id,
@@ -30,9 +35,9 @@ def raise_dispute(
     if row.state != CommissionState.OPEN:
         label = CommissionState(row.state).label.lower()
         raise Conflict(f"{reference} is {label}; write to us about it instead.")
-    if row.is_disputed:
-        raise Conflict(f"{reference} is disputed already and waits for an answer.")
-    row.is_disputed, row.version = True, row.version + 1
+    _refuse_second(row)
+    # Money that was paid too much is not paid out once more because of an objection.
+    row.is_disputed, row.version = row.amount_minor >= 0, row.version + 1
     made = CommissionDispute(
         organisation_id=organisation_id,
         commission_id=row.id,
@@ -46,6 +51,15 @@ def raise_dispute(
     trail.record("dispute", "raised", made, reference, actor, now, {}, reason)
     outbox.ask_mail(kind=DISPUTED, reference_id=made.id, organisation_id=organisation_id, now=now)
     return made
+
+
+def _refuse_second(row: Commission) -> None:
+    query = select(CommissionDispute.state).where(CommissionDispute.commission_id == row.id)
+    states = set(db.session.scalars(query))
+    if row.is_disputed or DisputeState.OPEN in states:
+        raise Conflict(f"{row.reference} is disputed already and waits for an answer.")
+    if states:
+        raise Conflict(f"Your objection to {row.reference} was answered; write to us about it instead.")
 
 
 def need_answer(answer: str) -> str:

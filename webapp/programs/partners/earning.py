@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from webapp.database import among, db
 from webapp.kernel.actor import Actor
@@ -20,12 +20,15 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
 from webapp.people.numbers import next_numbers
-from webapp.programs.partners import trail
+from webapp.programs.partners import firsts, trail
 from webapp.programs.partners.balance import balance_of
 from webapp.programs.partners.commission_rules import load_rules
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram
 from webapp.programs.partners.rules import Case, Rate, Rule, commission, find_rule
 from webapp.programs.partners.states import CommissionKind, CommissionState, DealState
+
+#: Why a commission changes when another deal of its partner was won or lost.
+FIRST_MOVED = "Another deal of this partner is the first one now."
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,18 @@ def settle(
 ) -> list[Commission]:
     """Bring the commissions of deals up to what they should be; returns those that are new or changed.
 
-    `reason` stands with what is corrected or taken back.
+    `reason` stands with what is corrected or taken back. Where a partner's first deal is another one now, other deals
+    that a rule for the first months is for follow.
     """
+    found = _settle(organisation_id, deal_ids, reason, actor, now)
+    rules, timezone = load_rules(organisation_id), trail.timezone_of(organisation_id)
+    others = firsts.deals_that_follow(deal_ids, rules, timezone)
+    return [*found, *(_settle(organisation_id, others, FIRST_MOVED, actor, now) if others else [])]
+
+
+def _settle(
+    organisation_id: int, deal_ids: Sequence[int], reason: str, actor: Actor, now: datetime
+) -> list[Commission]:
     books = _load(organisation_id, deal_ids)
     changed: list[Commission] = []
     new: list[Commission] = []
@@ -100,20 +113,9 @@ def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
     payee_ids = sorted({payee for _, payee in by_pair} | {payee for _, payee in standing})
     timezone = trail.timezone_of(organisation_id)
     return _Books(
-        deals, by_pair, standing, first_closed(payee_ids, timezone),
+        deals, by_pair, standing, firsts.first_closed(payee_ids, timezone),
         load_rules(organisation_id), timezone,
     )  # fmt: skip
-
-
-def first_closed(payee_ids: Sequence[int], timezone: str) -> dict[int, date]:
-    """The day on which each partner's first deal was won."""
-    rows = db.session.execute(
-        select(Attribution.payee_id, func.min(Deal.closed_at))
-        .join(Deal, Deal.id == Attribution.deal_id)
-        .where(among(Attribution.payee_id, payee_ids), Deal.state == DealState.WON.value)
-        .group_by(Attribution.payee_id)
-    )
-    return {payee_id: local_date(closed_at, timezone) for payee_id, closed_at in rows if closed_at}
 
 
 def _earned(books: _Books, deal_id: int, payee_id: int) -> Earned:
@@ -188,7 +190,8 @@ def _revise(
     row.amount_minor, row.kind = rest, kind.value
     if rest < 0:
         # What is taken back waits for nothing and nobody.
-        row.offer, row.offer_reason, row.due_on = "open", "", min(row.due_on, today)
+        row.offer, row.offer_reason, row.is_disputed = "open", "", False
+        row.due_on = min(row.due_on, today)
     row.base_minor, row.rate_bp = earned.base.amount, earned.rate.basis_points
     row.rule_id = earned.rule.rule_id if earned.rule else None
     row.rule_version_id = earned.rule.version_id if earned.rule else None

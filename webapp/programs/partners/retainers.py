@@ -26,7 +26,7 @@ from webapp.people.rule_book import RuleState
 from webapp.programs.partners import trail
 from webapp.programs.partners.commission_rules import rule_of
 from webapp.programs.partners.drafts import ProfileDraft
-from webapp.programs.partners.earning import first_closed
+from webapp.programs.partners.firsts import first_closed
 from webapp.programs.partners.models import Commission, PartnerProfile, PartnerProgram, PartnerRuleVersion
 from webapp.programs.partners.rules import Case, Period, Rule, in_force, period, period_of
 from webapp.programs.partners.states import CommissionKind, CommissionState
