@@ -128,7 +128,8 @@ def read_wish(text: str) -> float | None:
 
 def quiet_until(failures: int, now: datetime) -> datetime:
     """Until when an endpoint is left alone that gave no answer, the last of `failures` (1 at least) in a row."""
-    return now + min(QUIET * 2 ** min(failures - 1, 10), LONGEST_QUIET)
+    doubled: int = 2 ** min(failures - 1, 10)
+    return now + min(QUIET * doubled, LONGEST_QUIET)
 
 
 def is_given_up(failing_since: datetime | None, failures: int, now: datetime) -> bool:
