@@ -17,6 +17,8 @@ NEARLY_OVER = timedelta(seconds=80)
 ON_ITS_WAY = timedelta(minutes=10)
 # After so many tries without a clear answer a person looks.
 MOST_TRIES = 8
+# So many lines a bill has at the most.
+MOST_LINES = 100
 _LONGEST_DELAY = timedelta(minutes=30)
 _OWED = frozenset({"approved", "processing", "failed", "retry_scheduled", "reversed"})
 _DROPPED = frozenset({"rejected", "cancelled"})
@@ -75,9 +77,10 @@ class Line:
 def bill_lines(lines: Sequence[Line]) -> list[BillLine]:
     """One line of the bill for each line of the payout; what is nothing is left out, what is deducted is below zero.
 
-    The amount is the line's own: a quantity times a rate might be rounded another way than ours.
+    The amount is the line's own: a quantity times a rate might be rounded another way than ours. What does not fit is
+    one line with the sum of the rest.
     """
-    return [
+    said = [
         BillLine(
             _tidy(line.description, 100) or "Payout",
             _tidy(f"{line.source} {line.formula}", 1000),
@@ -86,6 +89,13 @@ def bill_lines(lines: Sequence[Line]) -> list[BillLine]:
         for line in lines
         if line.amount_minor
     ]
+    if len(said) <= MOST_LINES:
+        return said
+    rest = said[MOST_LINES - 1 :]
+    total = sum(line.amount_minor for line in rest)
+    return said[: MOST_LINES - 1] + (
+        [BillLine(f"and {len(rest):,} further lines", "", total)] if total else []
+    )
 
 
 def _tidy(text: str, most: int) -> str:

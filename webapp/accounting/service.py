@@ -214,6 +214,23 @@ def keep_vendor(job: Job, vendor_id: str, name: str, *, was_found: bool, now: da
     return vendor_of(job)
 
 
+def move_vendor(job: Job, vendor_id: str) -> None:
+    """The payee is another vendor by now. One that is somebody else's here stays theirs alone."""
+    if is_somebody_elses(job, vendor_id):
+        return
+    db.session.execute(
+        update(AccountingVendor)
+        .where(
+            AccountingVendor.organisation_id == job.organisation_id,
+            AccountingVendor.books_id == job.books_id,
+            AccountingVendor.payee_id == job.payee_id,
+            AccountingVendor.currency == job.currency,
+        )
+        .values(vendor_id=vendor_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def forget_vendor(job: Job) -> None:
     """The books do not know the vendor any more."""
     db.session.execute(

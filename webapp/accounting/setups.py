@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.accounting import asking, pace
 from webapp.accounting.models import AccountingBill, AccountingSetup, AccountingVendor
 from webapp.accounting.service import PROVIDER
+from webapp.accounting.states import SyncState
 from webapp.audit import service as audit
 from webapp.connections import queries as connections
 from webapp.connections.rules import REFRESH_TOKEN
@@ -144,11 +145,36 @@ def choose_books(organisation_id: int, books_id: str, actor: Actor, now: datetim
     )
     if standing:
         raise Conflict(f"{standing:,} bills stand in {row.books_name}. Other books would not know of them.")
+    _forget_old_books(organisation_id, now)
     before, row.is_on, row.choices = row.books_name, False, {**row.choices, "accounts": []}
     row.bill_account_id = row.bill_account_name = row.paid_through_id = row.paid_through_name = ""
     _take_books(row, books_id, named[books_id])
     _changed(row, actor, now, "books_chosen", {"books": [before, row.books_name]})
     return row
+
+
+def _forget_old_books(organisation_id: int, now: datetime) -> None:
+    """Bills that were only tried begin anew in other books. Raises Conflict while nobody knows whether one stands."""
+    bill = AccountingBill
+    unclear = db.session.scalar(
+        select(func.count())
+        .select_from(bill)
+        .where(
+            bill.organisation_id == organisation_id,
+            bill.state == SyncState.QUEUED.value,
+            or_(bill.tries > 0, bill.lease_until > now),
+        )
+    )
+    if unclear:
+        raise Conflict(
+            f"{unclear:,} bills are on their way, and may stand in the books by now. Try again when they are through."
+        )
+    db.session.execute(
+        update(bill)
+        .where(bill.organisation_id == organisation_id, bill.bill_id == "")
+        .values(books_id="", vendor_id="")
+        .execution_options(synchronize_session=False)
+    )
 
 
 def keep_accounts(organisation_id: int, found: Sequence[Account], now: datetime) -> None:

@@ -146,11 +146,19 @@ def _bill(books: Bookkeeper, job: Job, vendor_id: str) -> Bill:
         try:
             bill = books.add_bill(_order(job, vendor_id))
         except BooksError as error:
-            if error.trouble is Trouble.MISSING:
+            if error.trouble is Trouble.MISSING and not books.has_vendor(vendor_id):
                 _forget_vendor(job)
+            if error.trouble is Trouble.MISSING:
+                # It is something else that is gone: the account that bills are booked to.
+                raise BooksError(Trouble.REFUSED, error.message, code=error.code) from error
             if error.trouble is not Trouble.TAKEN:
                 raise
             bill = _numbered(books, job, error)
+    if bill.id == job.bill_id and bill.vendor_id != vendor_id:
+        # A bookkeeper has put two vendors together: the bill says which one is left.
+        with transaction():
+            service.move_vendor(job, bill.vendor_id)
+        vendor_id = bill.vendor_id
     _check(job, bill, vendor_id)
     with transaction():
         service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)

@@ -40,11 +40,16 @@ class Part:
     choices: tuple[tuple[str, str], ...] = ()
     # Where an address is not under the provider's own domain.
     domain: str = ""
+    # Taken in demo and test alone: elsewhere another value of the account says where.
+    is_for_trials: bool = False
 
 
-def _address(name: str, label: str, example: str, domain: str = "") -> Part:
+def _address(name: str, label: str, example: str, domain: str = "", *, is_for_trials: bool = False) -> Part:
     wrong = "The address must begin with https:// and belong to the provider"
-    return Part(name, label, wrong, example, is_address=True, names_the_account=True, domain=domain)
+    return Part(
+        name, label, wrong, example, is_address=True, names_the_account=True, domain=domain,
+        is_for_trials=is_for_trials,
+    )  # fmt: skip
 
 
 _KEY = r"[\x21-\x7e]{8,200}"
@@ -150,8 +155,9 @@ ZOHO = Provider(
         Part("data_centre", "Data centre", "The data centre is one of Zoho’s", "in", "|".join(CENTRES),
              is_required=True, names_the_account=True, hint="Where you sign in to Zoho.",
              choices=tuple((name, centre.label) for name, centre in CENTRES.items())),
-        _address("accounts_url", "Address that gives tokens", "https://accounts.zoho.com"),
-        _address("books_url", "Address of the books", "https://www.zohoapis.com", "zohoapis.com"),
+        # Whoever could name any host of Zoho's could name one that customers run.
+        _address("accounts_url", "Address that gives tokens", "https://accounts.zoho.com", is_for_trials=True),
+        _address("books_url", "Address of the books", "https://www.zohoapis.com", "zohoapis.com", is_for_trials=True),
     ),
     "",
     has_environments=False,
@@ -173,6 +179,8 @@ class InvalidKeys(Invalid):
 
 def problem_of(provider: Provider, part: Part, value: str, *, is_trial: bool) -> Invalid | None:
     """What is wrong with an entered value; None when nothing is."""
+    if part.is_for_trials and not is_trial:
+        return Invalid(part.name, "Leave this address empty: the data centre says where.")
     if part.is_address:
         domain = part.domain or provider.domain
         if is_allowed_address(value, domain, is_trial=is_trial):

@@ -166,6 +166,14 @@ def test_how_long_to_stay_away(
     assert caught.value.wait_seconds == seconds
 
 
+def test_an_instant_until_which_to_stay_away(access: Access, wire: respx.MockRouter) -> None:
+    reset = {"x-rate-limit-reset": str(round(utc_now().timestamp()) + 90)}
+    wire.get(f"{BASE}/bills/11").respond(429, headers=reset, json={"code": 44, "message": "Slow down"})
+    with pytest.raises(BooksError) as caught:
+        ZohoBooks(access, "600").bill("11")
+    assert 1 <= caught.value.wait_seconds <= 91
+
+
 def age_tokens() -> None:
     """As if all tokens had been fetched a while ago."""
     with transaction() as session:

@@ -275,6 +275,78 @@ def test_books_that_another_organisation_keeps_are_refused(world: World) -> None
         assert setups.choose_books(other, "60000000001", FACTORY, WHEN).books_id == "60000000001"
 
 
+def test_what_was_only_tried_goes_into_the_books_that_are_chosen_then(world: World) -> None:
+    reference = world.payout()
+    world.sim.plan.add("F5", provider="zoho", endpoint="books/contacts", times=1)
+    assert isinstance(world.sync(reference), Later)
+    found = [Books(each, f"Books {each}", "USD") for each in (world.books_id, "60000000001")]
+    with transaction():
+        setups.keep_books(world.organisation_id, found, FACTORY, WHEN)
+    with pytest.raises(Conflict, match="1 bills are on their way"), transaction():
+        setups.choose_books(world.organisation_id, "60000000001", FACTORY, WHEN)
+    world.sim.plan.add("F10", provider="zoho", endpoint="books/bills", times=1)
+    assert world.sync(reference) is None
+    assert (world.row(reference).state, world.row(reference).books_id) == ("failed", world.books_id)
+    with transaction():
+        setups.choose_books(world.organisation_id, "60000000001", FACTORY, WHEN)
+    assert (world.row(reference).books_id, world.row(reference).vendor_id) == ("", "")
+    with transaction():
+        row = setups.find(world.organisation_id)
+        assert row is not None
+        row.bill_account_id, row.paid_through_id, row.is_on = "60000000001001", "60000000001011", True
+    with transaction():
+        service.retry(organisation_id=world.organisation_id, reference=reference, actor=FACTORY, now=WHEN)
+    assert world.sync(reference) is None
+    assert world.row(reference).state == "synced"
+    assert world.sim.store.read("SELECT organisation FROM zoho_bills")[0]["organisation"] == "60000000001"
+
+
+def test_a_vendor_that_was_put_together_with_another_is_followed(world: World) -> None:
+    payee = factories.payee(db.session.get_one(Organisation, world.organisation_id), name="Asha Rao").id
+    first = world.payout(payee=db.session.get_one(Payee, payee))
+    world.sync(first)
+    left = books.add_contact(
+        world.sim, world.books_id, {"contact_name": "Asha Rao & Sons", "contact_type": "vendor"}
+    )
+    world.sim.store.write("UPDATE zoho_bills SET vendor_id = ?", (left["id"],))
+    world.sim.store.write("DELETE FROM zoho_contacts WHERE id <> ?", (left["id"],))
+    world.pay(first)
+    assert world.sync(first) is None
+    second = world.payout(payee=db.session.get_one(Payee, payee))
+    assert world.sync(second) is None
+    assert world.bills() == [(first, "paid", 49_950), (second, "open", 49_950)]
+    assert (world.vendors(), world.row(first).error) == (["Asha Rao & Sons"], "")
+
+
+def test_an_account_that_is_gone_waits_for_a_person_and_the_vendor_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*given: object) -> object:
+        raise BooksError(Trouble.MISSING, "The account is gone.", code="1002")
+
+    monkeypatch.setattr(ZohoBooks, "add_bill", missing)
+    reference = world.payout()
+    assert world.sync(reference) is None
+    row = world.row(reference)
+    assert (row.state, row.error) == ("failed", "The account is gone.")
+    assert setups.vendors(world.organisation_id) == 1
+
+
+@pytest.mark.parametrize(("count", "last"), [(100, "Roof 99"), (250, "and 151 further lines")])
+def test_what_does_not_fit_into_a_bill_is_one_line(world: World, count: int, last: str) -> None:
+    lines = [
+        LineDraft(kind="earning", description=f"Roof {n}", amount_minor=100 + n, source_type="x", source_id=n)
+        for n in range(count)
+    ]
+    reference = world.payout(lines=lines)
+    assert world.sync(reference) is None
+    row = world.sim.store.one("SELECT * FROM zoho_bills")
+    assert row is not None
+    said = json.loads(row["lines"])
+    assert (len(said), said[-1]["name"]) == (100, last)
+    assert row["total_minor"] == sum(line.amount_minor for line in lines)
+
+
 def test_a_bill_that_was_deleted_in_the_books_is_made_again(world: World) -> None:
     reference = world.payout()
     world.sync(reference)

@@ -269,6 +269,8 @@ def test_the_day_s_calls_end(world: World) -> None:
     said = world.sync(world.payout())
     assert isinstance(said, Later)
     assert (said.at - WHEN, world.calls()) == (timedelta(hours=12), 0)
+    # It is no pause: whoever raises the limit need not wait.
+    assert db.session.get_one(AccountingPace, world.organisation_id).paused_until is None
 
 
 def test_ten_at_once_then_one_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,3 +338,15 @@ def test_keys_that_somebody_entered_are_not_taken_to_the_simulator(now: datetime
     rows = service.point_at_simulator("http://127.0.0.1:8100", clock=lambda: now)
     assert [row.provider for row in rows] == ["phonepe"]
     assert queries.opened(queries.accounts(organisation_id)["cashfree"]) == CASHFREE
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("accounts_url", "https://accounts.zoho.com"), ("books_url", "https://www.zohoapis.com")],
+)
+def test_outside_trials_the_data_centre_alone_says_where_zoho_is(name: str, address: str) -> None:
+    """Under a provider's own domain may be hosts that its customers run."""
+    values = {"client_id": "1000.ABC", "client_secret": "a-long-secret", "data_centre": "in", name: address}
+    for is_trial, wrong in ((True, []), (False, [name])):
+        found = rules.problems(rules.ZOHO, rules.PRODUCTION, values, is_trial=is_trial, is_demo=False)
+        assert [problem.field for problem in found] == wrong

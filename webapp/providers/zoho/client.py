@@ -190,5 +190,9 @@ def _wait(reply: Reply, code: str) -> float:
     for name in ("retry-after", "x-rate-limit-reset"):
         given = reply.headers.get(name, "")
         if given.isascii() and given.isdigit():
-            return min(_LONGEST_WAIT, max(1.0, float(given)))
+            seconds = float(given[:20])
+            if name == "x-rate-limit-reset" and seconds > _LONGEST_WAIT:
+                # An instant, not how long.
+                seconds -= utc_now().timestamp()
+            return min(_LONGEST_WAIT, max(1.0, seconds))
     return _TOO_MANY.get(code, 60.0)
