@@ -219,3 +219,19 @@ def test_a_commission_is_objected_to_once(program: PartnerProgram, ann: Payee) -
         )  # fmt: skip
     with pytest.raises(Conflict, match="was answered"):
         objected(row)
+
+
+def test_what_was_dismissed_does_not_cover_what_another_payout_took_back(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    deal = factory.won(program, [ann])
+    ended(base, factory.calculate(base).payout_ids[0])
+    decide(commissions(deal)[0], is_offered=False)
+    change(deal, 1_400_00, "The invoice was changed.")
+    [second] = factory.calculate(base).payout_ids
+    factory.lost(deal)
+    factory.won(program, [ann], 3_000_00)
+    factory.calculate(base)
+    ended(base, second)
+    expected = [("sale", "open", 50_00), ("correction", "open", 20_00), ("clawback", "claimed", -20_00)]
+    assert told(commissions(deal)) == expected

@@ -43,7 +43,10 @@ class Balance:
         if is_final:
             earned = max(earned, min(self.paid, self.booked + self.waiting))
         missing = earned - self.booked
-        return missing - (min(missing, self.dismissed) if missing > 0 else max(missing, self.forgiven))
+        if missing < 0:
+            return missing - max(missing, self.forgiven)
+        # What payouts took back and never gave is owed, whatever else was dismissed.
+        return missing - min(max(0, earned - max(0, self.booked)), self.dismissed)
 
 
 def balance_of(rows: Iterable[Commission]) -> Balance:

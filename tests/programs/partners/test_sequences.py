@@ -1,0 +1,229 @@
+"""Whatever becomes of deals and payouts, in whatever order: partners have what they should have, and no less."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from tests import factories
+from tests.factories import partners as factory
+from tests.factories.partners import CLOSED, TODAY, commissions
+from tests.factories.people import FACTORY
+from tests.support.books import clean
+from webapp.database import db, transaction
+from webapp.kernel.actor import Actor
+from webapp.kernel.errors import PaydeskError
+from webapp.kernel.money import Money
+from webapp.payouts import service as payouts
+from webapp.payouts.models import Payout
+from webapp.programs.partners import calculating, deals, disputing, partners
+from webapp.programs.partners.drafts import DealDraft, ProfileDraft
+from webapp.programs.partners.models import Attribution, Commission, Deal
+from webapp.programs.partners.rules import Rate, commission
+
+#: The whole proof takes 2,000 and more: PAYDESK_SEQUENCES=2000.
+SEQUENCES = int(os.environ.get("PAYDESK_SEQUENCES", "10"))
+DEALS, PAYOUTS, ROWS = st.integers(0, 2), st.integers(0, 9), st.integers(0, 9)
+STEP = st.one_of(
+    st.tuples(st.sampled_from(["win", "lose", "lose", "reopen", "rename"]), DEALS, st.none()),
+    st.tuples(st.just("amount"), DEALS, st.integers(0, 2_000_00)),
+    st.tuples(st.just("amount"), DEALS, st.integers(0, 2_000_00)),
+    st.tuples(st.sampled_from(["calculate", "calculate", "calculate", "later"]), DEALS, st.none()),
+    st.tuples(st.sampled_from(["reject", "cancel", "pay", "pay", "reverse"]), PAYOUTS, st.none()),
+    st.tuples(st.just("offer"), ROWS, st.booleans()),
+    st.tuples(st.just("object"), ROWS, st.none()),
+    st.tuples(st.just("rate"), st.integers(0, 1), st.integers(0, 4_000)),
+)
+
+
+class Partnerbase:
+    """Two partners and three deals to which things happen."""
+
+    def __init__(self, final_days: int) -> None:
+        self.base = factory.partnerbase()
+        self.now = TODAY
+        self.is_final = final_days < 100
+        self.partners = [factory.partner(self.base), factory.partner(self.base, 1_000)]
+        program = factory.program(self.base, final_days=final_days)
+        with transaction():
+            for payee in self.partners:
+                factories.method(payee)
+        ann, ben = self.partners
+        self.rates = {ann.id: 500, ben.id: 1_000}
+        # What the partners of a deal get of it, as it was agreed when it was won.
+        self.agreed: dict[int, dict[int, int]] = {}
+        self.deals = [factory.deal(program, of, 1_000_01) for of in ([ann, ben], [ann], [ben, ann])]
+        for which in range(3):
+            self.do(("win", which, None))
+
+    def do(self, step: tuple[str, int, Any]) -> None:
+        """One step; what a rule refuses changes nothing."""
+        name, which, what = step
+        try:
+            with transaction():
+                getattr(self, f"_{name}")(which, what)
+        except PaydeskError:
+            return
+
+    def _common(self, which: int) -> dict[str, Any]:
+        return {
+            "organisation_id": self.base.id, "reference": self.deals[which].reference, "actor": FACTORY,
+            "now": self.now,
+        }  # fmt: skip
+
+    def _win(self, which: int, _: None) -> None:
+        is_fixed = deals.is_frozen(self.deals[which].id)
+        was_won = self.deals[which].state == "won"
+        row = deals.win_deal(**self._common(which), closed_at=CLOSED)
+        if not is_fixed and not was_won:
+            self.agreed[row.id] = dict(self.rates)
+
+    def _lose(self, which: int, _: None) -> None:
+        deals.lose_deal(**self._common(which), reason="They left.")
+
+    def _reopen(self, which: int, _: None) -> None:
+        deals.reopen_deal(**self._common(which))
+
+    def _change(self, which: int, **values: Any) -> None:
+        row = self.deals[which]
+        said = {"name": row.name, "amount_minor": row.amount_minor, **values}
+        draft = DealDraft(row.program_id, currency=row.currency, opened_at=row.opened_at, **said)
+        deals.change_deal(**self._common(which), draft=draft, reason="A typo.")
+
+    def _rename(self, which: int, _: None) -> None:
+        before = self.facts()
+        self._change(which, name=f"{self.deals[which].name[:100]}!")
+        assert self.facts() == before
+
+    def _amount(self, which: int, minor: int) -> None:
+        self._change(which, amount_minor=minor)
+
+    def _later(self, _: int, __: None) -> None:
+        self.now += timedelta(days=8)
+
+    def _calculate(self, _: int, __: None) -> None:
+        until = f"{self.now.year}-Q{(self.now.month + 2) // 3}"
+        ids = calculating.partners_due(self.base.id, until, self.now, 0, 10)
+        calculating.calculate(
+            organisation_id=self.base.id, payee_ids=ids, until=until, actor=FACTORY, now=self.now
+        )
+
+    def _payout(self, which: int) -> Payout | None:
+        rows = db.session.scalars(
+            select(Payout).where(Payout.organisation_id == self.base.id).order_by(Payout.id)
+        ).all()
+        return rows[which % len(rows)] if rows else None
+
+    def _end(self, word: str, which: int, **values: Any) -> None:
+        if (row := self._payout(which)) is None:
+            return
+        common: dict[str, Any] = {
+            "organisation_id": self.base.id, "reference": row.reference, "now": self.now,
+        }  # fmt: skip
+        if word == "mark_paid" and row.state == "pending_approval":
+            payouts.approve(**common, actor=Actor(None, "one"))
+            payouts.approve(**common, actor=Actor(None, "two"))
+        getattr(payouts, word)(**common, actor=Actor(None, "three"), **values)
+
+    def _reject(self, which: int, _: None) -> None:
+        self._end("reject", which, reason="x")
+
+    def _cancel(self, which: int, _: None) -> None:
+        self._end("cancel", which, reason="x")
+
+    def _pay(self, which: int, _: None) -> None:
+        self._end("mark_paid", which, paid_on=self.now.date(), payment_reference=f"W{which}")
+
+    def _reverse(self, which: int, _: None) -> None:
+        self._end("reverse", which, reason="x", on=self.now.date())
+
+    def _row(self, which: int, offer: str) -> Commission | None:
+        rows = [row for each in self.deals for row in commissions(each) if row.state == "open"]
+        rows = [row for row in rows if row.offer == offer]
+        return rows[which % len(rows)] if rows else None
+
+    def _offer(self, which: int, is_offered: bool) -> None:
+        if row := self._row(which, "blocked"):
+            calculating.decide_offer(
+                organisation_id=self.base.id, reference=row.reference, is_offered=is_offered, reason="x",
+                actor=FACTORY, now=self.now,
+            )  # fmt: skip
+
+    def _object(self, which: int, _: None) -> None:
+        if row := self._row(which, "open"):
+            disputing.raise_dispute(
+                organisation_id=self.base.id, payee_id=row.payee_id, reference=row.reference, reason="x",
+                actor=FACTORY, now=self.now,
+            )  # fmt: skip
+
+    def _rate(self, which: int, rate_bp: int) -> None:
+        payee = self.partners[which]
+        partners.change_profile(
+            organisation_id=self.base.id, payee_id=payee.id, draft=ProfileDraft(rate_bp=rate_bp), actor=FACTORY,
+            now=self.now,
+        )  # fmt: skip
+        self.rates[payee.id] = rate_bp
+
+    def facts(self) -> list[tuple[Any, ...]]:
+        """Every commission, with all that counts."""
+        return [
+            (row.id, row.kind, row.state, row.amount_minor, row.rate_bp, row.offer, row.version)
+            for each in self.deals
+            for row in commissions(each)
+        ]
+
+    def looks_right(self) -> None:
+        """What must hold after every step."""
+        db.session.expire_all()
+        for each in self.deals:
+            for payee in self.partners:
+                rows = [row for row in commissions(each) if row.payee_id == payee.id]
+                self._adds_up([row for row in rows if row.state != "cancelled"], self._due(each, payee.id))
+
+    def _due(self, deal: Deal, payee_id: int) -> int:
+        """What the partner should have of the deal, by what was agreed when it was won."""
+        share = db.session.scalar(
+            select(Attribution).where(Attribution.deal_id == deal.id, Attribution.payee_id == payee_id)
+        )
+        if share is None or deal.state != "won":
+            return 0
+        agreed = Rate(self.agreed[deal.id][payee_id])
+        return commission(Money(share.amount_minor, deal.currency), agreed).amount
+
+    def _adds_up(self, live: list[Commission], due: int) -> None:
+        aside = [row.amount_minor for row in live if row.offer == "dismissed"]
+        dismissed, forgiven = (
+            sum(minor for minor in aside if minor > 0),
+            sum(minor for minor in aside if minor < 0),
+        )
+        booked = sum(row.amount_minor for row in live if row.payout_id is not None)
+        waiting = sum(row.amount_minor for row in live if row.state == "open" and row.offer != "dismissed")
+        standing, kept = booked + waiting, max(due, booked if self.is_final else 0)
+        assert due - dismissed <= standing <= kept - forgiven, (due, booked, waiting, aside)
+        assert standing >= 0, "more is taken back than payouts ever had"
+        assert not any(row.is_disputed for row in live if row.amount_minor < 0)
+        if not aside and not self.is_final:
+            assert standing == due
+
+
+@settings(
+    max_examples=SEQUENCES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(final_days=st.sampled_from([10, 1_000]), steps=st.lists(STEP, min_size=6, max_size=30))
+def test_partners_have_what_they_should_have(
+    database: Flask, final_days: int, steps: list[tuple[str, int, Any]]
+) -> None:
+    place = Partnerbase(final_days)
+    place.looks_right()
+    for step in steps:
+        place.do(step)
+        place.looks_right()
+    assert clean(place.base)
