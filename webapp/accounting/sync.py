@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from webapp.accounting import pace, rules, service
+from webapp.accounting import pace, rules, service, vendors
 from webapp.accounting.service import Job
 from webapp.accounting.states import Wanted
 from webapp.database import db, transaction
@@ -89,7 +89,7 @@ def _align(books: Bookkeeper, job: Job, clock: Clock) -> None:
 def _vendor(books: Bookkeeper, job: Job, clock: Clock) -> str:
     """The payee's vendor: known, found by its name, or made."""
     with transaction():
-        known = service.vendor_of(job)
+        known = vendors.vendor_of(job)
     if known:
         return known
     for name in rules.vendor_names(job.payee_name, job.payee_reference, job.currency):
@@ -105,7 +105,7 @@ def _vendor(books: Bookkeeper, job: Job, clock: Clock) -> str:
                 return found
             continue
         with transaction():
-            kept = service.keep_vendor(job, made.id, made.name, was_found=False, now=clock())
+            kept = vendors.keep_vendor(job, made.id, made.name, was_found=False, now=clock())
         if kept:
             return kept
     raise BooksError(
@@ -119,9 +119,9 @@ def _vendor_named(books: Bookkeeper, job: Job, name: str, clock: Clock) -> str:
     if len(found) != 1 or found[0].currency != job.currency:
         return ""
     with transaction():
-        if service.is_somebody_elses(job, found[0].id):
+        if vendors.is_somebody_elses(job, found[0].id):
             return ""
-        return service.keep_vendor(job, found[0].id, found[0].name, was_found=True, now=clock())
+        return vendors.keep_vendor(job, found[0].id, found[0].name, was_found=True, now=clock())
 
 
 # ---------------------------------------------------------------- bill
@@ -157,7 +157,7 @@ def _bill(books: Bookkeeper, job: Job, vendor_id: str) -> Bill:
     if bill.id == job.bill_id and bill.vendor_id != vendor_id:
         # A bookkeeper has put two vendors together: the bill says which one is left.
         with transaction():
-            service.move_vendor(job, bill.vendor_id)
+            vendors.move_vendor(job, bill.vendor_id)
         vendor_id = bill.vendor_id
     _check(job, bill, vendor_id)
     with transaction():
@@ -180,7 +180,7 @@ def _numbered(books: Bookkeeper, job: Job, error: BooksError) -> Bill:
 
 def _forget_vendor(job: Job) -> None:
     with transaction():
-        service.forget_vendor(job)
+        vendors.forget_vendor(job)
     raise BooksError(Trouble.UNKNOWN, "The vendor is not in the books any more; it is looked for again.")
 
 
@@ -219,7 +219,7 @@ def _void(books: Bookkeeper, job: Job, clock: Clock) -> None:
         return
     if bill.id != job.bill_id:
         with transaction():
-            vendor_id = service.vendor_of(job)
+            vendor_id = vendors.vendor_of(job)
         _check_says(job, bill, vendor_id)
     with transaction():
         service.note(job, bill_id=bill.id, vendor_id=bill.vendor_id)
