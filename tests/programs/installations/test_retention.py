@@ -19,6 +19,7 @@ from webapp.kernel.actor import SCHEDULER
 from webapp.kernel.errors import Conflict, Invalid, NotFound, StaleVersion
 from webapp.kernel.money import Money
 from webapp.ledger import check
+from webapp.payouts import policies
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
@@ -313,6 +314,28 @@ def test_a_run_releases_for_each_technician(solaria: Organisation, ana: Payee, n
     with transaction():
         done = work.release_row(run, db.session.scalars(select(RunRow)).one(), SCHEDULER, now + LATER)
     assert "over 25.00 USD" in done.message
+
+
+def test_no_run_for_who_waits_for_the_smallest_payout(
+    solaria: Organisation, ana: Payee, now: datetime
+) -> None:
+    make.installation(solaria, ana, commissioned_on=COMMISSIONED)
+    paid(pay_due(ana, now)[0], now)
+    minimum(solaria, 25_01, now)
+    assert release(ana, now + LATER)[0] == []
+    assert retaining.payees_due(solaria.id, now + LATER) == []
+    minimum(solaria, 25_00, now)
+    assert retaining.payees_due(solaria.id, now + LATER) == [ana]
+    charge(ana, 1, now)
+    assert retaining.payees_due(solaria.id, now + LATER) == []
+
+
+def minimum(organisation: Organisation, amount: int, now: datetime) -> None:
+    """The smallest payout that the policy allows."""
+    policy, _ = policies.current_policy(organisation.id)
+    rules = policy.model_dump(mode="json") | {"minimum_minor": amount}
+    with transaction():
+        policies.change_policy(organisation_id=organisation.id, rules=rules, actor=SCHEDULER, now=now)
 
 
 @pytest.fixture

@@ -63,18 +63,38 @@ def answers(run: Run) -> list[tuple[str, str]]:
 
 def test_each_partner_gets_an_answer(base: Organisation) -> None:
     program = factory.program(base, minimums={"USD": 60_00})
-    ann, ben = factory.partner(base, name="Ann"), factory.partner(base, name="Ben")
+    ann, ben, cleo = (factory.partner(base, name=name) for name in ("Ann", "Ben", "Cleo"))
     factory.won(program, [ann], 2_000_00)
     factory.won(program, [ben], 1_000_00)
-    factory.won(program, [ann], 700_00, currency="EUR")
-    run = work(start(base))
-    assert (run.done, run.skipped, run.failed) == (1, 1, 0)
-    [(done, made), (skipped, waits)] = answers(run)
-    assert (done, skipped) == ("done", "skipped")
-    assert made.count("PO-2026-") == 2
-    assert "rolls over" in waits
-    assert amounts(base) == [35_00, 100_00]
+    factory.won(program, [ben], 700_00, currency="EUR")
+    factory.won(program, [cleo], 3_000_00)
+    run_id = start(base)
+    factory.calculate(base, payees=[cleo])
+    run = work(run_id)
+    assert (run.done, run.skipped, run.failed) == (2, 1, 0)
+    [(_, of_ann), (_, of_ben), of_cleo] = answers(run)
+    assert "over $100.00" in of_ann
+    assert "PO-2026-" in of_ben
+    assert "rolls over" in of_ben
+    assert of_cleo == ("skipped", "Nothing is due any more; it is in a payout already.")
+    assert amounts(base) == [35_00, 100_00, 150_00]
     assert clean(base)
+
+
+def test_nothing_is_started_for_those_who_only_wait(base: Organisation) -> None:
+    program = factory.program(base, minimums={"USD": 60_00})
+    ann, ben, cleo = (factory.partner(base, name=name) for name in ("Ann", "Ben", "Cleo"))
+    factory.won(program, [ann], 1_000_00)
+    deal = factory.won(program, [ben], 2_000_00)
+    factory.calculate(base, payees=[ben])
+    factory.lost(deal)
+    assert calculating.partners_due(base.id, "2026-Q1", TODAY, 0, 10) == [ann.id, ben.id]
+    assert due.ready(base.id, "2026-Q1", TODAY, 10) == []
+    assert start(base) is None
+    factory.won(program, [cleo], 2_000_00)
+    run = work(start(base))
+    assert (run.total, run.done) == (1, 1)
+    assert start(base) is None
 
 
 def test_a_second_calculation_has_nothing_new(base: Organisation) -> None:
@@ -84,9 +104,32 @@ def test_a_second_calculation_has_nothing_new(base: Organisation) -> None:
     assert amounts(base) == [50_00]
 
 
+def test_while_one_waits_or_works_a_second_start_is_that_one(base: Organisation) -> None:
+    factory.won(factory.program(base), [factory.partner(base)])
+    first = start(base)
+    assert start(base) == first
+    with transaction():
+        db.session.get_one(Run, first).state = "running"
+    assert start(base) == first
+    with transaction():
+        db.session.get_one(Run, first).state = "queued"
+    work(first)
+    assert start(base) is None
+
+
+def test_one_that_leaves_programs_out_does_not_stand_for_one_that_does_not(base: Organisation) -> None:
+    factory.won(factory.program(base), [factory.partner(base)])
+    april = datetime(2026, 4, 1, 6, tzinfo=UTC)
+    assert night(base, april) == ["2026-Q1"]
+    assert night(base, april) == ["2026-Q1"]
+    assert start(base, now=april) is not None
+    assert night(base, april) == ["2026-Q1", "2026-Q1"]
+
+
 def test_two_runs_started_before_either_worked_take_each_commission_once(base: Organisation) -> None:
     factory.won(factory.program(base), [factory.partner(base)])
-    first, second = start(base), start(base)
+    first, second = start(base), start(base, "2026-03")
+    assert first != second
     work(first)
     assert answers(work(second)) == [("skipped", "Nothing is due any more; it is in a payout already.")]
     assert amounts(base) == [50_00]
@@ -97,7 +140,7 @@ def test_two_workers_at_two_runs_take_each_commission_once(database: Flask) -> N
     program = factory.program(base)
     for n in range(5):
         factory.won(program, [factory.partner(base)], 1_000_00 + n)
-    ids = [start(base), start(base)]
+    ids = [start(base), start(base, "2026-03")]
 
     def worker(run_id: int | None) -> str:
         assert run_id is not None

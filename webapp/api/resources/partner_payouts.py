@@ -132,8 +132,10 @@ def calculate(who: Caller, body: Calculate) -> Calculation:
     """One payout for each partner and currency, of all that is due up to the end of the period and in no payout yet.
 
     A worker makes them within seconds, as a run. Again, or beside another one: each commission is taken once, and
-    when nothing is left the answer says so. A period that is none, or has not begun: 422.
+    when nothing is left, or nobody has as much as the smallest payout, the answer says so; while one of the same period
+    waits or is at work, it is that one. A period that is none, or has not begun: 422.
     """
+    working = calculation_runs.is_working(who.organisation_id, period(body.period).text)
     run = calculation_runs.start(
         organisation_id=who.organisation_id, until=body.period, actor=who.actor, now=utc_now()
     )
@@ -144,7 +146,7 @@ def calculate(who: Caller, body: Calculate) -> Calculation:
     words = "1 partner is" if run.total == 1 else f"{run.total:,} partners are"
     return Calculation(
         period=text,
-        is_new=True,
+        is_new=working is None or working.id != run.id,
         run=run.reference,
         partners=run.total,
         message=f"{words} being calculated.",

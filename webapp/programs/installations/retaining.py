@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import NotRequired, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from webapp.audit.changes import Trail, check_version
@@ -95,9 +95,17 @@ def _is_due(organisation_id: int, today: date) -> list[ColumnElement[bool]]:
 
 
 def payees_due(organisation_id: int, now: datetime) -> list[Payee]:
-    """Active technicians to whom something is released today."""
+    """Active technicians to whom something is released today; not who waits for the smallest payout alone."""
     due = _is_due(organisation_id, today_of(organisation_id, now))
-    chosen = select(Retention.payee_id).join(Payout, Payout.id == Retention.payout_id).where(*due)
+    policy, _ = policies.current_policy(organisation_id)
+    left = func.sum(Retention.amount_minor - Retention.charged_minor)
+    chosen = (
+        select(Retention.payee_id)
+        .join(Payout, Payout.id == Retention.payout_id)
+        .where(*due)
+        .group_by(Retention.payee_id, Retention.currency)
+        .having(or_(Retention.currency != policy.currency, left >= policy.minimum_minor))
+    )
     query = select(Payee).where(Payee.id.in_(chosen), Payee.is_active).order_by(Payee.id)
     return list(db.session.scalars(query))
 

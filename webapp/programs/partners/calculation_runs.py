@@ -48,14 +48,17 @@ class Next:
 def start(
     *, organisation_id: int, until: str, actor: Actor, now: datetime, is_automatic: bool = False
 ) -> Run | None:
-    """Make the period's retainers, and queue its calculation; None when nothing new is due.
+    """Make the period's retainers, and queue its calculation; None when nobody would be paid anything new.
 
-    `is_automatic`: only programs whose payouts are made by themselves. Raises Invalid for a period that is none or
-    has not begun.
+    While one of the same period waits or is at work, it is that one. `is_automatic`: only programs whose payouts are
+    made by themselves. Raises Invalid for a period that is none or has not begun.
     """
     span = due.span_of(organisation_id, until, now)
     retainers.accrue(organisation_id=organisation_id, until=span.text, actor=actor, now=now)
-    ids = calculating.partners_due(organisation_id, span.text, now, 0, MOST, is_automatic=is_automatic)
+    # The programs are locked since then: of two starts at once the second sees the run of the first.
+    if (working := is_working(organisation_id, span.text, is_automatic=is_automatic)) is not None:
+        return working
+    ids = due.ready(organisation_id, span.text, now, MOST, is_automatic=is_automatic)
     if not ids:
         return None
     rows = ask(
@@ -166,14 +169,19 @@ def calculate_due(organisation_id: int, due_at: datetime, now: datetime) -> None
             )
 
 
-def is_working(organisation_id: int) -> Run | None:
-    """The calculation that waits or is at work now, the newest."""
-    return db.session.scalar(
-        select(Run)
-        .where(Run.organisation_id == organisation_id, Run.kind == KIND, Run.state.in_(["queued", "running"]))
-        .order_by(Run.id.desc())
-        .limit(1)
+def is_working(organisation_id: int, until: str | None = None, *, is_automatic: bool = False) -> Run | None:
+    """The calculation that waits or is at work now, the newest; with `until` that of this period.
+
+    One that is made by itself leaves programs out, so it stands for another of its kind alone.
+    """
+    query = select(Run).where(
+        Run.organisation_id == organisation_id, Run.kind == KIND, Run.state.in_(["queued", "running"])
     )
+    for run in db.session.scalars(query.order_by(Run.id.desc())):
+        is_wide_enough = is_automatic or not run.parameters.get("is_automatic")
+        if until is None or (run.parameters["period"] == until and is_wide_enough):
+            return run
+    return None
 
 
 def has_programs(organisation_id: int) -> bool:

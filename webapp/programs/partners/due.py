@@ -143,7 +143,23 @@ def preview(organisation_id: int, until: str, now: datetime) -> Preview:
     return Preview(tuple(rows), len(planned), plan.notes)
 
 
-def _sums(organisation_id: int, span: Period, now: datetime) -> list[_Sum]:
+def ready(
+    organisation_id: int, until: str, now: datetime, limit: int, *, is_automatic: bool = False
+) -> list[int]:
+    """The first partners, by id, to whom a calculation would pay something now, of what is earned already.
+
+    Who waits alone, for the minimum or with what was taken back, is not among them. Raises Invalid.
+    """
+    policy, _ = policies.current_policy(organisation_id)
+    found: dict[tuple[int, str], list[_Sum]] = {}
+    span = span_of(organisation_id, until, now)
+    for each in _sums(organisation_id, span, now, is_automatic=is_automatic):
+        found.setdefault((each.payee_id, each.currency), []).append(each)
+    return sorted({sums[0].payee_id for sums in found.values() if not _due(sums, policy).reason})[:limit]
+
+
+def _sums(organisation_id: int, span: Period, now: datetime, *, is_automatic: bool = False) -> list[_Sum]:
+    wanted = is_due(organisation_id, span, trail.today(organisation_id, now), is_automatic=is_automatic)
     rows = ask(
         select(
             Payee.id, Payee.reference, Payee.name, Payee.is_active, Commission.currency, PartnerProgram.minimums,
@@ -152,7 +168,7 @@ def _sums(organisation_id: int, span: Period, now: datetime) -> list[_Sum]:
         .select_from(Commission)
         .join(Payee, Payee.id == Commission.payee_id)
         .join(PartnerProgram, PartnerProgram.id == Commission.program_id)
-        .where(*is_due(organisation_id, span, trail.today(organisation_id, now)))
+        .where(*wanted)
         .group_by(Payee.id, Commission.currency, PartnerProgram.id)
     )  # fmt: skip
     return [_Sum(*row) for row in rows]
