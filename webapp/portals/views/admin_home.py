@@ -93,7 +93,9 @@ def _books_tasks(refused: int, problem: str) -> list[Task]:
     """What of the organisation's books elsewhere waits for a person."""
     tasks = []
     if problem:
-        tasks.append(Task("The books cannot be reached", problem, url_for("admin.accounting.settings"), tone="failed"))
+        tasks.append(
+            Task("The books cannot be reached", problem, url_for("admin.accounting.settings"), tone="failed")
+        )
     if refused:
         title = f"{_many(refused, 'payout', 'payouts')} that the books refused"
         tasks.append(Task(title, "Put right what they say, then try again.",
