@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from tests.factories import partners as factory
 from tests.factories import people
@@ -24,7 +25,9 @@ from tests.support.books import clean
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.imports import kinds
+from webapp.imports.columns import map_columns
 from webapp.imports.perform import audit_tag, perform, template
+from webapp.imports.reading import read
 from webapp.imports.report import Report
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
@@ -32,6 +35,7 @@ from webapp.people.models import Organisation, OrganisationProgram, Payee
 from webapp.programs.partners import commission_rules, exchange_rates
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.importing import KINDS, deals
+from webapp.programs.partners.importing.touchpoints import TouchImport
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProfile, Touchpoint
 from webapp.programs.partners.models_rates import ExchangeRate
 
@@ -469,3 +473,20 @@ def test_the_template_of_each_list_can_be_read(base: Organisation, kind: str) ->
     assert {reason.partition(" '")[0] for _, _, reason in reasons(report)} <= {
         "There is no partner", "There is no program", "There is no deal",
     }  # fmt: skip
+
+
+def test_deals_that_get_touches_are_locked_and_read_afresh(base: Organisation, anna: Payee) -> None:
+    bring(base, "deals", ONE.replace("won,2017-01-10,2017-02-10", "open,2017-01-10,"))
+    table = map_columns(kinds.get_kind("touchpoints"), read(TOUCHES.encode()), None)
+    importer = TouchImport(base, table, FACTORY, AFTER)
+    deal = db.session.scalars(select(Deal)).one()
+    importer.prepare(list(table.rows(0, 10)))
+    if db.engine.dialect.name == "postgresql":
+        with pytest.raises(OperationalError), db.engine.begin() as other:
+            other.execute(text("SELECT id FROM partners_deals FOR UPDATE NOWAIT"))
+    # As if somebody had lost it before the lock was given.
+    db.session.execute(text("UPDATE partners_deals SET state = 'lost', closed_at = opened_at"))
+    assert deal.state == "open"
+    importer.prepare(list(table.rows(0, 10)))
+    assert deal.state == "lost"
+    db.session.rollback()

@@ -43,8 +43,10 @@ class TouchImport(ReferenceImport):
         self.new = []
         self.deals = found.deals(self.here, [row["deal"] for row in rows])
         ids = sorted({deal.id for deal in self.deals.values()})
-        frozen = select(Attribution.deal_id).where(among(Attribution.deal_id, ids), Attribution.is_frozen)
-        self.frozen = set(db.session.scalars(frozen))
+        # Nobody wins or loses them until the touches are stored: what they earn is worked out by how they stand now.
+        locked = select(Deal).where(Deal.organisation_id == self.here, among(Deal.id, ids)).order_by(Deal.id)
+        db.session.scalars(locked.with_for_update().execution_options(populate_existing=True)).all()
+        self.frozen = _frozen(ids)
         query = select(Touchpoint).where(
             Touchpoint.organisation_id == self.here, Touchpoint.external_ref.in_(self.wanted(rows))
         )
@@ -110,6 +112,7 @@ class TouchImport(ReferenceImport):
         """Store the new touches of the chunk, and what their deals' partners have by them."""
         if not self.new:
             return
+        deal_ids = sorted({deal_id for deal_id, _ in self.new})
         rows = [
             {
                 "organisation_id": self.here,
@@ -125,7 +128,6 @@ class TouchImport(ReferenceImport):
             for deal_id, draft in self.new
         ]
         insert_many(db.session(), Touchpoint, rows)
-        deal_ids = sorted({deal_id for deal_id, _ in self.new})
         editors.remember(deal_ids, self.actor)
         attributing.recompute(self.here, deal_ids, self.now)
         told = digest([[draft.external_ref, deal_id, draft.payee_id] for deal_id, draft in self.new])
@@ -136,6 +138,12 @@ class TouchImport(ReferenceImport):
             organisation_id=self.here, deal_ids=deal_ids, reason="Touches were added.", actor=self.actor, now=self.now
         )  # fmt: skip
         self.new = []
+
+
+def _frozen(deal_ids: Sequence[int]) -> set[int]:
+    """Deals whose shares a payout has frozen."""
+    frozen = select(Attribution.deal_id).where(among(Attribution.deal_id, deal_ids), Attribution.is_frozen)
+    return set(db.session.scalars(frozen))
 
 
 def _weight(text: str) -> int:
