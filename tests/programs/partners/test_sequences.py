@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -36,6 +36,7 @@ STEP = st.one_of(
     st.tuples(st.just("amount"), DEALS, st.integers(0, 2_000_00)),
     st.tuples(st.sampled_from(["calculate", "calculate", "calculate", "later"]), DEALS, st.none()),
     st.tuples(st.sampled_from(["reject", "cancel", "pay", "pay", "reverse"]), PAYOUTS, st.none()),
+    st.tuples(st.sampled_from(["drop", "drop", "pay_now"]), st.just(-1), st.booleans()),
     st.tuples(st.just("offer"), ROWS, st.booleans()),
     st.tuples(st.just("object"), ROWS, st.none()),
     st.tuples(st.just("rate"), st.integers(0, 1), st.integers(0, 4_000)),
@@ -140,6 +141,17 @@ class Partnerbase:
     def _pay(self, which: int, _: None) -> None:
         self._end("mark_paid", which, paid_on=self.now.date(), payment_reference=f"W{which}")
 
+    def _pay_now(self, which: int, _: bool) -> None:
+        self._calculate(0, None)
+        self._pay(which, None)
+
+    def _drop(self, which: int, is_offered: bool) -> None:
+        """A payout of what is due, cancelled; a person decides about what it gave back."""
+        self._calculate(0, None)
+        self._cancel(which, None)
+        for _ in range(4):
+            self._offer(0, is_offered)
+
     def _reverse(self, which: int, _: None) -> None:
         self._end("reverse", which, reason="x", on=self.now.date())
 
@@ -218,6 +230,11 @@ class Partnerbase:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(final_days=st.sampled_from([10, 1_000]), steps=st.lists(STEP, min_size=6, max_size=30))
+@example(1_000, [("drop", -1, False), ("lose", 0, None), ("calculate", 0, None)])
+@example(1_000, [("calculate", 0, None), ("lose", 0, None), ("cancel", 0, None), ("cancel", 1, None)])
+@example(
+    10, [("pay_now", -1, True), ("later", 0, None), ("later", 0, None), ("amount", 1, 0), ("lose", 2, None)]
+)
 def test_partners_have_what_they_should_have(
     database: Flask, final_days: int, steps: list[tuple[str, int, Any]]
 ) -> None:
