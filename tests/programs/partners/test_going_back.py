@@ -235,3 +235,15 @@ def test_what_was_dismissed_does_not_cover_what_another_payout_took_back(
     ended(base, second)
     expected = [("sale", "open", 50_00), ("correction", "open", 20_00), ("clawback", "claimed", -20_00)]
     assert told(commissions(deal)) == expected
+
+
+def test_what_is_taken_back_comes_off_the_next_payout_whatever_its_period(
+    base: Organisation, program: PartnerProgram, ann: Payee
+) -> None:
+    """The loss is found in March; the payout for February's earnings is made after it."""
+    first = factory.won(program, [ann])
+    factory.calculate(base)
+    factory.lost(first)
+    factory.won(program, [ann], 3_000_00)
+    factory.calculate(base, until="2026-02")
+    assert [row.state for row in commissions(first)][-1] == "claimed"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, or_, select
 
 from webapp.database import among, ask
 from webapp.kernel.errors import Invalid
@@ -66,10 +66,12 @@ def is_due(
 ) -> list[ColumnElement[bool]]:
     """Commissions that a calculation takes: holding period over, earned up to the end of the period.
 
+    What is taken back bears the day on which it was found, and is netted by the next payout, whatever its period.
     A month takes nothing of programs that pay by the quarter. `is_automatic`: of programs whose payouts are made by
     themselves alone.
     """
-    found = [*is_open(organisation_id), Commission.earned_on <= until.last, Commission.due_on <= today]
+    in_time = or_(Commission.earned_on <= until.last, Commission.amount_minor < 0)
+    found = [*is_open(organisation_id), in_time, Commission.due_on <= today]
     programs = select(PartnerProgram.id).where(PartnerProgram.organisation_id == organisation_id)
     if is_month(until):
         by_month = programs.where(PartnerProgram.period == PeriodKind.MONTH.value)

@@ -146,7 +146,13 @@ class DisputeState(Label):
 class DifferenceState(Label):
     """Whether the difference of an exchange is in the books."""
 
-    WAITING = "waiting", "To be booked", "waiting", "waiting", "It is booked as soon as both days have a rate."
+    WAITING = (
+        "waiting",
+        "To be booked",
+        "waiting",
+        "waiting",
+        "It is booked as soon as both days have a rate.",
+    )
     BOOKED = "booked", "Booked", "done", "done", "It is in the ledger."
     RETURNING = (
         "returning",

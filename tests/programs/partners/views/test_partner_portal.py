@@ -282,7 +282,9 @@ def test_the_file_has_the_filter_and_no_admins_words(
     row = only(partners.won(partnerbase.program, [eve], name="=HYPERLINK(1)"))
     (payout_id,) = partners.calculate(partnerbase.organisation, payees=[eve]).payout_ids
     with transaction():
-        calculating.release(partnerbase.organisation.id, payout_id, "PO was rejected: he lies", FACTORY, TODAY)
+        calculating.release(
+            partnerbase.organisation.id, payout_id, "PO was rejected: he lies", FACTORY, TODAY
+        )
     answer = own.get("/partner/commissions/export.csv?state=rejected")
     (found,) = csv.DictReader(io.StringIO(answer.get_data(as_text=True).lstrip("\ufeff")))
     assert (found["Commission"], found["Amount"], found["Rate %"]) == (row.reference, "50.00", "5")
