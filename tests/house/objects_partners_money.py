@@ -10,9 +10,6 @@ from tests.house.objects_partners import program_of
 from tests.house.town import Arguments, House, example
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.payouts import service as payouts
-from webapp.payouts.models import Payout
-from webapp.programs.partners import calculating
 from webapp.programs.partners import partners as records
 from webapp.programs.partners.drafts import ProfileDraft
 from webapp.programs.partners.models import Commission
@@ -41,25 +38,20 @@ def due_commission_of(house: House) -> Commission:
 
 
 def rejected_commission_of(house: House) -> Commission:
-    """A commission whose payout was cancelled; made once."""
+    """A commission as it stands after its payout was cancelled; made once.
+
+    It is written down as such: whether a calculation would make a payout of it depends on what else the house has.
+    """
     query = select(Commission).where(
         Commission.organisation_id == house.organisation.id, Commission.offer == "blocked"
     )
     found = db.session.scalars(query.order_by(Commission.id).limit(1)).first()
     if found is not None:
         return found
-    row, now = due_commission_of(house), utc_now()
+    row = due_commission_of(house)
     with stored():
-        made = calculating.calculate(
-            organisation_id=house.organisation.id, payee_ids=[row.payee_id], until=f"{row.earned_on:%Y-%m}",
-            actor=actor_of(house.users["admin"]), now=now,
-        )  # fmt: skip
-        payout = db.session.get_one(Payout, made.payout_ids[0])
-        payouts.cancel(
-            organisation_id=house.organisation.id, reference=payout.reference, reason="It is not signed.",
-            actor=actor_of(house.users["admin"]), now=now,
-        )  # fmt: skip
-    return db.session.scalars(query.order_by(Commission.id).limit(1)).one()
+        row.offer, row.offer_reason = "blocked", "PO-2026-000001 was cancelled: It is not signed."
+    return row
 
 
 @example(
