@@ -56,10 +56,8 @@ def create(
     The same idempotency key returns the payout that is there. Raises Invalid, NotFound (payee), or Conflict
     that names the source records which are in another live payout.
     """
-    if idempotency_key is not None:
-        existing = queries.find_by_idempotency_key(organisation_id, idempotency_key)
-        if existing is not None:
-            return _same(existing, payee_id, currency, amount_of(list(lines)))
+    if existing := queries.find_by_idempotency_key(organisation_id, idempotency_key):
+        return _same(existing, payee_id, currency, amount_of(list(lines)))
     payee = _payee(organisation_id, payee_id)
     policy, _ = policies.current_policy(organisation_id)
     amount, gross = check_lines(list(lines), currency, period_start, period_end)

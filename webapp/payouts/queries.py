@@ -42,8 +42,10 @@ def get_payout_by_id(organisation_id: int, payout_id: int) -> Payout:
     return payout
 
 
-def find_by_idempotency_key(organisation_id: int, key: str) -> Payout | None:
-    """The payout that was made with a key."""
+def find_by_idempotency_key(organisation_id: int, key: str | None) -> Payout | None:
+    """The payout that was made with a key; None also without a key."""
+    if key is None:
+        return None
     return db.session.scalar(
         select(Payout).where(Payout.organisation_id == organisation_id, Payout.idempotency_key == key)
     )

@@ -18,6 +18,7 @@ from webapp.notices import wanted
 from webapp.payouts import service as payouts
 from webapp.payouts.drafts import ExclusionDraft, LineDraft
 from webapp.payouts.models import Payout
+from webapp.payouts.queries import find_by_idempotency_key
 from webapp.people.models import Organisation, Payee, Role
 from webapp.programs.clinic import entries, trail, wallets
 from webapp.programs.clinic.drafts import PROGRAM
@@ -50,7 +51,7 @@ def request_withdrawal(
     currency = currency or db.session.get_one(Organisation, organisation_id).currency
     # One at a time, and before the wallet is looked at, which the first request has emptied.
     lock_row(Payee, Payee.id == payee.id, key_share=True)
-    if idempotency_key is not None and (existing := _find(organisation_id, idempotency_key)):
+    if existing := find_by_idempotency_key(organisation_id, idempotency_key):
         return _same(existing, payee, amount_minor)
     _check(payee, amount_minor, currency)
     amount = Money(amount_minor, currency)
@@ -113,7 +114,7 @@ def withdraw_all(
     made = []
     for currency, balance in rows:
         key = f"clinic:withdrawal:{payee.id}:{currency}:{day.isoformat()}"
-        if _find(organisation_id, key) is None:
+        if find_by_idempotency_key(organisation_id, key) is None:
             made.append(
                 request_withdrawal(
                     organisation_id=organisation_id,
@@ -127,12 +128,6 @@ def withdraw_all(
                 )
             )
     return made
-
-
-def _find(organisation_id: int, key: str) -> Payout | None:
-    return db.session.scalar(
-        select(Payout).where(Payout.organisation_id == organisation_id, Payout.idempotency_key == key)
-    )
 
 
 def _same(existing: Payout, payee: Payee, amount_minor: int) -> Payout:

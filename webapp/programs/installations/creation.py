@@ -18,6 +18,7 @@ from webapp.payouts import policies
 from webapp.payouts import service as payouts
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.models import Payout
+from webapp.payouts.queries import find_by_idempotency_key
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee
 from webapp.people.queries import get_payee
@@ -208,14 +209,8 @@ def create_chosen(
 
     Raises NotFound, Invalid, Conflict (each installation at fault is named; nothing is made).
     """
-    if idempotency_key is not None:
-        made = db.session.scalar(
-            select(Payout).where(
-                Payout.organisation_id == organisation_id, Payout.idempotency_key == idempotency_key
-            )
-        )
-        if made is not None:
-            return made
+    if made := find_by_idempotency_key(organisation_id, idempotency_key):
+        return made
     plan = preview(
         organisation_id=organisation_id,
         payee_reference=payee_reference,

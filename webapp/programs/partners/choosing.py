@@ -15,6 +15,7 @@ from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
+from webapp.payouts.queries import find_by_idempotency_key
 from webapp.people.models import Payee, Role
 from webapp.people.queries import get_payee
 from webapp.programs.partners import attributing, calculating, due, trail
@@ -153,12 +154,8 @@ def create(
 
     Raises NotFound, Invalid, Conflict (each commission at fault is named; nothing is made).
     """
-    if idempotency_key is not None:
-        query = select(Payout).where(
-            Payout.organisation_id == organisation_id, Payout.idempotency_key == idempotency_key
-        )
-        if (made := db.session.scalar(query)) is not None:
-            return made
+    if made := find_by_idempotency_key(organisation_id, idempotency_key):
+        return made
     found = plan(
         organisation_id=organisation_id, payee_reference=payee_reference, references=references, now=now,
         is_locking=True,
