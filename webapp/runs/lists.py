@@ -37,11 +37,11 @@ def active(organisation_id: int, limit: int = 5) -> Sequence[Run]:
     return db.session.scalars(query.order_by(Run.id.desc()).limit(limit)).all()
 
 
-def get_run(*, organisation_id: int, reference: str) -> Run:
-    """One run. Raises NotFound when it is not there or another organisation's."""
+def get_run(*, organisation_id: int, reference: str, kind: str = "") -> Run:
+    """One run, of a kind where one is given. Raises NotFound when it is not there or another organisation's."""
     query = select(Run).where(Run.organisation_id == organisation_id, Run.reference == reference)
     run = db.session.scalar(query.execution_options(populate_existing=True))
-    if run is None:
+    if run is None or (kind and run.kind != kind):
         raise NotFound
     return run
 

@@ -13,7 +13,7 @@ from webapp.api.schemas.clinic_money import PayoutRunCreate, PayoutRunOut, RunRe
 from webapp.api.schemas.common import Amount
 from webapp.database import db
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import Conflict, Invalid, NotFound
+from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.access.tokens import Scope
 from webapp.programs.clinic import bulk
 from webapp.programs.clinic.models import Invoice
@@ -93,10 +93,7 @@ def create(who: Caller, body: PayoutRunCreate) -> PayoutRunOut:
 
 
 def _run(who: Caller, reference: str) -> Run:
-    run = run_lists.get_run(organisation_id=who.organisation_id, reference=reference)
-    if run.kind != bulk.KIND:
-        raise NotFound
-    return run
+    return run_lists.get_run(organisation_id=who.organisation_id, reference=reference, kind=bulk.KIND)
 
 
 @resource.get("/<reference>", summary="See a run of payouts", **_make)

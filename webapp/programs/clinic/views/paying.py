@@ -23,8 +23,7 @@ from webapp.programs.clinic.models import ClinicTransaction, Invoice
 from webapp.programs.clinic.views.area import AREA, invoice_row
 from webapp.providers import keeping, storage
 from webapp.runs import lists as run_lists
-from webapp.runs import service as runs
-from webapp.runs.models import Run
+from webapp.runs.views.pages import start_draft
 from webapp.web import filters, uploads
 from webapp.web.htmx import see_other
 
@@ -261,7 +260,7 @@ def pay_many() -> ResponseReturnValue:
 
 def check_many(reference: str) -> ResponseReturnValue:
     """The check step of many: what would be paid, and what would not, with why."""
-    run = _draft_of(reference)
+    run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference, kind=bulk.KIND)
     if run.state != "draft":
         return redirect(url_for("admin.runs.show", reference=reference), 303)
     found = bulk.preview(run)
@@ -276,22 +275,11 @@ def check_many(reference: str) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def _draft_of(reference: str) -> Run:
-    run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference)
-    if run.kind != bulk.KIND:
-        raise NotFound
-    return run
-
-
 @needs_fresh_sign_in
 def confirm_many(reference: str) -> ResponseReturnValue:
     """Start the run; what a guard refuses is left out and says why."""
     require_change()
-    run = _draft_of(reference)
-    if run.state == "draft":
-        with transaction():
-            runs.confirm(organisation_id=g.organisation.id, reference=reference, actor=actor(), now=utc_now())
-    return see_other(url_for("admin.runs.show", reference=reference))
+    return start_draft(bulk.KIND, reference)
 
 
 def decide(number: str) -> ResponseReturnValue:

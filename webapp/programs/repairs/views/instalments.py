@@ -11,7 +11,6 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.database import transaction
 from webapp.kernel.clock import utc_now
-from webapp.kernel.errors import NotFound
 from webapp.payouts.views import program_lists as pages
 from webapp.payouts.views.program_pages import form_of, list_page, money, today
 from webapp.people.views.fresh import needs_fresh_sign_in
@@ -22,8 +21,7 @@ from webapp.programs.repairs.states import InstalmentState, RepairState
 from webapp.programs.repairs.views import files
 from webapp.programs.repairs.views.area import AREA
 from webapp.runs import lists as run_lists
-from webapp.runs import service as runs
-from webapp.runs.models import Run
+from webapp.runs.views.pages import start_draft
 from webapp.web.htmx import see_other
 
 SUMS = (("interest", "of it interest"), ("amount", "Amount"))
@@ -103,7 +101,7 @@ def post() -> ResponseReturnValue:
 
 def check(reference: str) -> ResponseReturnValue:
     """The check step: what would be charged, and what not, with why."""
-    run = _draft_of(reference)
+    run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference, kind=charging_runs.KIND)
     if run.state != "draft":
         return redirect(url_for("admin.runs.show", reference=reference), 303)
     found = charging_runs.preview(run, utc_now(), SHOWN)
@@ -118,19 +116,8 @@ def check(reference: str) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def _draft_of(reference: str) -> Run:
-    run = run_lists.get_run(organisation_id=g.organisation.id, reference=reference)
-    if run.kind != charging_runs.KIND:
-        raise NotFound
-    return run
-
-
 @needs_fresh_sign_in
 def confirm(reference: str) -> ResponseReturnValue:
     """Start the run; each instalment gets its own answer there."""
     require_change()
-    run = _draft_of(reference)
-    if run.state == "draft":
-        with transaction():
-            runs.confirm(organisation_id=g.organisation.id, reference=reference, actor=actor(), now=utc_now())
-    return see_other(url_for("admin.runs.show", reference=reference))
+    return start_draft(charging_runs.KIND, reference)
