@@ -389,6 +389,11 @@ def among(column: Any, values: Collection[int]) -> ColumnElement[bool]:
     return column.in_(list(values))  # type: ignore[no-any-return]
 
 
+def like(column: Any, text: str) -> ColumnElement[bool]:
+    """Whether a column has this text in it, whatever the case; a % or _ of the text stands for itself."""
+    return column.icontains(text, autoescape=True)  # type: ignore[no-any-return]
+
+
 class _NumbersAsText(TypeDecorator[Collection[int]]):
     """Numbers as one value for SQLite, which reads them out of a JSON array."""
 

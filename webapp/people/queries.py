@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import selectinload
 
 from webapp import secrets
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.people.models import Membership, Organisation, Payee, PayoutMethod, Role, User, UserSession
 from webapp.people.sessions import is_live
@@ -92,7 +92,7 @@ def payees(
         query = query.where(Payee.is_active.is_(is_active))
     if search := search.strip():
         columns = (Payee.name, Payee.email, Payee.reference, Payee.external_ref)
-        query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        query = query.where(or_(*(like(column, search) for column in columns)))
     return query.order_by(Payee.id.desc())
 
 

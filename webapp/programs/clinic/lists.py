@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, String, and_, case, cast, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
@@ -56,10 +56,6 @@ class Total:
     left: Money
 
 
-def _like(column: Any, text: str) -> Any:
-    return column.icontains(text, autoescape=True)
-
-
 def has_payout() -> Any:
     """Invoices that a payout pays for, or will."""
     return exists().where(ClinicPayout.invoice_id == Invoice.id, ClinicPayout.released_at.is_(None))
@@ -90,12 +86,12 @@ def list_invoices(organisation_id: int, chosen: InvoiceFilter | None = None) -> 
     if text := chosen.text.strip():
         query = query.where(
             or_(
-                _like(Invoice.number, text),
-                _like(Invoice.order_reference, text),
+                like(Invoice.number, text),
+                like(Invoice.order_reference, text),
                 Invoice.customer_id.in_(
                     select(Customer.id).where(
                         Customer.organisation_id == organisation_id,
-                        or_(_like(Customer.name, text), _like(Customer.reference, text)),
+                        or_(like(Customer.name, text), like(Customer.reference, text)),
                     )
                 ),
             )
@@ -111,7 +107,7 @@ def list_invoices(organisation_id: int, chosen: InvoiceFilter | None = None) -> 
                 .join(Payee, Payee.id == AppointmentPractitioner.payee_id)
                 .where(
                     Payee.organisation_id == organisation_id,
-                    or_(Payee.reference == chosen.practitioner, _like(Payee.name, chosen.practitioner)),
+                    or_(Payee.reference == chosen.practitioner, like(Payee.name, chosen.practitioner)),
                 )
             )
         )
@@ -252,7 +248,7 @@ def list_customers(organisation_id: int, text: str = "") -> Select[Any]:
     query = select(Customer).where(Customer.organisation_id == organisation_id)
     if text := text.strip():
         query = query.where(
-            or_(_like(Customer.name, text), _like(Customer.reference, text), _like(Customer.email, text))
+            or_(like(Customer.name, text), like(Customer.reference, text), like(Customer.email, text))
         )
     return query
 
@@ -272,10 +268,10 @@ def list_appointments(
     if text := text.strip():
         query = query.where(
             or_(
-                _like(Appointment.reference, text),
-                _like(Appointment.category, text),
-                Appointment.customer.has(_like(Customer.name, text)),
-                Appointment.practitioners.any(AppointmentPractitioner.payee.has(_like(Payee.name, text))),
+                like(Appointment.reference, text),
+                like(Appointment.category, text),
+                Appointment.customer.has(like(Customer.name, text)),
+                Appointment.practitioners.any(AppointmentPractitioner.payee.has(like(Payee.name, text))),
             )
         )
     if held_from:

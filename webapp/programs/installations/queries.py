@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, selectinload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, SourceClaim
@@ -112,7 +112,7 @@ def list_installations(
             Installation.customer_name,
             Installation.site,
         )
-        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     if chosen.installation_type:
         query = query.where(Installation.installation_type == chosen.installation_type)
     if chosen.status:
@@ -132,7 +132,7 @@ def _narrow_by_share(query: Select[Any], chosen: InstallationFilter, payee_id: i
     if payee_id is not None:
         conditions.append(InstallationShare.payee_id == payee_id)
     if technician := chosen.technician.strip():
-        wanted = or_(Payee.reference == technician.upper(), Payee.name.icontains(technician, autoescape=True))
+        wanted = or_(Payee.reference == technician.upper(), like(Payee.name, technician))
         conditions.append(InstallationShare.payee.has(wanted))
     is_open = and_(InstallationShare.offer == "open", Installation.status.in_(PAYABLE_STATUSES))
     match chosen.payment:

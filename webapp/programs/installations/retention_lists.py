@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, case, or_, select
 from sqlalchemy.orm import aliased
 from wtforms import SelectField
 
+from webapp.database import like
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.programs.installations.models import Installation
@@ -95,12 +96,11 @@ def _conditions(chosen: RetentionFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.text:
         text = chosen.text
         yield or_(
-            Installation.reference.icontains(text, autoescape=True), _source.reference.icontains(text, autoescape=True),
-            Retention.reason.icontains(text, autoescape=True),
-        )  # fmt: skip
+            like(Installation.reference, text), like(_source.reference, text), like(Retention.reason, text)
+        )
     if chosen.technician:
         named = chosen.technician
-        yield or_(Payee.reference == named.upper(), Payee.name.icontains(named, autoescape=True))
+        yield or_(Payee.reference == named.upper(), like(Payee.name, named))
     if chosen.state:
         yield Retention.state == chosen.state
     if chosen.day_from:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, literal, or_, select, union
 from sqlalchemy.orm import aliased
 
-from webapp.database import UtcDateTime, among, ask
+from webapp.database import UtcDateTime, among, ask, like
 from webapp.kernel.clock import start_of_day
 from webapp.kernel.money import Money
 from webapp.people.models import Payee
@@ -28,7 +28,7 @@ from webapp.programs.partners.models import (
     PartnerProgram,
     Touchpoint,
 )
-from webapp.programs.partners.money_lists import like, partners_named
+from webapp.programs.partners.money_lists import partners_named
 from webapp.programs.partners.states import CommissionState, DealState
 from webapp.web.listing import Listing, Sort
 

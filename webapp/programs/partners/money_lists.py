@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
+from webapp.database import like
 from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
 from webapp.payouts.states import CLOSED_STATES
@@ -76,12 +77,6 @@ class PayoutFilter:
     amount_from: int | None = None
     amount_to: int | None = None
     currency: str = ""
-
-
-def like(column: Any, text: str) -> ColumnElement[bool]:
-    """Whether a column has this text in it, whatever the case."""
-    found: ColumnElement[bool] = column.icontains(text, autoescape=True)
-    return found
 
 
 def partners_named(organisation_id: int, name: str) -> Select[Any]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import Select, and_, case, func, literal, or_, select
 
-from webapp.database import among, ask, db
+from webapp.database import among, ask, db, like
 from webapp.kernel.clock import add_months
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
@@ -63,14 +63,10 @@ class Sums:
     owed: Money
 
 
-def _like(column: Any, text: str) -> ColumnElement[bool]:
-    return cast(ColumnElement[bool], column.icontains(text, autoescape=True))
-
-
 def _narrow(query: Select[Any], chosen: PartnerFilter) -> Select[Any]:
     if text := chosen.text.strip():
         query = query.where(
-            or_(*(_like(column, text) for column in (Payee.name, Payee.reference, Payee.email)))
+            or_(*(like(column, text) for column in (Payee.name, Payee.reference, Payee.email)))
         )
     if chosen.type:
         query = query.where(type_of == chosen.type)

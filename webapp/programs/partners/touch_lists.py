@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
+from webapp.database import like
 from webapp.programs.partners.deal_lists import deal, on_days, partner, program
 from webapp.programs.partners.models import (
     Attribution,
@@ -22,7 +23,7 @@ from webapp.programs.partners.models import (
     Registration,
     Touchpoint,
 )
-from webapp.programs.partners.money_lists import like, partners_named
+from webapp.programs.partners.money_lists import partners_named
 from webapp.web.listing import Listing, Sort
 
 

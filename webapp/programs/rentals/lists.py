@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.programs.rentals.left import is_left
@@ -68,16 +68,12 @@ class Total:
     amount: Money
 
 
-def _like(column: Any, text: str) -> Any:
-    return column.icontains(text, autoescape=True)
-
-
 def of_home(text: str) -> Any:
     """A lease whose unit, property or tenant has the text in its name."""
     return or_(
-        _like(Lease.reference, text),
-        Lease.unit.has(or_(_like(Unit.name, text), Unit.property.has(_like(Property.name, text)))),
-        Lease.tenants.any(LeaseTenant.tenant.has(_like(Tenant.name, text))),
+        like(Lease.reference, text),
+        Lease.unit.has(or_(like(Unit.name, text), Unit.property.has(like(Property.name, text)))),
+        Lease.tenants.any(LeaseTenant.tenant.has(like(Tenant.name, text))),
     )
 
 
@@ -98,7 +94,7 @@ def list_charges(organisation_id: int, today: date, chosen: ChargeFilter | None 
         .options(*_home_of(joinedload(RentCharge.lease, innerjoin=True)))
     )
     if text := chosen.text.strip():
-        query = query.where(or_(_like(RentCharge.reference, text), RentCharge.lease.has(of_home(text))))
+        query = query.where(or_(like(RentCharge.reference, text), RentCharge.lease.has(of_home(text))))
     if chosen.state == "late":
         query = query.where(RentCharge.state.in_(OPEN_CHARGES), RentCharge.due_on < today)
     elif chosen.state:
@@ -146,7 +142,7 @@ def list_payments(organisation_id: int, chosen: PaymentFilter | None = None) -> 
             RentPayment.reference, RentPayment.merchant_order_id, RentPayment.gateway_reference, RentPayment.utr,
             RentPayment.proof_reference, RentCharge.reference,
         )  # fmt: skip
-        wanted = (_like(column, text) for column in columns)
+        wanted = (like(column, text) for column in columns)
         query = query.where(or_(*wanted, RentCharge.lease.has(of_home(text))))
     if chosen.state:
         query = query.where(RentPayment.state == chosen.state)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.lists import is_open
@@ -57,7 +57,7 @@ def list_owners(organisation_id: int, text: str = "", details: str = "") -> Sele
     )
     if text := text.strip():
         columns = (Payee.name, Payee.email, Payee.external_ref)
-        found = (column.icontains(text, autoescape=True) for column in columns)
+        found = (like(column, text) for column in columns)
         query = query.where(or_(Payee.reference == text.upper(), *found))
     method = exists().where(PayoutMethod.payee_id == Payee.id, PayoutMethod.is_current.is_(True))
     change = exists().where(MethodChange.payee_id == Payee.id, MethodChange.state == "pending")

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.money import Money
 from webapp.payouts import lists
 from webapp.payouts.lists import PayoutFilter, Total
@@ -111,16 +111,10 @@ def state_totals(organisation_id: int) -> dict[str, list[Total]]:
     return found
 
 
-def _like(column: Any, text: str) -> Any:
-    return column.icontains(text, autoescape=True)
-
-
 def _text(organisation_id: int, text: str) -> Any:
     by_transfer = select(Transfer.payout_id).where(
         Transfer.organisation_id == organisation_id,
-        or_(
-            Transfer.transfer_id == text, _like(Transfer.utr, text), _like(Transfer.provider_reference, text)
-        ),
+        or_(Transfer.transfer_id == text, like(Transfer.utr, text), like(Transfer.provider_reference, text)),
     )
     by_rent = (
         select(DistributionShare.payout_id)
@@ -134,11 +128,11 @@ def _text(organisation_id: int, text: str) -> Any:
     )
     owners = select(Payee.id).where(
         Payee.organisation_id == organisation_id,
-        or_(_like(Payee.name, text), Payee.reference == text.upper()),
+        or_(like(Payee.name, text), Payee.reference == text.upper()),
     )
     return or_(
-        _like(Payout.reference, text),
-        _like(Payout.payment_reference, text),
+        like(Payout.reference, text),
+        like(Payout.payment_reference, text),
         Payout.payee_id.in_(owners),
         Payout.id.in_(by_transfer),
         Payout.id.in_(by_rent),

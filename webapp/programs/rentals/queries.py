@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
@@ -56,10 +56,6 @@ def _found(row: Any) -> Any:
     return row
 
 
-def _like(column: Any, text: str) -> Any:
-    return column.icontains(text, autoescape=True)
-
-
 def owners_of(organisation_id: int) -> Sequence[Payee]:
     """The active owners by name."""
     return db.session.scalars(
@@ -83,9 +79,9 @@ def list_properties(organisation_id: int, chosen: PropertyFilter | None = None) 
     )
     if text := chosen.text.strip():
         columns = (Property.reference, Property.name, Property.address, Property.external_ref)
-        query = query.where(or_(*(_like(column, text) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     if owner := chosen.owner.strip():
-        wanted = or_(Payee.reference == owner.upper(), _like(Payee.name, owner))
+        wanted = or_(Payee.reference == owner.upper(), like(Payee.name, owner))
         query = query.where(Property.shares.any(PropertyShare.payee.has(wanted)))
     return query
 
@@ -230,7 +226,7 @@ def list_tenants(organisation_id: int, text: str = "") -> Select[Any]:
     query = select(Tenant).where(Tenant.organisation_id == organisation_id)
     if text := text.strip():
         columns = (Tenant.reference, Tenant.name, Tenant.email, Tenant.phone, Tenant.external_ref)
-        query = query.where(or_(*(_like(column, text) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     return query
 
 
@@ -273,10 +269,10 @@ def list_leases(
     if text := chosen.text.strip():
         query = query.where(
             or_(
-                _like(Lease.reference, text),
-                _like(Lease.external_ref, text),
-                Lease.unit.has(or_(_like(Unit.name, text), Unit.property.has(_like(Property.name, text)))),
-                Lease.tenants.any(LeaseTenant.tenant.has(_like(Tenant.name, text))),
+                like(Lease.reference, text),
+                like(Lease.external_ref, text),
+                Lease.unit.has(or_(like(Unit.name, text), Unit.property.has(like(Property.name, text)))),
+                Lease.tenants.any(LeaseTenant.tenant.has(like(Tenant.name, text))),
             )
         )
     if chosen.property_reference:

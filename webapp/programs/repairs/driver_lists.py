@@ -10,12 +10,11 @@ from typing import Any, cast
 from sqlalchemy import Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import among, ask
+from webapp.database import among, ask, like
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
 from webapp.programs.repairs.books import Charge
-from webapp.programs.repairs.lists import like
 from webapp.programs.repairs.models import DriverLease, Instalment, LeaseVehicle, Loan, Vehicle
 from webapp.programs.repairs.states import Category, InstalmentState
 from webapp.web.listing import Listing, Sort

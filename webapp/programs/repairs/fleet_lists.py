@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import among, db
+from webapp.database import among, db, like
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Payee, Role
 from webapp.people.queries import get_payee
@@ -30,10 +30,6 @@ class Held:
     shift: str
 
 
-def _like(column: Any, text: str) -> Any:
-    return column.icontains(text, autoescape=True)
-
-
 def _runs(day: date) -> Any:
     return (DriverLease.starts_on <= day, or_(DriverLease.ends_on.is_(None), DriverLease.ends_on >= day))
 
@@ -47,7 +43,7 @@ def list_vehicles(
         select(Vehicle.id, Vehicle.plate, Vehicle.vin).where(Vehicle.organisation_id == organisation_id),
     )
     if text := text.strip():
-        query = query.where(or_(_like(Vehicle.plate, text), _like(Vehicle.vin, text)))
+        query = query.where(or_(like(Vehicle.plate, text), like(Vehicle.vin, text)))
     if use and day is not None:
         leased = exists().where(LeaseVehicle.vehicle_id == Vehicle.id, *_on_vehicle(day))
         query = query.where(leased if use == "leased" else ~leased)
@@ -67,7 +63,7 @@ def list_medallions(organisation_id: int, text: str = "") -> Select[Any]:
         Select[Any],
         select(Medallion.id, Medallion.number).where(Medallion.organisation_id == organisation_id),
     )
-    return query.where(_like(Medallion.number, text)) if (text := text.strip()) else query
+    return query.where(like(Medallion.number, text)) if (text := text.strip()) else query
 
 
 def _held(query: Select[Any], ids: Sequence[int]) -> dict[int, list[Held]]:
@@ -142,14 +138,14 @@ def list_leases(
         on_plate = (
             select(LeaseVehicle.lease_id)
             .join(Vehicle, Vehicle.id == LeaseVehicle.vehicle_id)
-            .where(Vehicle.organisation_id == organisation_id, _like(Vehicle.plate, text))
+            .where(Vehicle.organisation_id == organisation_id, like(Vehicle.plate, text))
         )
         query = query.where(
             or_(
-                _like(DriverLease.reference, text),
-                _like(Payee.name, text),
-                _like(Payee.reference, text),
-                _like(Medallion.number, text),
+                like(DriverLease.reference, text),
+                like(Payee.name, text),
+                like(Payee.reference, text),
+                like(Medallion.number, text),
                 DriverLease.id.in_(on_plate),
             )
         )

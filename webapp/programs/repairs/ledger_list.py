@@ -28,10 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from webapp.database import ask
+from webapp.database import ask, like
 from webapp.kernel.money import Money
 from webapp.programs.repairs.books import Adjustment, Charge, Earning, Receipt
-from webapp.programs.repairs.lists import like
 from webapp.programs.repairs.states import AdjustmentKind, Category
 from webapp.web.listing import Listing, Sort
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, literal, or_, select
 from sqlalchemy.orm import aliased
 
+from webapp.database import like
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.programs.repairs.books import Receipt
@@ -97,12 +98,6 @@ class ReceiptFilter:
     sign: str = ""
     payout: str = ""
     is_newest: bool = False
-
-
-def like(column: Any, text: str) -> ColumnElement[bool]:
-    """Whether a column has this text in it, whatever the case."""
-    found: ColumnElement[bool] = column.icontains(text, autoescape=True)
-    return found
 
 
 def drivers_named(organisation_id: int, name: str) -> Select[Any]:

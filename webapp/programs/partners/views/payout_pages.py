@@ -8,7 +8,7 @@ from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from webapp.database import db, transaction
+from webapp.database import db, like, transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
@@ -101,7 +101,7 @@ def _named(text: str) -> list[Payee]:
     """The partner of a number, else those with this in their name."""
     query = select(Payee).where(Payee.organisation_id == g.organisation.id, Payee.kind == Role.PARTNER.value)
     exact = db.session.scalars(query.where(Payee.reference == text.upper())).all()
-    named = query.where(Payee.name.icontains(text, autoescape=True)).order_by(Payee.name, Payee.id)
+    named = query.where(like(Payee.name, text)).order_by(Payee.name, Payee.id)
     return list(exact or db.session.scalars(named.limit(CHOICES + 1)))
 
 
