@@ -21,12 +21,6 @@ from webapp.programs.partners import calculating
 from webapp.programs.partners.drafts import PROGRAM
 
 
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
 def made(organisation: Organisation) -> list[int]:
     """The amounts of all payouts of the program."""
     rows = db.session.query(Payout).filter_by(organisation_id=organisation.id, program=PROGRAM)

@@ -25,12 +25,6 @@ from webapp.runs import service as runs
 from webapp.runs.models import Run, RunRow
 
 
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
 def start(organisation: Organisation, until: str = "2026-Q1", now: datetime = TODAY) -> int | None:
     """The id of the run that is queued; None: nothing new."""
     with transaction():

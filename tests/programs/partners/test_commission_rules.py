@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners as factory
 from tests.factories.partners import TODAY, commissions
@@ -18,12 +17,6 @@ from webapp.people.models import Organisation
 from webapp.programs.partners import commission_rules
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.models import PartnerRuleVersion
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
 
 
 def rule(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners
 from tests.factories.partners import OPENED, TODAY
@@ -20,24 +19,6 @@ from webapp.programs.partners.models import Deal, PartnerProgram
 from webapp.programs.partners.touch_lists import TouchFilter
 from webapp.web import listing
 from webapp.web.listing import Listing, Sort
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners, in New York."""
-    return partners.partnerbase()
-
-
-@pytest.fixture
-def program(base: Organisation) -> PartnerProgram:
-    """Equal parts."""
-    return partners.program(base)
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return partners.partner(base, name="Ann")
 
 
 def ids(found: Listing, sort: str = "") -> list[int]:

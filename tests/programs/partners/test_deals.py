@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners as factory
 from tests.factories.partners import CLOSED, OPENED, TODAY, commissions
@@ -20,24 +19,6 @@ from webapp.programs.partners import deals
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram
 from webapp.programs.partners.states import CommissionKind, CommissionState
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
-@pytest.fixture
-def program(base: Organisation) -> PartnerProgram:
-    """Equal parts, paid thirty days after the close."""
-    return factory.program(base)
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return factory.partner(base, name="Ann")
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ APPROVED, PAID = datetime(2026, 3, 31, 15, tzinfo=UTC), datetime(2026, 4, 8, 15,
 LATER = datetime(2026, 5, 1, 15, tzinfo=UTC)
 
 
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners, in dollars."""
-    return factory.partnerbase()
-
-
 def enter(
     organisation: Organisation,
     rate: str,

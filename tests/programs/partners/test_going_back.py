@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners as factory
 from tests.factories.partners import TODAY, commissions
@@ -19,24 +18,6 @@ from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import calculating, disputing, effects
 from webapp.programs.partners.models import Commission, CommissionDispute, PartnerProgram
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
-@pytest.fixture
-def program(base: Organisation) -> PartnerProgram:
-    """Equal parts, paid thirty days after the close."""
-    return factory.program(base)
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return factory.partner(base, name="Ann")
 
 
 def ended(base: Organisation, payout_id: int, word: str = "reject", now: datetime = TODAY) -> None:

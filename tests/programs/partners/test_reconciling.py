@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from flask import Flask
-
 from tests.factories import partners as factory
 from tests.factories import people
 from tests.factories.partners import TODAY, commissions
@@ -18,12 +15,6 @@ from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import figures, reconciling
 from webapp.programs.partners.rules import period
 from webapp.web import listing
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
 
 
 def paid(organisation: Organisation, payee: Payee) -> Payout:

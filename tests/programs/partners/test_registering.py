@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners as factory
 from tests.factories.partners import TODAY, commissions
@@ -18,21 +17,9 @@ from webapp.programs.partners.models import Commission, CommissionDispute, Deal,
 
 
 @pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
-@pytest.fixture
 def program(base: Organisation) -> PartnerProgram:
     """All to the partner who registered the deal."""
     return factory.program(base, model="first_touch")
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return factory.partner(base, name="Ann")
 
 
 def claim(program: PartnerProgram, payee: Payee, customer: str = "Acme", **values: object) -> Registration:

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
 from tests.factories import partners as factory
@@ -22,12 +21,6 @@ from webapp.programs.partners.rehearsing import Rehearsal
 from webapp.programs.partners.rules import Rate, Rule, period
 
 Q1 = (period("2026-Q1"), period("2026-Q1"))
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
 
 
 def rehearse(organisation: Organisation, draft: RuleDraft, **how: Any) -> Rehearsal:

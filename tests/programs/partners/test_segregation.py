@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from tests.factories import partners as factory
@@ -28,18 +27,6 @@ from webapp.programs.partners.models import Deal, DealEditor, Touchpoint
 
 #: The deal as it is entered, by nobody.
 DRAFT = DealDraft(0, "Seats", "USD", 1_000_00, OPENED, "Acme", external_ref="crm-1")
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return factory.partner(base, name="Ann")
 
 
 @pytest.fixture

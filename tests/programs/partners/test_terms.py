@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from tests.factories import partners as factory
 from tests.factories.partners import CLOSED, OPENED, TODAY, commissions
@@ -20,24 +19,6 @@ from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import deals, earning, partners
 from webapp.programs.partners.drafts import DealDraft, ProfileDraft, ProgramDraft
 from webapp.programs.partners.models import Deal, PartnerProgram
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
-
-
-@pytest.fixture
-def program(base: Organisation) -> PartnerProgram:
-    """Equal parts, paid thirty days after the close."""
-    return factory.program(base)
-
-
-@pytest.fixture
-def ann(base: Organisation) -> Payee:
-    """A partner who gets 5 %."""
-    return factory.partner(base, name="Ann")
 
 
 def change(deal: Deal, **values: Any) -> None:

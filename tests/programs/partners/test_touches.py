@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from tests.factories import partners as factory
@@ -18,12 +17,6 @@ from webapp.people.models import Organisation
 from webapp.programs.partners import calculating, deals, explaining
 from webapp.programs.partners.drafts import DealDraft
 from webapp.programs.partners.models import Deal, Touchpoint
-
-
-@pytest.fixture
-def base(database: Flask) -> Organisation:
-    """A company with partners."""
-    return factory.partnerbase()
 
 
 def _remove(deal: Deal, touch_id: int, organisation_id: int | None = None) -> None:

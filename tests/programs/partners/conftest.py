@@ -1,0 +1,28 @@
+"""A company with partners, as most of these tests begin: its program, and a partner of it."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.factories import partners
+from webapp.people.models import Organisation, Payee
+from webapp.programs.partners.models import PartnerProgram
+
+
+@pytest.fixture
+def base(database: Flask) -> Organisation:
+    """A company with partners, in dollars and in New York."""
+    return partners.partnerbase()
+
+
+@pytest.fixture
+def program(base: Organisation) -> PartnerProgram:
+    """Equal parts, paid thirty days after the close."""
+    return partners.program(base)
+
+
+@pytest.fixture
+def ann(base: Organisation) -> Payee:
+    """A partner who gets 5 %."""
+    return partners.partner(base, name="Ann")
