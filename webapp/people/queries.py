@@ -96,6 +96,12 @@ def payees(
     return query.order_by(Payee.id.desc())
 
 
+def payees_named(organisation_id: int, text: str) -> Select[Any]:
+    """Ids of the payees of a reference, or with this in their name."""
+    is_named = or_(Payee.reference == text.upper(), like(Payee.name, text))
+    return select(Payee.id).where(Payee.organisation_id == organisation_id, is_named)
+
+
 def get_payee(organisation_id: int, reference: str, kind: Role | None = None) -> Payee:
     """A payee by its reference, of a kind where one is named. Raises NotFound, also for another organisation's."""
     return _payee(kind, Payee.organisation_id == organisation_id, Payee.reference == reference)

@@ -16,6 +16,7 @@ from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, SourceClaim
 from webapp.people.models import Payee, Role
+from webapp.people.queries import payees_named
 from webapp.programs.installations.models import (
     Installation,
     InstallationFile,
@@ -123,17 +124,18 @@ def list_installations(
         query = query.where(Installation.commissioned_on <= chosen.commissioned_to)
     if chosen.payment == "unassigned":
         query = query.where(~Installation.shares.any())
-    return _narrow_by_share(query, chosen, payee_id).order_by(Installation.id.desc())
+    return _narrow_by_share(query, organisation_id, chosen, payee_id).order_by(Installation.id.desc())
 
 
-def _narrow_by_share(query: Select[Any], chosen: InstallationFilter, payee_id: int | None) -> Select[Any]:
+def _narrow_by_share(
+    query: Select[Any], organisation_id: int, chosen: InstallationFilter, payee_id: int | None
+) -> Select[Any]:
     """Technician and payment look at the same share: "due" means due to that technician."""
     conditions: list[Any] = []
     if payee_id is not None:
         conditions.append(InstallationShare.payee_id == payee_id)
     if technician := chosen.technician.strip():
-        wanted = or_(Payee.reference == technician.upper(), like(Payee.name, technician))
-        conditions.append(InstallationShare.payee.has(wanted))
+        conditions.append(InstallationShare.payee_id.in_(payees_named(organisation_id, technician)))
     is_open = and_(InstallationShare.offer == "open", Installation.status.in_(PAYABLE_STATUSES))
     match chosen.payment:
         case "due":

@@ -14,6 +14,7 @@ from wtforms import SelectField
 from webapp.database import like
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
+from webapp.people.queries import payees_named
 from webapp.programs.installations.models import Installation
 from webapp.programs.installations.retention_models import Retention
 from webapp.programs.installations.retention_rules import RetentionState
@@ -81,7 +82,7 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
     )  # fmt: skip
     held = case((Retention.state == RetentionState.HELD.value, _LEFT), else_=0)
     return Listing(
-        query=everything.where(*_conditions(chosen)),
+        query=everything.where(*_conditions(organisation_id, chosen)),
         everything=everything,
         key=Retention.id,
         orders={"created": (), "day": (Retention.release_on,), "technician": (Payee.name,),
@@ -92,15 +93,14 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
     )  # fmt: skip
 
 
-def _conditions(chosen: RetentionFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(organisation_id: int, chosen: RetentionFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.text:
         text = chosen.text
         yield or_(
             like(Installation.reference, text), like(_source.reference, text), like(Retention.reason, text)
         )
     if chosen.technician:
-        named = chosen.technician
-        yield or_(Payee.reference == named.upper(), like(Payee.name, named))
+        yield Retention.payee_id.in_(payees_named(organisation_id, chosen.technician))
     if chosen.state:
         yield Retention.state == chosen.state
     if chosen.day_from:

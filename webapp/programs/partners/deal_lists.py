@@ -20,6 +20,7 @@ from webapp.database import UtcDateTime, among, ask, like
 from webapp.kernel.clock import start_of_day
 from webapp.kernel.money import Money
 from webapp.people.models import Payee
+from webapp.people.queries import payees_named
 from webapp.programs.partners import trail
 from webapp.programs.partners.models import (
     Attribution,
@@ -28,7 +29,6 @@ from webapp.programs.partners.models import (
     PartnerProgram,
     Touchpoint,
 )
-from webapp.programs.partners.money_lists import partners_named
 from webapp.programs.partners.states import CommissionState, DealState
 from webapp.web.listing import Listing, Sort
 
@@ -140,7 +140,7 @@ def _deal_clauses(organisation_id: int, chosen: DealFilter) -> Iterator[ColumnEl
     if chosen.program:
         yield program.reference == chosen.program
     if chosen.partner:
-        yield takes_part(partners_named(organisation_id, chosen.partner))
+        yield takes_part(payees_named(organisation_id, chosen.partner))
     if chosen.product:
         yield like(Deal.product, chosen.product)
     yield from on_days(Deal.closed_at, organisation_id, chosen.closed_from, chosen.closed_to)

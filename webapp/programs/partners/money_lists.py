@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from webapp.database import like
@@ -20,6 +20,7 @@ from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
 from webapp.payouts.states import CLOSED_STATES
 from webapp.people.models import Payee
+from webapp.people.queries import payees_named
 from webapp.programs.partners.drafts import PROGRAM
 from webapp.programs.partners.models import Commission, Deal, PartnerProgram
 from webapp.programs.partners.rules import Period
@@ -77,13 +78,6 @@ class PayoutFilter:
     amount_from: int | None = None
     amount_to: int | None = None
     currency: str = ""
-
-
-def partners_named(organisation_id: int, name: str) -> Select[Any]:
-    """Ids of the partners of a reference, or with this in their name."""
-    return select(Payee.id).where(
-        Payee.organisation_id == organisation_id, or_(Payee.reference == name.upper(), like(Payee.name, name))
-    )
 
 
 def _between(column: Any, first: Any, last: Any) -> Iterator[ColumnElement[bool]]:
@@ -152,12 +146,12 @@ def _commission_clauses(organisation_id: int, chosen: CommissionFilter) -> Itera
     if text := chosen.text.strip():
         yield or_(
             like(Commission.reference, text),
-            Commission.payee_id.in_(partners_named(organisation_id, text)),
+            Commission.payee_id.in_(payees_named(organisation_id, text)),
             like(deal.name, text),
             deal.reference == text.upper(),
         )
     if chosen.partner:
-        yield Commission.payee_id.in_(partners_named(organisation_id, chosen.partner))
+        yield Commission.payee_id.in_(payees_named(organisation_id, chosen.partner))
     if chosen.deal:
         yield deal.reference == chosen.deal.upper()
     if chosen.program:
@@ -225,7 +219,7 @@ def _payout_clauses(organisation_id: int, chosen: PayoutFilter) -> Iterator[Colu
     if text := chosen.text.strip():
         yield or_(*_searched(organisation_id, text, chosen))
     if chosen.partner:
-        yield Payout.payee_id.in_(partners_named(organisation_id, chosen.partner))
+        yield Payout.payee_id.in_(payees_named(organisation_id, chosen.partner))
     if chosen.state == HELD:
         yield Payout.is_held.is_(True)
     elif chosen.state in CLOSED_STATES:
@@ -240,7 +234,7 @@ def _payout_clauses(organisation_id: int, chosen: PayoutFilter) -> Iterator[Colu
 def _searched(organisation_id: int, text: str, chosen: PayoutFilter) -> Iterator[ColumnElement[bool]]:
     yield like(Payout.reference, text)
     yield like(Payout.note, text)
-    yield Payout.payee_id.in_(partners_named(organisation_id, text))
+    yield Payout.payee_id.in_(payees_named(organisation_id, text))
     if chosen.amount is not None:
         yield Payout.amount_minor == chosen.amount
     if chosen.span is not None:

@@ -18,9 +18,9 @@ from webapp.ledger.models import Account
 from webapp.payouts.models import Payout
 from webapp.payouts.states import PayoutState
 from webapp.people.models import Payee, Role
+from webapp.people.queries import payees_named
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM
 from webapp.programs.partners.models import Commission
-from webapp.programs.partners.money_lists import partners_named
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.states import CommissionState
 from webapp.web.listing import Listing, Sort
@@ -84,7 +84,7 @@ def _clauses(organisation_id: int, period: Period | None, partner: str) -> Itera
     if period is not None:
         yield Commission.earned_on.between(period.first, period.last)
     if partner:
-        yield Commission.payee_id.in_(partners_named(organisation_id, partner))
+        yield Commission.payee_id.in_(payees_named(organisation_id, partner))
 
 
 @dataclass(frozen=True)

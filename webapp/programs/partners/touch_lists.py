@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, or_, select
 
 from webapp.database import like
+from webapp.people.queries import payees_named
 from webapp.programs.partners.deal_lists import deal, on_days, partner, program
 from webapp.programs.partners.models import (
     Attribution,
@@ -23,7 +24,6 @@ from webapp.programs.partners.models import (
     Registration,
     Touchpoint,
 )
-from webapp.programs.partners.money_lists import partners_named
 from webapp.web.listing import Listing, Sort
 
 
@@ -98,7 +98,7 @@ def touches(
 
 def _touch_clauses(organisation_id: int, chosen: TouchFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.partner:
-        yield Touchpoint.payee_id.in_(partners_named(organisation_id, chosen.partner))
+        yield Touchpoint.payee_id.in_(payees_named(organisation_id, chosen.partner))
     if chosen.deal:
         yield _deal_named(chosen.deal)
     if chosen.kind:
@@ -159,7 +159,7 @@ def shares(
 
 def _share_clauses(organisation_id: int, chosen: ShareFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.partner:
-        yield Attribution.payee_id.in_(partners_named(organisation_id, chosen.partner))
+        yield Attribution.payee_id.in_(payees_named(organisation_id, chosen.partner))
     if chosen.deal:
         yield _deal_named(chosen.deal)
     if chosen.program:
@@ -217,7 +217,7 @@ def _registration_clauses(organisation_id: int, chosen: RegistrationFilter) -> I
         columns = (Registration.reference, Registration.customer, Registration.product)
         yield or_(*(like(column, text) for column in columns))
     if chosen.partner:
-        yield Registration.payee_id.in_(partners_named(organisation_id, chosen.partner))
+        yield Registration.payee_id.in_(payees_named(organisation_id, chosen.partner))
     if chosen.program:
         yield program.reference == chosen.program
     if chosen.state:

@@ -18,7 +18,8 @@ from webapp.kernel.money import Money
 from webapp.payouts import lists
 from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout, Transfer
-from webapp.people.models import MethodKind, Payee, PayoutMethod
+from webapp.people.models import MethodKind, PayoutMethod
+from webapp.people.queries import payees_named
 from webapp.programs.rentals.drafts import PROGRAM
 from webapp.programs.rentals.models import (
     Distribution,
@@ -126,14 +127,10 @@ def _text(organisation_id: int, text: str) -> Any:
             or_(RentPayment.reference == text.upper(), RentPayment.merchant_order_id == text),
         )
     )
-    owners = select(Payee.id).where(
-        Payee.organisation_id == organisation_id,
-        or_(like(Payee.name, text), Payee.reference == text.upper()),
-    )
     return or_(
         like(Payout.reference, text),
         like(Payout.payment_reference, text),
-        Payout.payee_id.in_(owners),
+        Payout.payee_id.in_(payees_named(organisation_id, text)),
         Payout.id.in_(by_transfer),
         Payout.id.in_(by_rent),
     )

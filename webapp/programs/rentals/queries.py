@@ -14,6 +14,7 @@ from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
+from webapp.people.queries import payees_named
 from webapp.programs.rentals.models import (
     GatewayBand,
     Lease,
@@ -81,8 +82,8 @@ def list_properties(organisation_id: int, chosen: PropertyFilter | None = None) 
         columns = (Property.reference, Property.name, Property.address, Property.external_ref)
         query = query.where(or_(*(like(column, text) for column in columns)))
     if owner := chosen.owner.strip():
-        wanted = or_(Payee.reference == owner.upper(), like(Payee.name, owner))
-        query = query.where(Property.shares.any(PropertyShare.payee.has(wanted)))
+        owners = payees_named(organisation_id, owner)
+        query = query.where(Property.shares.any(PropertyShare.payee_id.in_(owners)))
     return query
 
 

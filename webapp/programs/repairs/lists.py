@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 from webapp.database import like
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
+from webapp.people.queries import payees_named
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.models import DriverLease, Instalment, Loan, Medallion, Repair, Vehicle
 from webapp.programs.repairs.states import InstalmentState, RepairState
@@ -98,13 +99,6 @@ class ReceiptFilter:
     sign: str = ""
     payout: str = ""
     is_newest: bool = False
-
-
-def drivers_named(organisation_id: int, name: str) -> Select[Any]:
-    """Ids of the drivers of a reference, or with this in their name."""
-    return select(Payee.id).where(
-        Payee.organisation_id == organisation_id, or_(Payee.reference == name.upper(), like(Payee.name, name))
-    )
 
 
 def vehicles_named(organisation_id: int, text: str) -> Select[Any]:
@@ -191,11 +185,11 @@ def _repair_clauses(organisation_id: int, chosen: RepairFilter) -> Iterator[Colu
             like(repair.reference, text),
             like(repair.invoice_number, text),
             like(repair.description, text),
-            repair.payee_id.in_(drivers_named(organisation_id, text)),
+            repair.payee_id.in_(payees_named(organisation_id, text)),
             repair.vehicle_id.in_(vehicles_named(organisation_id, text)),
         )
     if chosen.driver:
-        yield repair.payee_id.in_(drivers_named(organisation_id, chosen.driver))
+        yield repair.payee_id.in_(payees_named(organisation_id, chosen.driver))
     if chosen.lease:
         yield repair.lease_id.in_(leases_named(organisation_id, chosen.lease))
     if chosen.vehicle:
@@ -281,10 +275,10 @@ def _instalment_clauses(organisation_id: int, chosen: InstalmentFilter) -> Itera
         yield Instalment.state == chosen.state
     if text := chosen.text.strip():
         yield or_(
-            like(Instalment.reference, text), Instalment.payee_id.in_(drivers_named(organisation_id, text))
+            like(Instalment.reference, text), Instalment.payee_id.in_(payees_named(organisation_id, text))
         )
     if chosen.driver:
-        yield Instalment.payee_id.in_(drivers_named(organisation_id, chosen.driver))
+        yield Instalment.payee_id.in_(payees_named(organisation_id, chosen.driver))
     if chosen.vehicle:
         yield repair.vehicle_id.in_(vehicles_named(organisation_id, chosen.vehicle))
     if chosen.lease:
@@ -365,10 +359,10 @@ def _receipt_clauses(organisation_id: int, chosen: ReceiptFilter) -> Iterator[Co
         yield or_(
             like(Receipt.number, text),
             payout.reference == text.upper(),
-            Receipt.payee_id.in_(drivers_named(organisation_id, text)),
+            Receipt.payee_id.in_(payees_named(organisation_id, text)),
         )
     if chosen.driver:
-        yield Receipt.payee_id.in_(drivers_named(organisation_id, chosen.driver))
+        yield Receipt.payee_id.in_(payees_named(organisation_id, chosen.driver))
     if chosen.lease:
         yield Receipt.lease_id.in_(leases_named(organisation_id, chosen.lease))
     yield from _between(Receipt.week_start, chosen.week_from, chosen.week_to)

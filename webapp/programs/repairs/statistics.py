@@ -16,6 +16,7 @@ from sqlalchemy import case, func, select
 from webapp.database import ask
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
+from webapp.people.queries import payees_named
 from webapp.programs.repairs import lists
 from webapp.programs.repairs.books import WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.lists import DUE, InstalmentFilter, ReceiptFilter, RepairFilter
@@ -168,7 +169,7 @@ def _failures(organisation_id: int, chosen: StatisticsFilter) -> int:
         .where(WeeklyRun.organisation_id == organisation_id, WeeklyProblem.step == POSTING)
     )
     if chosen.driver:
-        query = query.where(WeeklyProblem.payee_id.in_(lists.drivers_named(organisation_id, chosen.driver)))
+        query = query.where(WeeklyProblem.payee_id.in_(payees_named(organisation_id, chosen.driver)))
     if chosen.lease:
         of_lease = select(DriverLease.payee_id).where(
             DriverLease.id.in_(lists.leases_named(organisation_id, chosen.lease))
