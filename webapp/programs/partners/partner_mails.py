@@ -5,10 +5,8 @@ from __future__ import annotations
 from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.notices import recipients
-from webapp.notices import service as notices
 from webapp.notices.compose import say_day, say_money
-from webapp.notices.delivery import to_admins
+from webapp.notices.delivery import to_admins, to_payee
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
@@ -58,15 +56,12 @@ def registration_made(registration_id: int, *, desk: Desk) -> list[Email]:
 def registration_decided(registration_id: int, *, desk: Desk) -> Email | None:
     """Tell a partner whether a deal is theirs, and why not; None when nobody knows an address. Raises NotFound."""
     row, organisation = _registration(registration_id)
-    to = recipients.of_payee(row.payee)
-    if to is None or row.state not in (RegistrationState.APPROVED, RegistrationState.REJECTED):
+    if row.state not in (RegistrationState.APPROVED, RegistrationState.REJECTED):
         return None
     is_accepted = row.state == RegistrationState.APPROVED
     letter = Letter(
         folder=REGISTERED,
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=row.payee.name,
         reference=row.reference,
         rows=(
             ("Customer", row.customer),
@@ -77,14 +72,7 @@ def registration_decided(registration_id: int, *, desk: Desk) -> Email | None:
         values={"customer": row.customer, "is_accepted": is_accepted},
         link=_own_page(row.payee, f"registrations/{row.reference}", desk),
     )
-    return notices.write(
-        notice=REGISTERED,
-        key=f"{REGISTERED}:{row.id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, row.payee, f"{REGISTERED}:{row.id}", organisation, desk)
 
 
 def _dispute(dispute_id: int) -> tuple[CommissionDispute, Commission, Organisation, str]:
@@ -128,14 +116,11 @@ def commission_disputed(dispute_id: int, *, desk: Desk) -> list[Email]:
 def commission_decided(dispute_id: int, *, desk: Desk) -> Email | None:
     """Tell a partner what was decided about a commission; None when nobody knows an address. Raises NotFound."""
     row, commission, organisation, amount = _dispute(dispute_id)
-    to = recipients.of_payee(commission.payee)
-    if to is None or row.state == DisputeState.OPEN:
+    if row.state == DisputeState.OPEN:
         return None
     letter = Letter(
         folder=ANSWERED,
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=commission.payee.name,
         reference=commission.reference,
         rows=(
             ("Commission", _about(commission)),
@@ -148,14 +133,7 @@ def commission_decided(dispute_id: int, *, desk: Desk) -> Email | None:
         values={"amount": amount, "is_accepted": row.state == DisputeState.ACCEPTED},
         link=_own_page(commission.payee, f"commissions/{commission.reference}", desk),
     )
-    return notices.write(
-        notice=ANSWERED,
-        key=f"{ANSWERED}:{row.id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, commission.payee, f"{ANSWERED}:{row.id}", organisation, desk)
 
 
 def _own_page(payee: Payee, page: str, desk: Desk) -> str:

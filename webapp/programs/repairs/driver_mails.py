@@ -8,10 +8,8 @@ from webapp.database import db
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.kernel.words import day_range
-from webapp.notices import recipients
-from webapp.notices import service as notices
 from webapp.notices.compose import say_day, say_money
-from webapp.notices.delivery import to_admins
+from webapp.notices.delivery import to_admins, to_payee
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Attachment, Desk
@@ -32,9 +30,6 @@ def receipt(document_id: int, *, desk: Desk) -> Email | None:
         raise NotFound
     payee = db.session.get_one(Payee, document.payee_id)
     organisation = db.session.get_one(Organisation, document.organisation_id)
-    to = recipients.of_payee(payee)
-    if to is None:
-        return None
     facts = receipt_facts.from_json(document.facts)
     say = partial(say_money, home_currency=organisation.currency, locale=organisation.locale)
     week = day_range(facts.period_start, facts.period_end)
@@ -42,8 +37,6 @@ def receipt(document_id: int, *, desk: Desk) -> Email | None:
     letter = Letter(
         folder=RECEIPT,
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=payee.name,
         reference=facts.number,
         rows=_rows(facts, say),
         values={
@@ -57,17 +50,12 @@ def receipt(document_id: int, *, desk: Desk) -> Email | None:
         },
         link=f"{desk.public_url}/driver/receipts/{facts.number}" if payee.user_id else "",
     )
-    return notices.write(
-        notice=RECEIPT,
-        key=f"{RECEIPT}:{document.id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-        attachment=Attachment(document.storage_key, f"{document.number}.pdf", document.sha256)
+    paper = (
+        Attachment(document.storage_key, f"{document.number}.pdf", document.sha256)
         if document.state == "ready"
-        else None,
+        else None
     )
+    return to_payee(letter, payee, f"{RECEIPT}:{document.id}", organisation, desk, attachment=paper)
 
 
 def _outcome(facts: ReceiptFacts, amount: str) -> str:
@@ -145,14 +133,11 @@ def dispute_opened(dispute_id: int, *, desk: Desk) -> list[Email]:
 def dispute_decided(dispute_id: int, *, desk: Desk) -> Email | None:
     """Tell a driver whether a charge stands, and why; None when nobody knows an address. Raises NotFound."""
     row, organisation, amount = _dispute(dispute_id)
-    to = recipients.of_payee(row.payee)
-    if to is None or row.state == DisputeState.OPEN:
+    if row.state == DisputeState.OPEN:
         return None
     letter = Letter(
         folder=DECIDED,
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=row.payee.name,
         reference=row.reference,
         rows=(
             ("Charge", row.charge.description),
@@ -164,11 +149,4 @@ def dispute_decided(dispute_id: int, *, desk: Desk) -> Email | None:
         values={"amount": amount, "is_accepted": row.state == DisputeState.ACCEPTED},
         link=f"{desk.public_url}/driver/ledger" if row.payee.user_id else "",
     )
-    return notices.write(
-        notice=DECIDED,
-        key=f"{DECIDED}:{row.id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, row.payee, f"{DECIDED}:{row.id}", organisation, desk)
