@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from tests import factories
 from tests.api.conftest import Care
 from tests.factories import clinic
+from tests.support.worker import work_off_named
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
 from webapp.ledger import check
@@ -21,14 +22,6 @@ from webapp.runs.models import Run
 def _count(model: Any) -> int:
     db.session.rollback()
     return int(db.session.scalar(select(func.count()).select_from(model)) or 0)
-
-
-def _work(reference: str) -> None:
-    """As a worker does it."""
-    with transaction():
-        run_id = db.session.scalars(select(Run.id).where(Run.reference == reference)).one()
-    while not runs.step(run_id=run_id):
-        pass
 
 
 def test_many_invoices_are_paid_out_by_a_run(care: Care) -> None:
@@ -51,7 +44,7 @@ def test_many_invoices_are_paid_out_by_a_run(care: Care) -> None:
     assert care.api("approver").post(f"/payout-runs/{reference}/confirm").status_code == 409
     assert api.post(f"/payout-runs/{reference}/confirm").json["state"] == "queued"
     assert api.post(f"/payout-runs/{reference}/confirm").json["state"] == "queued"
-    _work(reference)
+    work_off_named(reference)
     run = care.api("accountant").get(f"/runs/{reference}").json
     assert (run["state"], run["done"], run["skipped"], run["failed"]) == ("finished", 3, 2, 0)
     first = api.get(f"/runs/{reference}/rows?limit=4").json

@@ -12,26 +12,17 @@ from sqlalchemy import func, select
 from tests.api.conftest import Guild, usd
 from tests.factories import FACTORY
 from tests.factories import partners as factory
+from tests.support.worker import work_off_named
 from webapp.database import db, transaction
 from webapp.payouts.models import Payout
 from webapp.programs.partners import exchange_rates
 from webapp.programs.partners.exchange_rates import RateDraft
-from webapp.runs import service as runs
-from webapp.runs.models import Run
 
 
 def payouts() -> int:
     """How many there are."""
     db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(Payout)) or 0
-
-
-def work(reference: str) -> None:
-    """As a worker does it."""
-    with transaction():
-        run_id = db.session.scalars(select(Run.id).where(Run.reference == reference)).one()
-    while not runs.step(run_id=run_id):
-        pass
 
 
 def euro(guild: Guild, rate: str = "1.10") -> None:
@@ -64,8 +55,8 @@ def test_a_quarter_is_calculated_once(guild: Guild) -> None:
     same = guild.api("approver").post("/partner-payouts/calculate", {"period": "2026-Q1"}).json
     assert (same["is_new"], same["run"], same["partners"]) == (False, asked.json["run"], 2)
     beside = guild.api("approver").post("/partner-payouts/calculate", {"period": "2026-03"}).json
-    work(asked.json["run"])
-    work(beside["run"])
+    work_off_named(asked.json["run"])
+    work_off_named(beside["run"])
     assert api.get(f"/runs/{asked.json['run']}").json["done"] == 2
     assert api.get(f"/runs/{beside['run']}").json["skipped"] == 2
     again = api.post("/partner-payouts/calculate", {"period": "2026-Q1"})

@@ -13,11 +13,11 @@ from sqlalchemy import select, text
 from tests.factories import payouts as factory
 from tests.factories import people
 from tests.factories.statements import OCTOBER, owed, ready, statement
+from tests.support.worker import work_off
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.errors import Invalid
 from webapp.people.models import Organisation, Payee
-from webapp.runs import service as runs
 from webapp.runs import tasks
 from webapp.runs.models import Run, RunRow
 from webapp.statements import month_runs
@@ -52,8 +52,7 @@ def start(organisation: Organisation, month: date = OCTOBER, **values: Any) -> R
 
 
 def work(run: Run) -> list[RunRow]:
-    while not runs.step(run_id=run.id, clock=lambda: NOVEMBER_2):
-        pass
+    work_off(run.id, lambda: NOVEMBER_2)
     return list(db.session.scalars(select(RunRow).where(RunRow.run_id == run.id).order_by(RunRow.position)))
 
 

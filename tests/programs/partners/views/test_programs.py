@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from tests.factories import partners
 from tests.programs.partners.views.conftest import Partnerbase
+from tests.support.worker import work_off
 from webapp.database import db
 from webapp.programs.partners import reattributing, rules
 from webapp.programs.partners.models import Attribution, Deal, PartnerProgram
-from webapp.runs import service as runs
 from webapp.runs.models import Run
 
 ROOT = "/admin/partners/programs"
@@ -149,8 +149,7 @@ def test_many_deals_become_a_run(
     assert run.total == 3
     assert run.reference in admin.get(f"{ROOT}/{base.program.reference}").text
     late = partners.deal(partnerbase.again(base.program), [base.ben, base.ada])
-    while not runs.step(run_id=run.id):
-        pass
+    work_off(run.id)
     assert [shares_of(deal) for deal in [*deals, late]] == [[1_000_000]] * 6
     assert partnerbase.again(run).done == 3
     assert run.reference not in admin.get(f"{ROOT}/{base.program.reference}").text

@@ -16,6 +16,7 @@ from tests.factories import people, repairs
 from tests.factories.pages import counted_queries
 from tests.factories.repairs import sunday
 from tests.programs.repairs.views.conftest import Metrocab
+from tests.support.worker import work_off
 from webapp.audit.models import AuditEvent
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
@@ -109,8 +110,7 @@ def test_a_long_file_is_made_by_a_worker(
     assert answer.status_code == 303
     run_id = metrocab.newest(Run).id
     assert admin.get(f"{ROOT}/files/{metrocab.newest(Run).reference}").status_code == 404
-    while not runs.step(run_id=run_id):
-        pass
+    work_off(run_id)
     run = metrocab.newest(Run)
     assert (run.state, run.done, run.failed) == ("finished", 1, 0)
     page = admin.get(f"/admin/runs/{run.reference}").text
@@ -133,8 +133,7 @@ def made(metrocab: Metrocab, admin: FlaskClient, what: str = "repairs") -> Run:
     """A run that made its file."""
     assert admin.post(f"{ROOT}/files/{what}.json").status_code == 303
     run: Run = metrocab.newest(Run)
-    while not runs.step(run_id=run.id):
-        pass
+    work_off(run.id)
     return metrocab.again(run)  # type: ignore[no-any-return]
 
 
@@ -165,8 +164,7 @@ def test_a_file_that_cannot_be_stored_is_a_failed_row_that_can_be_tried_again(
     assert admin.post(f"/admin/runs/{run.reference}/retry").status_code == 303
     again: Run = metrocab.newest(Run)
     assert again.id != run.id
-    while not runs.step(run_id=again.id):
-        pass
+    work_off(again.id)
     assert admin.get(f"{ROOT}/files/{again.reference}").mimetype == "application/json"
 
 
