@@ -85,13 +85,15 @@ def technicians_of(organisation_id: int) -> Sequence[Payee]:
 
 def _is_claimed() -> Any:
     """A technician's part is in a live payout."""
-    return exists().where(
+    claim = exists().where(
         SourceClaim.organisation_id == Installation.organisation_id,
         SourceClaim.source_type == SOURCE_TYPE,
         SourceClaim.source_id == Installation.id,
         SourceClaim.payee_id == InstallationShare.payee_id,
         SourceClaim.released_at.is_(None),
     )
+    # Said, as it may stand two questions deep: else it would look at every installation of the technician.
+    return claim.correlate(Installation, InstallationShare)
 
 
 def list_installations(
