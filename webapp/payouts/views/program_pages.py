@@ -16,9 +16,10 @@ from webapp.database import transaction
 from webapp.kernel.clock import local_date, utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.money import Money
+from webapp.payouts.models import Payout
 from webapp.payouts.views import listing
 from webapp.people.forms import attach
-from webapp.people.views.session import may_change
+from webapp.people.views.session import actor, may_change
 from webapp.web.form_fields import ActForm
 from webapp.web.htmx import is_fragment, see_other
 from webapp.web.pagination import Page, capped_count, keyset
@@ -162,6 +163,19 @@ def act_page(
         return page(409, error.message)
     flash(said, "success")
     return see_other(back[0])
+
+
+def created_by_hand(
+    create: Callable[..., Payout], series: str, key: str | None, note: str | None
+) -> ResponseReturnValue:
+    """Make the payout that a person chose, which `create` knows, and show it; the same key shows the same one again."""
+    with transaction():
+        reference = create(
+            organisation_id=g.organisation.id, note=note or "", idempotency_key=f"{series}:{key}" if key else None,
+            actor=actor(), now=utc_now(),
+        ).reference  # fmt: skip
+    flash(f"{reference} is created. Another person approves it.", "success")
+    return see_other(url_for("admin.payouts.show", reference=reference))
 
 
 def percent_words(value: Any) -> str:

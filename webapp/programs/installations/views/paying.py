@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import flash, g, redirect, render_template, request, url_for
@@ -13,6 +14,7 @@ from webapp.database import transaction
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
+from webapp.payouts.views.program_pages import created_by_hand
 from webapp.people.forms import attach
 from webapp.people.queries import get_payee
 from webapp.people.views.fresh import needs_fresh_sign_in, require_fresh
@@ -169,7 +171,10 @@ def pay_one(payee_reference: str) -> ResponseReturnValue:
         require_change()
         try:
             if request.form.get("act") == "create" and form.validate():
-                return _create(payee_reference, chosen, form)
+                make = partial(
+                    creation.create_chosen, payee_reference=payee_reference, installation_references=chosen
+                )
+                return created_by_hand(make, "installations", form.key.data, form.note.data)
             plan = creation.preview(
                 organisation_id=g.organisation.id,
                 payee_reference=payee_reference,
@@ -183,22 +188,6 @@ def pay_one(payee_reference: str) -> ResponseReturnValue:
     if plan is not None:
         return render_template("installations/pay_check.html", payee=payee, **_check_context(plan, form))
     return _choose_page(payee, chosen, form, problem, code)
-
-
-def _create(payee_reference: str, chosen: list[str], form: ManualPayoutForm) -> ResponseReturnValue:
-    with transaction():
-        payout = creation.create_chosen(
-            organisation_id=g.organisation.id,
-            payee_reference=payee_reference,
-            installation_references=chosen,
-            actor=actor(),
-            now=utc_now(),
-            note=form.note.data or "",
-            idempotency_key=f"installations:{form.key.data}" if form.key.data else None,
-        )
-        reference = payout.reference
-    flash(f"{reference} is created. Another person approves it.", "success")
-    return see_other(url_for("admin.payouts.show", reference=reference))
 
 
 def _check_context(plan: creation.Plan, form: ManualPayoutForm) -> dict[str, Any]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from flask import flash, g, redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from webapp.database import db, like, transaction
+from webapp.database import db, like
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.kernel.ids import new_uid
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import program_lists as pages
-from webapp.payouts.views.program_pages import form_of, list_page, money
+from webapp.payouts.views.program_pages import created_by_hand, form_of, list_page, money
 from webapp.people.forms import attach
 from webapp.people.models import Payee, Role
 from webapp.people.views.fresh import needs_fresh_sign_in
-from webapp.people.views.session import actor, may_change, require_change
+from webapp.people.views.session import may_change, require_change
 from webapp.programs.partners import calculating, choosing, money_files, money_lists
 from webapp.programs.partners.drafts import PROGRAM
 from webapp.programs.partners.models import Commission
@@ -27,7 +28,6 @@ from webapp.programs.partners.states import CommissionKind
 from webapp.programs.partners.views import money_file
 from webapp.programs.partners.views.area import AREA
 from webapp.programs.partners.views.links import href_of
-from webapp.web.htmx import see_other
 
 SUMS = money_files.SUMS[money_files.PAYOUTS]
 #: Partners who are shown to choose from when a name fits several.
@@ -116,7 +116,8 @@ def create_for(payee_reference: str) -> ResponseReturnValue:
     if request.method == "POST":
         try:
             if request.form.get("act") == "create" and form.validate():
-                return _create(payee_reference, chosen, form)
+                make = partial(choosing.create, payee_reference=payee_reference, references=chosen)
+                return created_by_hand(make, "partners:hand", form.key.data, form.note.data)
             plan = choosing.plan(
                 organisation_id=g.organisation.id, payee_reference=payee_reference, references=chosen, now=utc_now()
             )  # fmt: skip
@@ -132,22 +133,6 @@ def create_for(payee_reference: str) -> ResponseReturnValue:
         "partners/create_check.html", area=AREA, tab="payouts", form=form, payee=plan.payee, plan=plan,
         lines=[_line(row) for row in plan.rows], chosen=chosen,
     ), 422 if form.errors else 200  # fmt: skip
-
-
-def _create(payee_reference: str, chosen: list[str], form: ManualPayoutForm) -> ResponseReturnValue:
-    with transaction():
-        payout = choosing.create(
-            organisation_id=g.organisation.id,
-            payee_reference=payee_reference,
-            references=chosen,
-            actor=actor(),
-            now=utc_now(),
-            note=form.note.data or "",
-            idempotency_key=f"partners:hand:{form.key.data}" if form.key.data else None,
-        )
-        reference = payout.reference
-    flash(f"{reference} is created. Another person approves it.", "success")
-    return see_other(url_for("admin.payouts.show", reference=reference))
 
 
 def _line(row: Commission) -> dict[str, Any]:
