@@ -8,6 +8,7 @@ from webapp.api import partners_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
 from webapp.api.resources import listed
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import bound
 from webapp.api.resources.partner_words import deal_detail, deal_of, staff_filter, touch_detail, touch_of
 from webapp.api.schemas.common import PageQuery
@@ -122,30 +123,16 @@ def create(who: Caller, body: DealCreate) -> DealDetail:
 def update(who: Caller, reference: str, body: DealChange) -> DealDetail:
     """The deal as it shall be. Of a won one it needs a reason, and what was paid for it is corrected."""
     row = partners_queries.deal(who.viewer, reference)
-    records.change_deal(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        draft=_draft(who, body, body.opened_at or row.opened_at, row.program_id),
-        reason=body.reason,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    draft = _draft(who, body, body.opened_at or row.opened_at, row.program_id)
+    records.change_deal(reference=reference, draft=draft, reason=body.reason, **act_of(who, body.version))
     return deal_detail(reference, who)
 
 
 @resource.post("/<reference>/win", summary="Win a deal", body=DealWin, **_write)
 def win(who: Caller, reference: str, body: DealWin) -> DealDetail:
     """Its commissions are earned and become due after the holding period. Again with the same day: nothing changes."""
-    now = utc_now()
-    records.win_deal(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        closed_at=body.closed_at or now,
-        expected_version=body.version,
-        actor=who.actor,
-        now=now,
-    )
+    act = act_of(who, body.version)
+    records.win_deal(reference=reference, closed_at=body.closed_at or act["now"], **act)
     return deal_detail(reference, who)
 
 
@@ -153,13 +140,7 @@ def win(who: Caller, reference: str, body: DealWin) -> DealDetail:
 def lose(who: Caller, reference: str, body: DealLose) -> DealDetail:
     """What it earned is cancelled; what was paid is taken back off the next payout. Again: nothing changes."""
     records.lose_deal(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        reason=body.reason,
-        closed_at=body.closed_at,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        reference=reference, reason=body.reason, closed_at=body.closed_at, **act_of(who, body.version)
     )
     return deal_detail(reference, who)
 
@@ -167,13 +148,7 @@ def lose(who: Caller, reference: str, body: DealLose) -> DealDetail:
 @resource.post("/<reference>/reopen", summary="Open a lost deal again", body=DealSeen, **_write)
 def reopen(who: Caller, reference: str, body: DealSeen) -> DealDetail:
     """A lost deal is open again."""
-    records.reopen_deal(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    records.reopen_deal(reference=reference, **act_of(who, body.version))
     return deal_detail(reference, who)
 
 

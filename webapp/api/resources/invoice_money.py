@@ -7,6 +7,7 @@ from sqlalchemy import select
 from webapp.api import clinic_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import minor_in, minor_of
 from webapp.api.resources.clinic_words import (
     invoice_now,
@@ -51,19 +52,16 @@ resource = Resource(
 def pay(who: Caller, number: str, body: PaymentRecord) -> PaymentDone:
     """Money of the customer is there: the clinic's wallet grows by it. Above the rest: 422 that names the rest."""
     currency = clinic_queries.invoice(who.viewer, number).currency
-    now = utc_now()
+    act = act_of(who, body.version)
     done = payments.record_payment(
-        organisation_id=who.organisation_id,
         number=number,
         amount_minor=minor_in(body.amount, currency, "amount"),
         method=body.method,
-        happened_on=body.happened_on or local_date(now, who.timezone),
+        happened_on=body.happened_on or local_date(act["now"], who.timezone),
         provider_reference=body.provider_reference,
         fee_minor=minor_in(body.fee, currency, "fee"),
         note=body.note,
-        expected_version=body.version,
-        actor=who.actor,
-        now=now,
+        **act,
     )
     return PaymentDone(
         message=done.message,
@@ -153,18 +151,15 @@ def refund(who: Caller, number: str, body: RefundCreate) -> RefundDone:
     More than was paid and did not go back yet: 422 that names the most. A payout that waits for approval is cancelled.
     """
     currency = clinic_queries.invoice(who.viewer, number).currency
-    now = utc_now()
+    act = act_of(who, body.version)
     done = refunding.refund(
-        organisation_id=who.organisation_id,
         number=number,
         amount_minor=minor_in(body.amount, currency, "amount"),
         reason=body.reason,
-        happened_on=body.happened_on or local_date(now, who.timezone),
+        happened_on=body.happened_on or local_date(act["now"], who.timezone),
         method=body.method or "",
         provider_reference=body.provider_reference,
-        expected_version=body.version,
-        actor=who.actor,
-        now=now,
+        **act,
     )
     return RefundDone(
         message=done.message,
@@ -177,14 +172,7 @@ def refund(who: Caller, number: str, body: RefundCreate) -> RefundDone:
                scope=Scope.CLINIC_WRITE)  # fmt: skip
 def write_off(who: Caller, number: str, body: WriteOff) -> InvoiceOut:
     """What is still to be paid is not asked for any more; what was paid stays."""
-    invoicing.write_off(
-        organisation_id=who.organisation_id,
-        number=number,
-        reason=body.reason,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    invoicing.write_off(number=number, reason=body.reason, **act_of(who, body.version))
     return invoice_now(number, who)
 
 

@@ -6,6 +6,7 @@ from webapp.api import partners_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
 from webapp.api.resources import listed
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.partner_words import registration_of, staff_filter
 from webapp.api.schemas.partners import (
     RegistrationAccept,
@@ -103,40 +104,19 @@ def create(who: Caller, body: RegistrationCreate) -> RegistrationOut:
 def withdraw(who: Caller, reference: str, body: RegistrationSeen) -> RegistrationOut:
     """The partner takes it back while it waits."""
     row = partners_queries.registration(who.viewer, reference)
-    registering.withdraw(
-        organisation_id=who.organisation_id,
-        payee_id=row.payee_id,
-        reference=reference,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    registering.withdraw(payee_id=row.payee_id, reference=reference, **act_of(who, body.version))
     return _one(who, reference)
 
 
 @resource.post("/<reference>/accept", summary="Accept a registration", body=RegistrationAccept, **_decide)
 def accept(who: Caller, reference: str, body: RegistrationAccept) -> RegistrationOut:
     """A new deal that names the partner, or the partner's name in an open one. No money is made."""
-    registering.accept(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        deal_reference=body.deal,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    registering.accept(reference=reference, deal_reference=body.deal, **act_of(who, body.version))
     return _one(who, reference)
 
 
 @resource.post("/<reference>/reject", summary="Refuse a registration", body=RegistrationRefuse, **_decide)
 def reject(who: Caller, reference: str, body: RegistrationRefuse) -> RegistrationOut:
     """The partner reads the reason."""
-    registering.refuse(
-        organisation_id=who.organisation_id,
-        reference=reference,
-        reason=body.reason,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
-    )
+    registering.refuse(reference=reference, reason=body.reason, **act_of(who, body.version))
     return _one(who, reference)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from webapp.api import repairs_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import minor_in
 from webapp.api.resources.repair_words import repair_detail, replan_of, today_of
 from webapp.api.schemas.common import Amount
@@ -34,41 +33,33 @@ resource = Resource(
 _act = {"scope": Scope.REPAIRS_WRITE, "answers": RepairDetail}
 
 
-def _common(who: Caller, reference: str, version: int | None) -> dict[str, Any]:
-    return {
-        "organisation_id": who.organisation_id,
-        "reference": reference,
-        "expected_version": version,
-        "actor": who.actor,
-        "now": utc_now(),
-    }
-
-
 @resource.post("/<reference>/confirm", summary="Confirm a repair", body=RepairSeen, **_act)
 def confirm(who: Caller, reference: str, body: RepairSeen) -> RepairDetail:
     """From now on its instalments are charged; weeks that have begun are caught up one a week."""
-    drafting.confirm_repair(**_common(who, reference, body.version))
+    drafting.confirm_repair(reference=reference, **act_of(who, body.version))
     return repair_detail(reference, who)
 
 
 @resource.post("/<reference>/hold", summary="Hold a repair", body=RepairReason, **_act)
 def hold(who: Caller, reference: str, body: RepairReason) -> RepairDetail:
     """Nothing more of it is charged until it is released."""
-    changing.hold_repair(**_common(who, reference, body.version), reason=body.reason)
+    changing.hold_repair(reference=reference, reason=body.reason, **act_of(who, body.version))
     return repair_detail(reference, who)
 
 
 @resource.post("/<reference>/release", summary="Release a repair", body=RepairSeen, **_act)
 def release(who: Caller, reference: str, body: RepairSeen) -> RepairDetail:
     """Go on charging: what was missed meanwhile moves to the end."""
-    changing.release_repair(**_common(who, reference, body.version))
+    changing.release_repair(reference=reference, **act_of(who, body.version))
     return repair_detail(reference, who)
 
 
 @resource.post("/<reference>/cancel", summary="Cancel a repair", body=RepairCancel, **_act)
 def cancel(who: Caller, reference: str, body: RepairCancel) -> RepairDetail:
     """Nothing more of it is charged; `posted` says what becomes of the instalments that were."""
-    changing.cancel_repair(**_common(who, reference, body.version), reason=body.reason, posted=body.posted)
+    changing.cancel_repair(
+        reference=reference, reason=body.reason, posted=body.posted, **act_of(who, body.version)
+    )
     return repair_detail(reference, who)
 
 
@@ -86,11 +77,12 @@ def settle(who: Caller, reference: str, body: RepairSettle) -> RepairDetail:
     """The driver pays all that is left: it is charged today and paid, and the repair is closed."""
     currency = repairs_queries.repair(who.viewer, reference).currency
     changing.settle_repair(
-        **_common(who, reference, body.version),
+        reference=reference,
         amount_minor=minor_in(body.amount, currency, "amount"),
         method=body.method,
         received_on=body.received_on or today_of(who),
         note=body.note,
+        **act_of(who, body.version),
     )
     return repair_detail(reference, who)
 
