@@ -394,6 +394,14 @@ def like(column: Any, text: str) -> ColumnElement[bool]:
     return column.icontains(text, autoescape=True)  # type: ignore[no-any-return]
 
 
+def within(column: Any, first: Any, last: Any) -> Iterator[ColumnElement[bool]]:
+    """Conditions that a column lies between two values, both included; None is no bound."""
+    if first is not None:
+        yield column >= first
+    if last is not None:
+        yield column <= last
+
+
 class _NumbersAsText(TypeDecorator[Collection[int]]):
     """Numbers as one value for SQLite, which reads them out of a JSON array."""
 

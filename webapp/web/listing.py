@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
-from webapp.database import ask
+from webapp.database import ask, within
 from webapp.kernel.money import Money
 
 BATCH = 2_000
@@ -52,6 +52,15 @@ class Listing:
         text = text or ""
         key = text.removeprefix("-")
         return Sort(key, text.startswith("-")) if key in self.orders else self.default
+
+
+def of_amount(
+    model: Any, currency: str, least: int | None, most: int | None
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions that a record's amount lies between two, both included; without a bound its currency is not asked."""
+    if least is not None or most is not None:
+        yield model.currency == currency
+        yield from within(model.amount_minor, least, most)
 
 
 @dataclass(frozen=True)

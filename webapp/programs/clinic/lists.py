@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, String, and_, case, cast, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import db, like
+from webapp.database import db, like, within
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
@@ -117,11 +117,7 @@ def list_invoices(organisation_id: int, chosen: InvoiceFilter | None = None) -> 
         query = query.where(has_payout())
     elif chosen.payout == "blocked":
         query = query.where(Invoice.offer == "blocked")
-    if chosen.issued_from:
-        query = query.where(Invoice.issued_on >= chosen.issued_from)
-    if chosen.issued_to:
-        query = query.where(Invoice.issued_on <= chosen.issued_to)
-    return query
+    return query.where(*within(Invoice.issued_on, chosen.issued_from, chosen.issued_to))
 
 
 def payouts_by_invoice(ids: Sequence[int]) -> dict[int, list[tuple[ClinicPayout, Payout]]]:
@@ -274,11 +270,7 @@ def list_appointments(
                 Appointment.practitioners.any(AppointmentPractitioner.payee.has(like(Payee.name, text))),
             )
         )
-    if held_from:
-        query = query.where(Appointment.held_on >= held_from)
-    if held_to:
-        query = query.where(Appointment.held_on <= held_to)
-    return query
+    return query.where(*within(Appointment.held_on, held_from, held_to))
 
 
 def invoices_of_appointments(ids: Sequence[int]) -> dict[int, list[Invoice]]:

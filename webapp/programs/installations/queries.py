@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, selectinload
 
-from webapp.database import db, like
+from webapp.database import db, like, within
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, SourceClaim
@@ -120,10 +120,9 @@ def list_installations(
         query = query.where(Installation.installation_type == chosen.installation_type)
     if chosen.status:
         query = query.where(Installation.status == chosen.status)
-    if chosen.commissioned_from:
-        query = query.where(Installation.commissioned_on >= chosen.commissioned_from)
-    if chosen.commissioned_to:
-        query = query.where(Installation.commissioned_on <= chosen.commissioned_to)
+    query = query.where(
+        *within(Installation.commissioned_on, chosen.commissioned_from, chosen.commissioned_to)
+    )
     if chosen.payment == "unassigned":
         query = query.where(~Installation.shares.any())
     return _narrow_by_share(query, organisation_id, chosen, payee_id).order_by(Installation.id.desc())
@@ -329,12 +328,10 @@ def totals_by_technician(
 
 def _payout_sums(organisation_id: int, period_from: date | None, period_to: date | None) -> Any:
     query = select(Payout.payee_id, Payout.currency, Payout.state, func.sum(Payout.amount_minor)).where(
-        Payout.organisation_id == organisation_id, Payout.program == "installations"
+        Payout.organisation_id == organisation_id,
+        Payout.program == "installations",
+        *within(Payout.period_end, period_from, period_to),
     )
-    if period_from:
-        query = query.where(Payout.period_end >= period_from)
-    if period_to:
-        query = query.where(Payout.period_end <= period_to)
     return query.group_by(Payout.payee_id, Payout.currency, Payout.state)
 
 
@@ -342,12 +339,11 @@ def _counts(organisation_id: int, period_from: date | None, period_to: date | No
     query = (
         select(InstallationShare.payee_id, func.count())
         .join(Installation, Installation.id == InstallationShare.installation_id)
-        .where(Installation.organisation_id == organisation_id)
+        .where(
+            Installation.organisation_id == organisation_id,
+            *within(Installation.commissioned_on, period_from, period_to),
+        )
     )
-    if period_from:
-        query = query.where(Installation.commissioned_on >= period_from)
-    if period_to:
-        query = query.where(Installation.commissioned_on <= period_to)
     return query.group_by(InstallationShare.payee_id)
 
 

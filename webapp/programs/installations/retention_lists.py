@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, case, or_, select
 from sqlalchemy.orm import aliased
 from wtforms import SelectField
 
-from webapp.database import like
+from webapp.database import like, within
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.people.queries import payees_named
@@ -103,7 +103,4 @@ def _conditions(organisation_id: int, chosen: RetentionFilter) -> Iterator[Colum
         yield Retention.payee_id.in_(payees_named(organisation_id, chosen.technician))
     if chosen.state:
         yield Retention.state == chosen.state
-    if chosen.day_from:
-        yield Retention.release_on >= chosen.day_from
-    if chosen.day_to:
-        yield Retention.release_on <= chosen.day_to
+    yield from within(Retention.release_on, chosen.day_from, chosen.day_to)

@@ -30,7 +30,7 @@ from webapp.programs.partners.models import (
     Touchpoint,
 )
 from webapp.programs.partners.states import CommissionState, DealState
-from webapp.web.listing import Listing, Sort
+from webapp.web.listing import Listing, Sort, of_amount
 
 partner, registrar = aliased(Payee, name="partner"), aliased(Payee, name="registrar")
 deal, program = aliased(Deal, name="deal"), aliased(PartnerProgram, name="program")
@@ -146,12 +146,7 @@ def _deal_clauses(organisation_id: int, chosen: DealFilter) -> Iterator[ColumnEl
     yield from on_days(Deal.closed_at, organisation_id, chosen.closed_from, chosen.closed_to)
     if chosen.currency:
         yield Deal.currency == chosen.currency
-    if chosen.amount_from is not None or chosen.amount_to is not None:
-        yield Deal.currency == chosen.amount_currency
-    if chosen.amount_from is not None:
-        yield Deal.amount_minor >= chosen.amount_from
-    if chosen.amount_to is not None:
-        yield Deal.amount_minor <= chosen.amount_to
+    yield from of_amount(Deal, chosen.amount_currency, chosen.amount_from, chosen.amount_to)
 
 
 @dataclass(frozen=True)

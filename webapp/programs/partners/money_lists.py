@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import like
+from webapp.database import like, within
 from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
 from webapp.payouts.states import CLOSED_STATES
@@ -26,7 +26,7 @@ from webapp.programs.partners.models import Commission, Deal, PartnerProgram
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.standing import Standing, stands
 from webapp.programs.partners.states import CommissionState
-from webapp.web.listing import Listing, Sort
+from webapp.web.listing import Listing, Sort, of_amount
 
 partner, deal, program = (
     aliased(Payee, name="partner"), aliased(Deal, name="deal"), aliased(PartnerProgram, name="partner_program"),
@@ -78,19 +78,6 @@ class PayoutFilter:
     amount_from: int | None = None
     amount_to: int | None = None
     currency: str = ""
-
-
-def _between(column: Any, first: Any, last: Any) -> Iterator[ColumnElement[bool]]:
-    if first is not None:
-        yield column >= first
-    if last is not None:
-        yield column <= last
-
-
-def _amounts(model: Any, chosen: CommissionFilter | PayoutFilter) -> Iterator[ColumnElement[bool]]:
-    if chosen.amount_from is not None or chosen.amount_to is not None:
-        yield model.currency == chosen.currency
-        yield from _between(model.amount_minor, chosen.amount_from, chosen.amount_to)
 
 
 # -------------------------------------------------------------------------------------------- commissions
@@ -165,9 +152,9 @@ def _commission_clauses(organisation_id: int, chosen: CommissionFilter) -> Itera
     if chosen.kind:
         yield Commission.kind == chosen.kind
     if chosen.period is not None:
-        yield from _between(Commission.earned_on, chosen.period.first, chosen.period.last)
-    yield from _between(Commission.earned_on, chosen.date_from, chosen.date_to)
-    yield from _amounts(Commission, chosen)
+        yield from within(Commission.earned_on, chosen.period.first, chosen.period.last)
+    yield from within(Commission.earned_on, chosen.date_from, chosen.date_to)
+    yield from of_amount(Commission, chosen.currency, chosen.amount_from, chosen.amount_to)
 
 
 # ------------------------------------------------------------------------------------------------ payouts
@@ -228,7 +215,7 @@ def _payout_clauses(organisation_id: int, chosen: PayoutFilter) -> Iterator[Colu
         yield and_(is_open(), Payout.state == chosen.state)
     if chosen.period is not None:
         yield _ends_in(chosen.period)
-    yield from _amounts(Payout, chosen)
+    yield from of_amount(Payout, chosen.currency, chosen.amount_from, chosen.amount_to)
 
 
 def _searched(organisation_id: int, text: str, chosen: PayoutFilter) -> Iterator[ColumnElement[bool]]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import ask
+from webapp.database import ask, within
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.programs.partners.models_rates import ExchangeDifference, ExchangeRate
@@ -81,10 +81,7 @@ def _rate_clauses(chosen: RateFilter) -> Iterator[ColumnElement[bool]]:
         yield ExchangeRate.is_current.is_(True)
     if chosen.currency:
         yield ExchangeRate.currency == chosen.currency
-    if chosen.date_from is not None:
-        yield ExchangeRate.valid_from >= chosen.date_from
-    if chosen.date_to is not None:
-        yield ExchangeRate.valid_from <= chosen.date_to
+    yield from within(ExchangeRate.valid_from, chosen.date_from, chosen.date_to)
 
 
 def differences(organisation_id: int, chosen: DifferenceFilter | None = None) -> Listing:
@@ -125,10 +122,7 @@ def _difference_clauses(chosen: DifferenceFilter) -> Iterator[ColumnElement[bool
         yield _D.currency == chosen.currency
     if chosen.state:
         yield _D.state == chosen.state
-    if chosen.date_from is not None:
-        yield _D.paid_on >= chosen.date_from
-    if chosen.date_to is not None:
-        yield _D.paid_on <= chosen.date_to
+    yield from within(_D.paid_on, chosen.date_from, chosen.date_to)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from webapp.database import db, like
+from webapp.database import db, like, within
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.programs.rentals.left import is_left
@@ -99,11 +99,7 @@ def list_charges(organisation_id: int, today: date, chosen: ChargeFilter | None 
         query = query.where(RentCharge.state.in_(OPEN_CHARGES), RentCharge.due_on < today)
     elif chosen.state:
         query = query.where(RentCharge.state == chosen.state)
-    if chosen.due_from:
-        query = query.where(RentCharge.due_on >= chosen.due_from)
-    if chosen.due_to:
-        query = query.where(RentCharge.due_on <= chosen.due_to)
-    return query
+    return query.where(*within(RentCharge.due_on, chosen.due_from, chosen.due_to))
 
 
 def get_charge(organisation_id: int, reference: str) -> RentCharge:

@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from webapp.database import like
+from webapp.database import like, within
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.people.queries import payees_named
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.models import DriverLease, Instalment, Loan, Medallion, Repair, Vehicle
 from webapp.programs.repairs.states import InstalmentState, RepairState
-from webapp.web.listing import Listing, Sort
+from webapp.web.listing import Listing, Sort, of_amount
 
 #: Words for the state of instalments beside the states themselves.
 UNPOSTED, DUE = "unposted", "due"
@@ -116,19 +116,6 @@ def leases_named(organisation_id: int, reference: str) -> Select[Any]:
     )
 
 
-def _between(column: Any, first: Any, last: Any) -> Iterator[ColumnElement[bool]]:
-    if first is not None:
-        yield column >= first
-    if last is not None:
-        yield column <= last
-
-
-def _amounts(model: Any, chosen: RepairFilter | InstalmentFilter) -> Iterator[ColumnElement[bool]]:
-    if chosen.amount_from is not None or chosen.amount_to is not None:
-        yield model.currency == chosen.currency
-        yield from _between(model.amount_minor, chosen.amount_from, chosen.amount_to)
-
-
 # ------------------------------------------------------------------------------------------------ repairs
 _OUTSTANDING = repair.amount_minor - repair.paid_minor - repair.credited_minor
 _REPAIR_COLUMNS: tuple[Any, ...] = (
@@ -204,8 +191,8 @@ def _repair_clauses(organisation_id: int, chosen: RepairFilter) -> Iterator[Colu
         yield repair.state == chosen.state
     if chosen.workshop:
         yield repair.workshop == chosen.workshop
-    yield from _between(repair.invoice_date, chosen.date_from, chosen.date_to)
-    yield from _amounts(repair, chosen)
+    yield from within(repair.invoice_date, chosen.date_from, chosen.date_to)
+    yield from of_amount(repair, chosen.currency, chosen.amount_from, chosen.amount_to)
 
 
 # -------------------------------------------------------------------------------------------- instalments
@@ -286,12 +273,12 @@ def _instalment_clauses(organisation_id: int, chosen: InstalmentFilter) -> Itera
     if chosen.repair:
         yield repair.reference == chosen.repair.upper()
     # By the week, which the indexes have.
-    yield from _between(
+    yield from within(
         Instalment.week_start,
         chosen.date_from - TO_DUE if chosen.date_from else None,
         chosen.date_to - TO_DUE if chosen.date_to else None,
     )
-    yield from _amounts(Instalment, chosen)
+    yield from of_amount(Instalment, chosen.currency, chosen.amount_from, chosen.amount_to)
 
 
 # ----------------------------------------------------------------------------------------------- receipts
@@ -365,7 +352,7 @@ def _receipt_clauses(organisation_id: int, chosen: ReceiptFilter) -> Iterator[Co
         yield Receipt.payee_id.in_(payees_named(organisation_id, chosen.driver))
     if chosen.lease:
         yield Receipt.lease_id.in_(leases_named(organisation_id, chosen.lease))
-    yield from _between(Receipt.week_start, chosen.week_from, chosen.week_to)
+    yield from within(Receipt.week_start, chosen.week_from, chosen.week_to)
     match chosen.sign:
         case "positive":
             yield Receipt.net_minor > 0
