@@ -54,6 +54,13 @@ class Listing:
         return Sort(key, text.startswith("-")) if key in self.orders else self.default
 
 
+def owned(model: Any, organisation_id: int, payee_id: int | None) -> Iterator[ColumnElement[bool]]:
+    """Conditions that a record is the organisation's and, where a payee is named, that payee's."""
+    yield model.organisation_id == organisation_id
+    if payee_id is not None:
+        yield model.payee_id == payee_id
+
+
 def of_amount(
     model: Any, currency: str, least: int | None, most: int | None
 ) -> Iterator[ColumnElement[bool]]:

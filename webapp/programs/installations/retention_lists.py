@@ -21,7 +21,7 @@ from webapp.programs.installations.retention_rules import RetentionState
 from webapp.web.fields import options
 from webapp.web.filter_fields import ListFilter, part, search
 from webapp.web.form_fields import day_field
-from webapp.web.listing import Listing, Sort
+from webapp.web.listing import Listing, Sort, owned
 
 _source, _release = aliased(Payout, name="source"), aliased(Payout, name="release")
 _LEFT = Retention.amount_minor - Retention.charged_minor
@@ -62,9 +62,6 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
     """id, installation, technician, technician_reference, payout, release_payout, currency, amount_minor,
     charged_minor, rate_bp, release_on, state, offer, offer_reason, reason, payout_state; `payee_id` narrows it to one
     technician."""
-    owned = [Retention.organisation_id == organisation_id]
-    if payee_id is not None:
-        owned.append(Retention.payee_id == payee_id)
     columns: tuple[Any, ...] = (
         Retention.id, Installation.reference.label("installation"), Payee.name.label("technician"),
         Payee.reference.label("technician_reference"), _source.reference.label("payout"),
@@ -78,7 +75,7 @@ def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | No
         .join(Payee, Payee.id == Retention.payee_id)
         .join(_source, _source.id == Retention.payout_id)
         .outerjoin(_release, _release.id == Retention.release_payout_id)
-        .where(*owned)
+        .where(*owned(Retention, organisation_id, payee_id))
     )  # fmt: skip
     held = case((Retention.state == RetentionState.HELD.value, _LEFT), else_=0)
     return Listing(

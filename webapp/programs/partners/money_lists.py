@@ -26,7 +26,7 @@ from webapp.programs.partners.models import Commission, Deal, PartnerProgram
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.standing import Standing, stands
 from webapp.programs.partners.states import CommissionState
-from webapp.web.listing import Listing, Sort, of_amount
+from webapp.web.listing import Listing, Sort, of_amount, owned
 
 partner, deal, program = (
     aliased(Payee, name="partner"), aliased(Deal, name="deal"), aliased(PartnerProgram, name="partner_program"),
@@ -110,10 +110,8 @@ def commissions(
         .join(program, program.id == Commission.program_id)
         .outerjoin(deal, deal.id == Commission.deal_id)
         .outerjoin(payout, payout.id == Commission.payout_id)
-        .where(Commission.organisation_id == organisation_id)
+        .where(*owned(Commission, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Commission.payee_id == payee_id)
     clauses = () if chosen is None else _commission_clauses(organisation_id, chosen)
     return Listing(
         everything.where(*clauses),
@@ -183,10 +181,8 @@ def payouts(
     everything = (
         select(*_PAYOUT_COLUMNS)
         .join(partner, partner.id == Payout.payee_id)
-        .where(Payout.organisation_id == organisation_id, Payout.program == PROGRAM)
+        .where(*owned(Payout, organisation_id, payee_id), Payout.program == PROGRAM)
     )
-    if payee_id is not None:
-        everything = everything.where(Payout.payee_id == payee_id)
     clauses = () if chosen is None else _payout_clauses(organisation_id, chosen)
     return Listing(
         everything.where(*clauses),

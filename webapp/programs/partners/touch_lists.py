@@ -24,7 +24,7 @@ from webapp.programs.partners.models import (
     Registration,
     Touchpoint,
 )
-from webapp.web.listing import Listing, Sort
+from webapp.web.listing import Listing, Sort, owned
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,8 @@ def touches(
         select(*columns)
         .join(partner, partner.id == Touchpoint.payee_id)
         .join(deal, deal.id == Touchpoint.deal_id)
-        .where(Touchpoint.organisation_id == organisation_id)
+        .where(*owned(Touchpoint, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Touchpoint.payee_id == payee_id)
     return Listing(
         everything.where(*_touch_clauses(organisation_id, chosen or TouchFilter())),
         everything,
@@ -139,10 +137,8 @@ def shares(
         .join(partner, partner.id == Attribution.payee_id)
         .join(deal, deal.id == Attribution.deal_id)
         .join(program, program.id == deal.program_id)
-        .where(Attribution.organisation_id == organisation_id)
+        .where(*owned(Attribution, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Attribution.payee_id == payee_id)
     return Listing(
         everything.where(*_share_clauses(organisation_id, chosen or ShareFilter())),
         everything,
@@ -194,10 +190,8 @@ def registrations(
         .join(partner, partner.id == Registration.payee_id)
         .join(program, program.id == Registration.program_id)
         .outerjoin(deal, deal.id == Registration.deal_id)
-        .where(Registration.organisation_id == organisation_id)
+        .where(*owned(Registration, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Registration.payee_id == payee_id)
     return Listing(
         everything.where(*_registration_clauses(organisation_id, chosen or RegistrationFilter())),
         everything,

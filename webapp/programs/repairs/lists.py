@@ -22,7 +22,7 @@ from webapp.people.queries import payees_named
 from webapp.programs.repairs.books import Receipt
 from webapp.programs.repairs.models import DriverLease, Instalment, Loan, Medallion, Repair, Vehicle
 from webapp.programs.repairs.states import InstalmentState, RepairState
-from webapp.web.listing import Listing, Sort, of_amount
+from webapp.web.listing import Listing, Sort, of_amount, owned
 
 #: Words for the state of instalments beside the states themselves.
 UNPOSTED, DUE = "unposted", "due"
@@ -144,10 +144,8 @@ def repairs(
         .join(lease, lease.id == repair.lease_id)
         .join(vehicle, vehicle.id == repair.vehicle_id)
         .outerjoin(medallion, medallion.id == repair.medallion_id)
-        .where(repair.organisation_id == organisation_id)
+        .where(*owned(repair, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(repair.payee_id == payee_id)
     return Listing(
         everything.where(*_repair_clauses(organisation_id, chosen or RepairFilter())),
         everything,
@@ -225,10 +223,8 @@ def instalments(
         .outerjoin(repair, repair.id == Instalment.repair_id)
         .outerjoin(loan, loan.id == Instalment.loan_id)
         .outerjoin(vehicle, vehicle.id == repair.vehicle_id)
-        .where(Instalment.organisation_id == organisation_id)
+        .where(*owned(Instalment, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Instalment.payee_id == payee_id)
     return Listing(
         everything.where(*_instalment_clauses(organisation_id, chosen or InstalmentFilter())),
         everything,
@@ -319,10 +315,8 @@ def receipts(
         .join(driver, driver.id == Receipt.payee_id)
         .join(lease, lease.id == Receipt.lease_id)
         .outerjoin(payout, payout.id == Receipt.payout_id)
-        .where(Receipt.organisation_id == organisation_id)
+        .where(*owned(Receipt, organisation_id, payee_id))
     )
-    if payee_id is not None:
-        everything = everything.where(Receipt.payee_id == payee_id)
     return Listing(
         everything.where(*_receipt_clauses(organisation_id, chosen or ReceiptFilter())),
         everything,
