@@ -2,19 +2,21 @@
 waits for that person's yes.
 
 A program has two tables, of rules (organisation_id, current_version, versions newest first) and of their versions
-(state, valid_from, is_active, who made and who decided them); this is what is done with them.
+(state, valid_from, is_active, who made and who decided them), and a dataclass that drafts a version; this is what is
+done with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from webapp.audit.changes import plain
+from webapp.audit.changes import plain, store_new
 from webapp.database import db, lock_row
 from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
@@ -22,10 +24,11 @@ from webapp.kernel.errors import Conflict, NotAllowed, NotFound, StaleVersion
 from webapp.kernel.labels import Label
 from webapp.people import members
 
-#: (version, word, actor, now, changes, note): the program's word in the trail.
-Record = Callable[[Any, str, Actor, datetime, dict[str, Any], str], None]
+#: (subject, word, version, label, actor, now, changes, note): the program's word in the trail.
+Record = Callable[[str, str, Any, str, Actor, datetime, dict[str, Any], str], None]
 R = TypeVar("R")
 V = TypeVar("V")
+D = TypeVar("D")
 
 
 class RuleState(Label):
@@ -53,13 +56,29 @@ def proposed(rule: Any) -> Any:
     return next((v for v in rule.versions if v.state == RuleState.PROPOSED), None)
 
 
-class RuleBook(Generic[R, V]):
-    """The rules of one program; `R` and `V` are its tables of rules and of versions."""
+class RuleBook(Generic[R, V, D]):
+    """The rules of one program; `R` and `V` are its tables of rules and of versions, `D` drafts a version.
 
-    def __init__(self, rules: type[R], versions: type[V], record: Record) -> None:
+    `check` refuses a draft, `stored` makes columns of it and `draft_of` a draft of them; `rate` is the column that the
+    trail of a new rule names, `subject` the program's word for a rule there.
+    """
+
+    def __init__(
+        self,
+        rules: type[R],
+        versions: type[V],
+        *,
+        check: Callable[[int, D], None],
+        stored: Callable[[D], dict[str, Any]],
+        draft_of: Callable[[V], D],
+        rate: str,
+        subject: str,
+        record: Record,
+    ) -> None:
         self.rules: Any = rules
         self.versions: Any = versions
-        self._record = record
+        self._check, self._stored, self._draft_of = check, stored, draft_of
+        self._rate, self._subject, self._record = rate, subject, record
 
     def in_force(self, organisation_id: int) -> list[V]:
         """Every version that counts or counted."""
@@ -87,16 +106,24 @@ class RuleBook(Generic[R, V]):
         db.session.expire(rule, ["versions"])
         return rule
 
-    def add(
+    def create(
         self,
-        rule: Any,
-        values: dict[str, Any],
         *,
-        note: str,
+        organisation_id: int,
+        draft: D,
         actor: Actor,
         now: datetime,
-        changes: dict[str, Any],
-        number: int = 1,
+        external_ref: str | None = None,
+    ) -> V:
+        """A new rule with its first version. Raises Invalid."""
+        self._check(organisation_id, draft)
+        rule = self.rules(organisation_id=organisation_id, external_ref=external_ref or None, created_at=now)
+        store_new(rule, external_ref, "a commission rule")
+        changes = {self._rate: [None, plain(getattr(draft, self._rate))]}
+        return self._add(rule, draft, actor, now, changes)
+
+    def _add(
+        self, rule: Any, draft: Any, actor: Actor, now: datetime, changes: dict[str, Any], number: int = 1
     ) -> V:
         """Store a version: it waits where there is another admin, and counts at once where there is none to ask."""
         others = actor.user_id is not None and members.active_admins(
@@ -108,35 +135,35 @@ class RuleBook(Generic[R, V]):
             rule_id=rule.id,
             version=number,
             state=state.value,
-            note=note.strip(),
+            note=draft.note.strip(),
             created_by_id=actor.user_id,
             created_by_label=actor.label,
             created_at=now,
-            **values,
+            **self._stored(draft),
         )
         rule.current_version = number
         db.session.add(version)
         db.session.flush()
         db.session.expire(rule, ["versions"])
-        self._record(version, "proposed" if others else "put_in_force", actor, now, changes, version.note)
+        self._write(version, "proposed" if others else "put_in_force", actor, now, changes, version.note)
         found: V = version
         return found
 
     def revise(
         self,
+        *,
         organisation_id: int,
         rule_id: int,
-        values: dict[str, Any],
-        *,
-        note: str,
+        draft: D,
         actor: Actor,
         now: datetime,
         expected_version: int | None = None,
     ) -> V:
         """The next version; from its first day on it replaces those before it. One that changes nothing is not made.
 
-        Raises NotFound, Conflict while another version waits, StaleVersion.
+        Raises NotFound, Invalid, Conflict while another version waits, StaleVersion.
         """
+        self._check(organisation_id, draft)
         rule = self._lock(organisation_id, rule_id)
         if expected_version is not None and rule.current_version != expected_version:
             raise StaleVersion(
@@ -147,22 +174,29 @@ class RuleBook(Generic[R, V]):
         before = current(rule)
         changes = {
             name: [plain(getattr(before, name, None)), plain(value)]
-            for name, value in values.items()
+            for name, value in self._stored(draft).items()
             if before is None or getattr(before, name) != value
         }
         if before is not None and not changes:
             found: V = before
             return found
-        number = rule.current_version + 1
-        return self.add(rule, values, note=note, actor=actor, now=now, changes=changes, number=number)
+        return self._add(rule, draft, actor, now, changes, rule.current_version + 1)
 
-    def current_to_end(self, organisation_id: int, rule_id: int) -> tuple[R, V]:
-        """The rule and the version that is to end. Raises NotFound, Conflict when it does not count."""
-        rule = self.get(organisation_id, rule_id)
+    def end(self, *, organisation_id: int, rule_id: int, last_day: date, actor: Actor, now: datetime) -> V:
+        """Let a rule end with a day, by a next version that says so. Raises NotFound, Conflict, Invalid."""
+        rule: Any = self.get(organisation_id, rule_id)
         version = current(rule)
         if version is None or not version.is_active:
             raise Conflict("This rule does not count; there is nothing to end.")
-        return rule, version
+        before: Any = self._draft_of(version)
+        return self.revise(
+            organisation_id=organisation_id,
+            rule_id=rule_id,
+            draft=replace(before, valid_from=last_day + timedelta(days=1), is_active=False),
+            expected_version=rule.current_version,
+            actor=actor,
+            now=now,
+        )
 
     def accept(self, *, organisation_id: int, rule_id: int, actor: Actor, now: datetime, note: str = "") -> V:
         """A second admin's yes: the version counts from its first day. Raises NotFound, Conflict, NotAllowed."""
@@ -200,6 +234,12 @@ class RuleBook(Generic[R, V]):
         version.decided_by_id, version.decided_by_label, version.decided_at = actor.user_id, actor.label, now
         version.decision_note = note.strip()[:2000]
         db.session.flush()
-        self._record(version, word, actor, now, {"state": [before, version.state]}, version.decision_note)
+        self._write(version, word, actor, now, {"state": [before, version.state]}, version.decision_note)
         found: V = version
         return found
+
+    def _write(
+        self, version: Any, word: str, actor: Actor, now: datetime, changes: dict[str, Any], note: str
+    ) -> None:
+        label = f"{version.name} (version {version.version})"
+        self._record(self._subject, word, version, label, actor, now, changes, note)

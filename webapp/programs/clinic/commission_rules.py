@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
-from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.people.models import Payee, Role
 from webapp.people.rule_book import RuleBook, current, proposed
@@ -26,22 +23,6 @@ _FIELDS = (
     "name", "payee_id", "category", "percent", "flat_minor", "floor_minor", "cap_minor", "tiers", "priority",
     "valid_from", "is_active",
 )  # fmt: skip
-
-
-def _record(
-    version: CommissionRuleVersion,
-    word: str,
-    actor: Actor,
-    now: datetime,
-    changes: dict[str, Any],
-    note: str,
-) -> None:
-    label = f"{version.name} (version {version.version})"
-    trail.record("commission_rule", word, version, label, actor, now, changes, note)
-
-
-_book = RuleBook(CommissionRule, CommissionRuleVersion, _record)
-accept, refuse, withdraw = _book.accept, _book.refuse, _book.withdraw
 
 
 def load_rules(organisation_id: int) -> list[Rule]:
@@ -117,63 +98,6 @@ def list_rules(organisation_id: int) -> list[CommissionRule]:
     return sorted(rows, key=lambda r: (not r.versions[0].is_active, -r.versions[0].priority, r.id))
 
 
-def create_rule(
-    *,
-    organisation_id: int,
-    draft: RuleDraft,
-    actor: Actor,
-    now: datetime,
-    external_ref: str | None = None,
-) -> CommissionRuleVersion:
-    """A new rule with its first version. Raises Invalid."""
-    _check(organisation_id, draft)
-    rule = CommissionRule(organisation_id=organisation_id, external_ref=external_ref or None, created_at=now)
-    trail.store_new(rule, external_ref, "a commission rule")
-    changes = {"percent": [None, str(draft.percent)]}
-    return _book.add(rule, _stored(draft), note=draft.note, actor=actor, now=now, changes=changes)
-
-
-def revise_rule(
-    *,
-    organisation_id: int,
-    rule_id: int,
-    draft: RuleDraft,
-    actor: Actor,
-    now: datetime,
-    expected_version: int | None = None,
-) -> CommissionRuleVersion:
-    """The next version; from its first day on it replaces those before it. One that changes nothing is not made.
-
-    Raises NotFound, Invalid, Conflict while another version waits, StaleVersion.
-    """
-    _check(organisation_id, draft)
-    return _book.revise(
-        organisation_id,
-        rule_id,
-        _stored(draft),
-        note=draft.note,
-        actor=actor,
-        now=now,
-        expected_version=expected_version,
-    )
-
-
-def end_rule(
-    *, organisation_id: int, rule_id: int, last_day: date, actor: Actor, now: datetime
-) -> CommissionRuleVersion:
-    """Let a rule end with a day, by a next version that says so. Raises NotFound, Conflict, Invalid."""
-    rule, version = _book.current_to_end(organisation_id, rule_id)
-    draft = replace(draft_of(version), valid_from=last_day + timedelta(days=1), is_active=False)
-    return revise_rule(
-        organisation_id=organisation_id,
-        rule_id=rule_id,
-        draft=draft,
-        expected_version=rule.current_version,
-        actor=actor,
-        now=now,
-    )
-
-
 def _check(organisation_id: int, draft: RuleDraft) -> None:
     draft.check()
     if draft.payee_id is None:
@@ -193,3 +117,11 @@ def _stored(draft: RuleDraft) -> dict[str, Any]:
     values["category"] = " ".join(draft.category.split())
     values["tiers"] = [[below, f"{percent.normalize():f}"] for below, percent in draft.tiers]
     return values
+
+
+_book = RuleBook(
+    CommissionRule, CommissionRuleVersion, check=_check, stored=_stored, draft_of=draft_of, rate="percent",
+    subject="commission_rule", record=trail.record,
+)  # fmt: skip
+create_rule, revise_rule, end_rule = _book.create, _book.revise, _book.end
+accept, refuse, withdraw = _book.accept, _book.refuse, _book.withdraw

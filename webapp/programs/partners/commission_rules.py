@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from webapp.database import db
-from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.people.rule_book import RuleBook, current, proposed
 from webapp.programs.partners import trail
@@ -24,17 +21,6 @@ _FIELDS = (
     "name", "program_id", "partner_type", "tier", "product", "currency", "least_deal_minor", "months", "rate_bp",
     "floor_minor", "cap_minor", "retainer_minor", "priority", "valid_from", "is_active",
 )  # fmt: skip
-
-
-def _record(
-    version: PartnerRuleVersion, word: str, actor: Actor, now: datetime, changes: dict[str, Any], note: str
-) -> None:
-    label = f"{version.name} (version {version.version})"
-    trail.record("rule", word, version, label, actor, now, changes, note)
-
-
-_book = RuleBook(PartnerRule, PartnerRuleVersion, _record)
-accept, refuse, withdraw, get_rule = _book.accept, _book.refuse, _book.withdraw, _book.get
 
 
 def list_rules(organisation_id: int) -> list[PartnerRule]:
@@ -77,63 +63,6 @@ def draft_of(row: PartnerRuleVersion) -> RuleDraft:
     return RuleDraft(**{name: getattr(row, name) for name in _FIELDS}, note=row.note)
 
 
-def create_rule(
-    *,
-    organisation_id: int,
-    draft: RuleDraft,
-    actor: Actor,
-    now: datetime,
-    external_ref: str | None = None,
-) -> PartnerRuleVersion:
-    """A new rule with its first version. Raises Invalid."""
-    _check(organisation_id, draft)
-    rule = PartnerRule(organisation_id=organisation_id, external_ref=external_ref or None, created_at=now)
-    trail.store_new(rule, external_ref, "a commission rule")
-    changes = {"rate_bp": [None, draft.rate_bp]}
-    return _book.add(rule, _stored(draft), note=draft.note, actor=actor, now=now, changes=changes)
-
-
-def revise_rule(
-    *,
-    organisation_id: int,
-    rule_id: int,
-    draft: RuleDraft,
-    actor: Actor,
-    now: datetime,
-    expected_version: int | None = None,
-) -> PartnerRuleVersion:
-    """The next version; from its first day on it replaces those before it. One that changes nothing is not made.
-
-    Raises NotFound, Invalid, Conflict while another version waits, StaleVersion.
-    """
-    _check(organisation_id, draft)
-    return _book.revise(
-        organisation_id,
-        rule_id,
-        _stored(draft),
-        note=draft.note,
-        actor=actor,
-        now=now,
-        expected_version=expected_version,
-    )
-
-
-def end_rule(
-    *, organisation_id: int, rule_id: int, last_day: date, actor: Actor, now: datetime
-) -> PartnerRuleVersion:
-    """Let a rule end with a day, by a next version that says so. Raises NotFound, Conflict, Invalid."""
-    rule, version = _book.current_to_end(organisation_id, rule_id)
-    draft = replace(draft_of(version), valid_from=last_day + timedelta(days=1), is_active=False)
-    return revise_rule(
-        organisation_id=organisation_id,
-        rule_id=rule_id,
-        draft=draft,
-        expected_version=rule.current_version,
-        actor=actor,
-        now=now,
-    )
-
-
 def _check(organisation_id: int, draft: RuleDraft) -> None:
     draft.check()
     if draft.program_id is None:
@@ -146,3 +75,11 @@ def _check(organisation_id: int, draft: RuleDraft) -> None:
 def _stored(draft: RuleDraft) -> dict[str, Any]:
     values = {name: getattr(draft, name) for name in _FIELDS}
     return values | {name: " ".join(values[name].split()) for name in ("name", "product")}
+
+
+_book = RuleBook(
+    PartnerRule, PartnerRuleVersion, check=_check, stored=_stored, draft_of=draft_of, rate="rate_bp", subject="rule",
+    record=trail.record,
+)  # fmt: skip
+create_rule, revise_rule, end_rule = _book.create, _book.revise, _book.end
+accept, refuse, withdraw, get_rule = _book.accept, _book.refuse, _book.withdraw, _book.get
