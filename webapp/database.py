@@ -25,6 +25,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     MetaData,
+    Select,
     String,
     any_,
     bindparam,
@@ -254,9 +255,17 @@ def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> 
     Whose row it is belongs to the conditions: another organisation's is not found. `how` goes to FOR UPDATE.
     """
     query = select(model).where(*conditions).with_for_update(**how)
-    row = db.session.scalar(query.execution_options(populate_existing=True))
+    return get_row(query.execution_options(populate_existing=True))
+
+
+def get_row(query: Select[Row], what: str = "") -> Row:
+    """The one record that a question finds. Raises NotFound, which names `what` there is not.
+
+    Whose record it is belongs to the question: another organisation's is not found.
+    """
+    row = db.session.scalar(query)
     if row is None:
-        raise NotFound
+        raise NotFound(f"There is no such {what}.") if what else NotFound
     return row
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import selectinload
 
-from webapp.database import Row, db
-from webapp.kernel.errors import NotFound
+from webapp.database import db, get_row
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
 from webapp.payouts.models import Payout
@@ -46,7 +45,7 @@ def find_customer(organisation_id: int, reference: str) -> Customer | None:
 
 def get_customer(organisation_id: int, reference: str) -> Customer:
     """A customer by its reference. Raises NotFound."""
-    return _there(
+    return get_row(
         select(Customer).where(Customer.organisation_id == organisation_id, Customer.reference == reference)
     )
 
@@ -71,7 +70,7 @@ def get_appointment(organisation_id: int, reference: str, payee_id: int | None =
     )
     if payee_id is not None:
         query = query.where(works_at(payee_id, Appointment.id))
-    return _there(query)
+    return get_row(query)
 
 
 def works_at(payee_id: int, appointment_id: Any) -> Any:
@@ -99,14 +98,7 @@ def get_invoice(organisation_id: int, number: str, payee_id: int | None = None) 
     query = select(Invoice).where(Invoice.organisation_id == organisation_id, Invoice.number == number)
     if payee_id is not None:
         query = query.where(works_at(payee_id, Invoice.appointment_id))
-    return _there(query)
-
-
-def _there(query: Select[Row]) -> Row:
-    found = db.session.scalar(query)
-    if found is None:
-        raise NotFound
-    return found
+    return get_row(query)
 
 
 def get_transaction(organisation_id: int, reference: str, payee_id: int | None = None) -> ClinicTransaction:
@@ -116,7 +108,7 @@ def get_transaction(organisation_id: int, reference: str, payee_id: int | None =
     )
     if payee_id is not None:
         query = query.where(ClinicTransaction.payee_id == payee_id)
-    return _there(query)
+    return get_row(query)
 
 
 def transactions_of(invoice_id: int) -> Sequence[ClinicTransaction]:

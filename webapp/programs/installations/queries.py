@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, selectinload
 
-from webapp.database import db, like, within
-from webapp.kernel.errors import NotFound
+from webapp.database import db, get_row, like, within
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout, SourceClaim
 from webapp.people.models import Payee, Role
@@ -158,15 +157,13 @@ def _narrow_by_share(
 def get_installation(organisation_id: int, reference: str, *, payee_id: int | None = None) -> Installation:
     """One installation by its reference; with `payee_id` only if that technician is assigned. Raises NotFound."""
     query = list_installations(organisation_id, payee_id=payee_id).where(Installation.reference == reference)
-    row: Installation | None = db.session.scalar(query)
-    if row is None:
-        raise NotFound
+    row: Installation = get_row(query)
     return row
 
 
 def get_file(organisation_id: int, reference: str, file_id: int) -> InstallationFile:
     """A file of an installation. Raises NotFound."""
-    row = db.session.scalar(
+    return get_row(
         select(InstallationFile)
         .join(Installation, Installation.id == InstallationFile.installation_id)
         .where(
@@ -175,9 +172,6 @@ def get_file(organisation_id: int, reference: str, file_id: int) -> Installation
             InstallationFile.id == file_id,
         )
     )
-    if row is None:
-        raise NotFound
-    return row
 
 
 def live_claims(organisation_id: int, installation_ids: Iterable[int]) -> dict[tuple[int, int], ClaimedBy]:
@@ -249,11 +243,7 @@ def count_blocked(organisation_id: int) -> int:
 
 def get_share(organisation_id: int, share_id: int) -> InstallationShare:
     """A technician's part. Raises NotFound."""
-    row: InstallationShare | None = db.session.scalar(
-        _shares(organisation_id).where(InstallationShare.id == share_id)
-    )
-    if row is None:
-        raise NotFound
+    row: InstallationShare = get_row(_shares(organisation_id).where(InstallationShare.id == share_id))
     return row
 
 

@@ -13,9 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, extract, func, select
 from sqlalchemy.orm import aliased, joinedload
 
-from webapp.database import db
+from webapp.database import db, get_row
 from webapp.kernel.clock import add_months
-from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.programs.partners.deal_lists import takes_part
@@ -42,18 +41,12 @@ def counts() -> ColumnElement[bool]:
 # --------------------------------------------------------------------------------------------- commissions
 def get_commission(organisation_id: int, payee_id: int, reference: str) -> Commission:
     """One of the partner's commissions, with its deal and program. Raises NotFound."""
-    found = db.session.scalar(
-        select(Commission)
-        .where(
-            Commission.organisation_id == organisation_id,
-            Commission.payee_id == payee_id,
-            Commission.reference == reference,
-        )
-        .options(joinedload(Commission.deal), joinedload(Commission.program))
+    query = select(Commission).where(
+        Commission.organisation_id == organisation_id,
+        Commission.payee_id == payee_id,
+        Commission.reference == reference,
     )
-    if found is None:
-        raise NotFound("There is no such commission.")
-    return found
+    return get_row(query.options(joinedload(Commission.deal), joinedload(Commission.program)), "commission")
 
 
 def commissions_of_deal(payee_id: int, deal_id: int) -> Sequence[Commission]:
@@ -76,14 +69,10 @@ def payout_of(row: Commission) -> Payout | None:
 # ------------------------------------------------------------------------------------ deals, registrations
 def get_deal(organisation_id: int, payee_id: int, reference: str) -> Deal:
     """A deal that the partner touched, registered or has a share of. Raises NotFound."""
-    found = db.session.scalar(
-        select(Deal)
-        .where(Deal.organisation_id == organisation_id, Deal.reference == reference, takes_part([payee_id]))
-        .options(joinedload(Deal.program))
+    query = select(Deal).where(
+        Deal.organisation_id == organisation_id, Deal.reference == reference, takes_part([payee_id])
     )
-    if found is None:
-        raise NotFound("There is no such deal.")
-    return found
+    return get_row(query.options(joinedload(Deal.program)), "deal")
 
 
 def own_shares(payee_id: int, deal_ids: Sequence[int]) -> dict[int, int]:
@@ -138,18 +127,14 @@ def registrations(organisation_id: int, payee_id: int, state: str = "") -> Listi
 
 def get_registration(organisation_id: int, payee_id: int, reference: str) -> Registration:
     """One of the partner's registrations. Raises NotFound."""
-    found = db.session.scalar(
-        select(Registration)
-        .where(
-            Registration.organisation_id == organisation_id,
-            Registration.payee_id == payee_id,
-            Registration.reference == reference,
-        )
-        .options(joinedload(Registration.program), joinedload(Registration.deal))
+    query = select(Registration).where(
+        Registration.organisation_id == organisation_id,
+        Registration.payee_id == payee_id,
+        Registration.reference == reference,
     )
-    if found is None:
-        raise NotFound("There is no such registration.")
-    return found
+    return get_row(
+        query.options(joinedload(Registration.program), joinedload(Registration.deal)), "registration"
+    )
 
 
 def open_programs(organisation_id: int) -> Sequence[PartnerProgram]:

@@ -14,9 +14,8 @@ from typing import Any, cast
 
 from sqlalchemy import Select, and_, case, func, literal, or_, select
 
-from webapp.database import among, ask, db, like
+from webapp.database import among, ask, db, get_row, like
 from webapp.kernel.clock import add_months
-from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee, Role
@@ -266,10 +265,7 @@ def find_program(organisation_id: int, reference: str) -> PartnerProgram:
     query = select(PartnerProgram).where(
         PartnerProgram.organisation_id == organisation_id, PartnerProgram.reference == reference
     )
-    row = db.session.scalar(query)
-    if row is None:
-        raise NotFound("There is no such program.")
-    return row
+    return get_row(query, "program")
 
 
 def count_deals(organisation_id: int) -> dict[int, dict[str, int]]:

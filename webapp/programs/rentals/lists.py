@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from webapp.database import db, like, within
-from webapp.kernel.errors import NotFound
+from webapp.database import db, get_row, like, within
 from webapp.kernel.money import Money
 from webapp.programs.rentals.left import is_left
 from webapp.programs.rentals.models import (
@@ -105,9 +104,7 @@ def list_charges(organisation_id: int, today: date, chosen: ChargeFilter | None 
 def get_charge(organisation_id: int, reference: str) -> RentCharge:
     """One month of rent. Raises NotFound."""
     query = list_charges(organisation_id, date.max).where(RentCharge.reference == reference)
-    row: RentCharge | None = db.session.scalar(query)
-    if row is None:
-        raise NotFound
+    row: RentCharge = get_row(query)
     return row
 
 
@@ -158,9 +155,7 @@ def list_payments(organisation_id: int, chosen: PaymentFilter | None = None) -> 
 def get_payment(organisation_id: int, reference: str) -> RentPayment:
     """One payment. Raises NotFound."""
     query = list_payments(organisation_id).where(RentPayment.reference == reference)
-    row: RentPayment | None = db.session.scalar(query)
-    if row is None:
-        raise NotFound
+    row: RentPayment = get_row(query)
     return row
 
 
@@ -221,11 +216,7 @@ def list_waiting(organisation_id: int) -> Select[Any]:
 
 def get_waiting(organisation_id: int, share_id: int) -> DistributionShare:
     """One share of the organisation that waits. Raises NotFound."""
-    row: DistributionShare | None = db.session.scalar(
-        list_waiting(organisation_id).where(DistributionShare.id == share_id)
-    )
-    if row is None:
-        raise NotFound
+    row: DistributionShare = get_row(list_waiting(organisation_id).where(DistributionShare.id == share_id))
     return row
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import db, like
-from webapp.kernel.errors import NotFound
+from webapp.database import db, get_row, like
 from webapp.kernel.money import Money
 from webapp.payouts.lists import is_open
 from webapp.payouts.models import Payout
@@ -72,9 +71,7 @@ def list_owners(organisation_id: int, text: str = "", details: str = "") -> Sele
 
 def get_owner(organisation_id: int, reference: str) -> Payee:
     """An owner by reference. Raises NotFound."""
-    row: Payee | None = db.session.scalar(list_owners(organisation_id).where(Payee.reference == reference))
-    if row is None:
-        raise NotFound
+    row: Payee = get_row(list_owners(organisation_id).where(Payee.reference == reference))
     return row
 
 

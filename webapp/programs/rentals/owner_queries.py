@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from webapp.database import db
+from webapp.database import db, get_row
 from webapp.kernel.clock import month_bounds
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
@@ -131,7 +131,7 @@ def get_property(organisation_id: int, payee_id: int, reference: str) -> Propert
         .where(PropertyShare.property_id == Property.id, PropertyShare.payee_id == payee_id)
         .exists()
     )
-    found = db.session.scalar(
+    return get_row(
         select(Property)
         .where(
             Property.organisation_id == organisation_id,
@@ -140,9 +140,6 @@ def get_property(organisation_id: int, payee_id: int, reference: str) -> Propert
         )
         .options(selectinload(Property.shares))
     )
-    if found is None:
-        raise NotFound
-    return found
 
 
 def weight_of(place: Property, payee_id: int) -> tuple[int, int]:

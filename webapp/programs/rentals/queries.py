@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import db, like
+from webapp.database import db, get_row, like
 from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
@@ -51,12 +51,6 @@ class LeaseFilter:
     property_reference: str = ""
 
 
-def _found(row: Any) -> Any:
-    if row is None:
-        raise NotFound
-    return row
-
-
 def owners_of(organisation_id: int) -> Sequence[Payee]:
     """The active owners by name."""
     return db.session.scalars(
@@ -90,7 +84,7 @@ def list_properties(organisation_id: int, chosen: PropertyFilter | None = None) 
 def get_property(organisation_id: int, reference: str) -> Property:
     """One property with its owners. Raises NotFound."""
     query = list_properties(organisation_id).where(Property.reference == reference)
-    row: Property = _found(db.session.scalar(query))
+    row: Property = get_row(query)
     return row
 
 
@@ -124,8 +118,7 @@ def get_unit(organisation_id: int, reference: str) -> Unit:
         .where(Unit.organisation_id == organisation_id, Unit.reference == reference)
         .options(joinedload(Unit.property))
     )
-    row: Unit = _found(db.session.scalar(query))
-    return row
+    return get_row(query)
 
 
 def free_units(organisation_id: int) -> Sequence[Unit]:
@@ -174,7 +167,9 @@ def get_bill(organisation_id: int, reference: str) -> tuple[PropertyBill, Proper
         .join(Property, Property.id == PropertyBill.property_id)
         .where(PropertyBill.organisation_id == organisation_id, PropertyBill.reference == reference)
     ).one_or_none()
-    bill, place = _found(row)
+    if row is None:
+        raise NotFound
+    bill, place = row
     return bill, place
 
 
@@ -233,9 +228,7 @@ def list_tenants(organisation_id: int, text: str = "") -> Select[Any]:
 
 def get_tenant(organisation_id: int, reference: str) -> Tenant:
     """One tenant. Raises NotFound."""
-    row: Tenant = _found(
-        db.session.scalar(list_tenants(organisation_id).where(Tenant.reference == reference))
-    )
+    row: Tenant = get_row(list_tenants(organisation_id).where(Tenant.reference == reference))
     return row
 
 
@@ -289,7 +282,7 @@ def list_leases(
 def get_lease(organisation_id: int, reference: str) -> Lease:
     """One lease with unit, property and tenants. Raises NotFound."""
     query = list_leases(organisation_id).where(Lease.reference == reference)
-    row: Lease = _found(db.session.scalar(query))
+    row: Lease = get_row(query)
     return row
 
 

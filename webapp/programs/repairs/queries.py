@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
-from webapp.database import Base, db
-from webapp.kernel.errors import NotFound
+from webapp.database import db, get_row
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account
 from webapp.people.models import Payee
 from webapp.programs.repairs.books import Charge, Receipt, WeeklyProblem, WeeklyRun
 from webapp.programs.repairs.models import Instalment, Loan, Repair, Vehicle
 
-Row = TypeVar("Row", bound=Base)
-
-
-def _get(query: Select[Row], what: str) -> Row:
-    found = db.session.scalar(query)
-    if found is None:
-        raise NotFound(f"There is no such {what}.")
-    return found
-
 
 def get_repair(organisation_id: int, reference: str, payee_id: int | None = None) -> Repair:
     """A repair by its number; of one driver, where `payee_id` says so."""
     query = select(Repair).where(Repair.organisation_id == organisation_id, Repair.reference == reference)
-    return _get(query if payee_id is None else query.where(Repair.payee_id == payee_id), "repair")
+    return get_row(query if payee_id is None else query.where(Repair.payee_id == payee_id), "repair")
 
 
 def get_instalment(organisation_id: int, reference: str) -> Instalment:
@@ -37,12 +26,12 @@ def get_instalment(organisation_id: int, reference: str) -> Instalment:
     query = select(Instalment).where(
         Instalment.organisation_id == organisation_id, Instalment.reference == reference
     )
-    return _get(query, "instalment")
+    return get_row(query, "instalment")
 
 
 def get_loan(organisation_id: int, reference: str) -> Loan:
     """A loan by its number."""
-    return _get(
+    return get_row(
         select(Loan).where(Loan.organisation_id == organisation_id, Loan.reference == reference), "loan"
     )
 
@@ -50,13 +39,13 @@ def get_loan(organisation_id: int, reference: str) -> Loan:
 def get_receipt(organisation_id: int, number: str, payee_id: int | None = None) -> Receipt:
     """A weekly receipt by its number; of one driver, where `payee_id` says so."""
     query = select(Receipt).where(Receipt.organisation_id == organisation_id, Receipt.number == number)
-    return _get(query if payee_id is None else query.where(Receipt.payee_id == payee_id), "receipt")
+    return get_row(query if payee_id is None else query.where(Receipt.payee_id == payee_id), "receipt")
 
 
 def get_vehicle(organisation_id: int, vehicle_id: int) -> Vehicle:
     """A vehicle."""
     query = select(Vehicle).where(Vehicle.organisation_id == organisation_id, Vehicle.id == vehicle_id)
-    return _get(query, "vehicle")
+    return get_row(query, "vehicle")
 
 
 def find_run(organisation_id: int, week_start: object) -> WeeklyRun | None:
