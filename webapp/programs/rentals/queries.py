@@ -15,6 +15,7 @@ from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account
 from webapp.people.models import Payee, Role
 from webapp.people.queries import payees_named
+from webapp.programs.rentals.lists import of_home
 from webapp.programs.rentals.models import (
     GatewayBand,
     Lease,
@@ -261,14 +262,7 @@ def list_leases(
     chosen = chosen or LeaseFilter()
     query = _with_people(select(Lease).where(Lease.organisation_id == organisation_id))
     if text := chosen.text.strip():
-        query = query.where(
-            or_(
-                like(Lease.reference, text),
-                like(Lease.external_ref, text),
-                Lease.unit.has(or_(like(Unit.name, text), Unit.property.has(like(Property.name, text)))),
-                Lease.tenants.any(LeaseTenant.tenant.has(like(Tenant.name, text))),
-            )
-        )
+        query = query.where(or_(like(Lease.external_ref, text), of_home(text)))
     if chosen.property_reference:
         wanted = Unit.property.has(Property.reference == chosen.property_reference.strip().upper())
         query = query.where(Lease.unit.has(wanted))
