@@ -1,6 +1,7 @@
 """Who has which share of a deal: worked out anew while it is open, recorded when it is won, then frozen by a payout.
 
-Many deals at once cost a few statements: touches are read together, shares are written together.
+Many deals at once cost a few statements: touches are read together, shares are written together. Whoever calls has
+locked the deals (`locking` says in which order).
 """
 
 from __future__ import annotations

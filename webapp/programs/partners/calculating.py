@@ -13,7 +13,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import joinedload
 
 from webapp.database import among, db, lock_row
 from webapp.kernel.actor import Actor
@@ -25,9 +24,9 @@ from webapp.payouts.creation_many import PayoutDraft
 from webapp.payouts.drafts import ExclusionDraft, LineDraft, SourceDraft
 from webapp.payouts.policy import Policy
 from webapp.people.models import Payee
-from webapp.programs.partners import attributing, due, earning, editors, trail
+from webapp.programs.partners import attributing, due, earning, editors, locking, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM, SOURCE
-from webapp.programs.partners.models import Commission, Deal
+from webapp.programs.partners.models import Commission
 from webapp.programs.partners.rules import Period
 from webapp.programs.partners.states import CommissionKind, CommissionState
 
@@ -80,7 +79,7 @@ def calculate(
     """
     span, today = due.span_of(organisation_id, until, now), trail.today(organisation_id, now)
     wanted = due.is_due(organisation_id, span, today, is_automatic=is_automatic)
-    groups = _groups([*wanted, among(Commission.payee_id, payee_ids)])
+    groups = _groups(organisation_id, [*wanted, among(Commission.payee_id, payee_ids)])
     policy, _ = policies.current_policy(organisation_id)
     ready: list[list[Commission]] = []
     waiting: list[Waiting] = []
@@ -109,18 +108,13 @@ def _deal_ids(groups: Sequence[Sequence[Commission]]) -> list[int]:
     return sorted({row.deal_id for rows in groups for row in rows if row.deal_id is not None})
 
 
-def _groups(wanted: Sequence[ColumnElement[bool]]) -> list[list[Commission]]:
-    """What is due, locked, by partner and currency; what another calculation has just taken is not among it."""
-    rows = db.session.scalars(
-        select(Commission)
-        .where(*wanted)
-        .options(joinedload(Commission.payee), joinedload(Commission.deal), joinedload(Commission.program))
-        .order_by(Commission.id)
-        .with_for_update(of=Commission)
-        .execution_options(populate_existing=True)
-    )
+def _groups(organisation_id: int, wanted: Sequence[ColumnElement[bool]]) -> list[list[Commission]]:
+    """What is due, locked, by partner and currency; what another calculation has just taken is not among it.
+
+    Its deals are locked too: a touch that comes meanwhile waits, and is then refused because the shares are frozen.
+    """
     groups: dict[tuple[int, str], list[Commission]] = defaultdict(list)
-    for row in rows:
+    for row in locking.lock_commissions(organisation_id, wanted):
         groups[row.payee_id, row.currency].append(row)
     return [_capped(groups[key]) for key in sorted(groups)]
 
@@ -207,15 +201,13 @@ def release(organisation_id: int, payout_id: int, reason: str, actor: Actor, now
 
     Those of deals that changed meanwhile are brought up to what they should be now.
     """
-    of_payout = select(Commission.deal_id).where(
-        Commission.organisation_id == organisation_id, Commission.payout_id == payout_id
-    )
-    # Deals first, then their commissions, as every act upon a deal does.
-    deals = select(Deal.id).where(Deal.id.in_(of_payout)).order_by(Deal.id).with_for_update()
-    deal_ids = db.session.scalars(deals).all()
+    of_payout = (Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+    deals = select(Commission.deal_id).where(*of_payout).distinct()
+    deal_ids = [deal_id for deal_id in db.session.scalars(deals) if deal_id is not None]
+    earning.lock(organisation_id, deal_ids)
     db.session.execute(
         update(Commission)
-        .where(Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+        .where(*of_payout)
         .values(
             state=CommissionState.OPEN.value, payout_id=None, paid_at=None, offer="blocked", offer_reason=reason[:300],
             version=Commission.version + 1,

@@ -18,7 +18,7 @@ from webapp.payouts.models import Payout
 from webapp.payouts.queries import find_by_idempotency_key
 from webapp.people.models import Payee, Role
 from webapp.people.queries import get_payee
-from webapp.programs.partners import attributing, calculating, due, trail
+from webapp.programs.partners import attributing, calculating, due, locking, trail
 from webapp.programs.partners.drafts import COST_ACCOUNT, PROGRAM
 from webapp.programs.partners.models import Commission
 from webapp.programs.partners.states import CommissionState
@@ -108,20 +108,14 @@ def _rows(
 ) -> Sequence[Commission]:
     """The commissions of these numbers, and all that is due to be taken back from the partner."""
     taken_back = [*due.is_open(organisation_id), Commission.amount_minor < 0, Commission.due_on <= today]
-    query = (
-        select(Commission)
-        .where(
-            Commission.organisation_id == organisation_id,
-            Commission.payee_id == payee.id,
-            or_(
-                Commission.reference.in_(wanted), Commission.id.in_(select(Commission.id).where(*taken_back))
-            ),
-        )
-        .options(joinedload(Commission.deal), joinedload(Commission.program), joinedload(Commission.payee))
-        .order_by(Commission.id)
-        .execution_options(populate_existing=True)
-    )
-    return db.session.scalars(query.with_for_update(of=Commission) if is_locking else query).all()
+    found = [
+        Commission.organisation_id == organisation_id,
+        Commission.payee_id == payee.id,
+        or_(Commission.reference.in_(wanted), Commission.id.in_(select(Commission.id).where(*taken_back))),
+    ]
+    if is_locking:
+        return locking.lock_commissions(organisation_id, found)
+    return db.session.scalars(locking.commissions(found)).all()
 
 
 def why_not(row: Commission, today: date) -> str:

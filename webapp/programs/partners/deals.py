@@ -23,7 +23,7 @@ _SILENT = {"name", "customer", "opened_at"}
 
 
 def get_deal(organisation_id: int, reference: str, expected_version: int | None = None) -> Deal:
-    """A deal by its number, locked. Raises NotFound, StaleVersion."""
+    """A deal by its number, locked: nobody else changes its shares or pays for it. Raises NotFound, StaleVersion."""
     row = lock_row(Deal, Deal.organisation_id == organisation_id, Deal.reference == reference)
     trail.check_version(row, reference, expected_version)
     return row

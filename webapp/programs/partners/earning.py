@@ -20,7 +20,7 @@ from webapp.kernel.clock import local_date
 from webapp.kernel.ids import digest
 from webapp.kernel.money import Money
 from webapp.people.numbers import next_numbers
-from webapp.programs.partners import firsts, trail
+from webapp.programs.partners import firsts, locking, trail
 from webapp.programs.partners.balance import balance_of
 from webapp.programs.partners.commission_rules import load_rules
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram
@@ -63,10 +63,21 @@ def settle(
     `reason` stands with what is corrected or taken back. Where a partner's first deal is another one now, other deals
     that a rule for the first months is for follow.
     """
+    others = _that_follow(organisation_id, deal_ids)
+    if others:
+        # Before any commission or number is taken.
+        locking.lock_deals(organisation_id, others)
     found = _settle(organisation_id, deal_ids, reason, actor, now)
-    rules, timezone = load_rules(organisation_id), trail.timezone_of(organisation_id)
-    others = firsts.deals_that_follow(deal_ids, rules, timezone)
     return [*found, *(_settle(organisation_id, others, FIRST_MOVED, actor, now) if others else [])]
+
+
+def lock(organisation_id: int, deal_ids: Sequence[int]) -> None:
+    """Lock deals that are to be settled together, with those that follow them, in the order that everybody keeps."""
+    locking.lock_deals(organisation_id, [*deal_ids, *_that_follow(organisation_id, deal_ids)])
+
+
+def _that_follow(organisation_id: int, deal_ids: Sequence[int]) -> list[int]:
+    return firsts.deals_that_follow(deal_ids, load_rules(organisation_id), trail.timezone_of(organisation_id))
 
 
 def _settle(
@@ -94,7 +105,7 @@ def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
         select(Deal, PartnerProgram)
         .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
         .where(Deal.organisation_id == organisation_id, among(Deal.id, deal_ids))
-        .order_by(Deal.id)
+        .order_by(*locking.BY_CLOSE)
         .with_for_update(of=Deal)
         .execution_options(populate_existing=True)
     )

@@ -96,6 +96,8 @@ def get_program(organisation_id: int, reference: str) -> PartnerProgram:
         PartnerProgram,
         PartnerProgram.organisation_id == organisation_id,
         PartnerProgram.reference == reference,
+        # New commissions name their program, and whoever makes them holds deals that a change of the model waits for.
+        key_share=True,
     )
 
 

@@ -142,7 +142,8 @@ def accrue(
 
 def _locked(organisation_id: int) -> Any:
     query = select(PartnerProgram.id).where(PartnerProgram.organisation_id == organisation_id)
-    return query.order_by(PartnerProgram.id).with_for_update()
+    # Not against references: a deal that is won meanwhile has its numbers, and names its program in its commissions.
+    return query.order_by(PartnerProgram.id).with_for_update(key_share=True)
 
 
 def _programs(organisation_id: int) -> list[PartnerProgram]:

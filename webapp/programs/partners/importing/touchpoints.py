@@ -43,9 +43,11 @@ class TouchImport(ReferenceImport):
         self.new = []
         self.deals = found.deals(self.here, [row["deal"] for row in rows])
         ids = sorted({deal.id for deal in self.deals.values()})
-        # Nobody wins or loses them until the touches are stored: what they earn is worked out by how they stand now.
-        locked = select(Deal).where(Deal.organisation_id == self.here, among(Deal.id, ids)).order_by(Deal.id)
-        db.session.scalars(locked.with_for_update().execution_options(populate_existing=True)).all()
+        # Nobody wins, loses or pays for them until the touches are stored: what they earn is worked out by how they
+        # stand now.
+        earning.lock(self.here, ids)
+        afresh = select(Deal).where(Deal.organisation_id == self.here, among(Deal.id, ids))
+        db.session.scalars(afresh.execution_options(populate_existing=True)).all()
         self.frozen = _frozen(ids)
         query = select(Touchpoint).where(
             Touchpoint.organisation_id == self.here, Touchpoint.external_ref.in_(self.wanted(rows))

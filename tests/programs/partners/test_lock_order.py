@@ -1,0 +1,350 @@
+"""Acts that cross upon the same deals: one waits for the other, none goes in a circle, and what comes out adds up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from tests.factories import partners as factory
+from tests.factories.partners import CLOSED, OPENED, TODAY, commissions
+from tests.factories.people import FACTORY, actor_of, user
+from tests.support.books import clean
+from webapp.database import db, transaction
+from webapp.imports import kinds
+from webapp.imports.cells import BadCells, Cells
+from webapp.imports.columns import map_columns
+from webapp.imports.reading import read
+from webapp.kernel.errors import Conflict
+from webapp.payouts import service as payouts
+from webapp.payouts.models import Payout
+from webapp.people.models import Organisation, Payee
+from webapp.programs.partners import calculating, choosing, deals, earning, partners, retainers
+from webapp.programs.partners.drafts import DealDraft, ProgramDraft, TouchDraft
+from webapp.programs.partners.importing.touchpoints import TouchImport
+from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
+from webapp.programs.partners.states import Model
+
+FIRST = "the first act"
+Act = Callable[[], Any]
+Maker = Callable[[Organisation, Payee, Deal], Act]
+
+
+class Crossing:
+    """Two acts, each in a transaction of its own: the first stops where it is told, until the second waits for it."""
+
+    def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.app, self.monkeypatch = app, monkeypatch
+        self.has_come, self.second_is_over = threading.Event(), threading.Event()
+
+    def stop_at(self, module: Any, name: str, *, is_after: bool = False) -> None:
+        """The first act stops before it calls this function, or when that has answered."""
+        real = getattr(module, name)
+
+        def call(*values: Any, **named: Any) -> Any:
+            found = real(*values, **named) if is_after else None
+            if threading.current_thread().name == FIRST and not self.has_come.is_set():
+                # What it has locked stays so until its commit: the second comes, and waits for it (or has no need to).
+                db.session.flush()
+                self.has_come.set()
+                while not (self.second_is_over.wait(timeout=0.02) or _is_somebody_waiting()):
+                    pass
+            return found if is_after else real(*values, **named)
+
+        self.monkeypatch.setattr(module, name, call)
+
+    def meet(self, first: Act, second: Act) -> list[Any]:
+        """What each answered or raised. That the first one stopped where it was told is made sure of."""
+        replies: list[Any] = [None, None]
+
+        def act(index: int, what: Act) -> None:
+            with self.app.app_context():
+                try:
+                    with transaction():
+                        replies[index] = what()
+                except Exception as error:
+                    replies[index] = error
+                finally:
+                    db.session.remove()
+
+        def follow() -> None:
+            assert self.has_come.wait(timeout=60)
+            act(1, second)
+            self.second_is_over.set()
+
+        db.session.rollback()
+        threads = [threading.Thread(target=act, args=(0, first), name=FIRST), threading.Thread(target=follow)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=120)
+        assert not any(thread.is_alive() for thread in threads)
+        db.session.expire_all()
+        return replies
+
+
+def _is_somebody_waiting() -> bool:
+    with db.engine.connect() as connection:
+        waiting = connection.execute(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND wait_event_type = 'Lock'"
+            )
+        )
+        return bool(waiting.scalar_one())
+
+
+@pytest.fixture
+def crossing(database: Flask, monkeypatch: pytest.MonkeyPatch) -> Crossing:
+    """Where two acts meet."""
+    if db.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer")
+    return Crossing(database, monkeypatch)
+
+
+def _calculate(base: Organisation, payee: Payee, deal: Deal) -> Act:
+    here, payee_id = base.id, payee.id
+    return lambda: len(
+        calculating.calculate(
+            organisation_id=here, payee_ids=[payee_id], until="2026-Q1", actor=FACTORY, now=TODAY
+        ).payout_ids
+    )
+
+
+def _choose(base: Organisation, payee: Payee, deal: Deal) -> Act:
+    here, whose = base.id, payee.reference
+    named = [row.reference for row in commissions(deal) if row.payee_id == payee.id]
+
+    def act() -> int:
+        choosing.create(
+            organisation_id=here, payee_reference=whose, references=named, actor=FACTORY, now=TODAY
+        )
+        return 1
+
+    return act
+
+
+#: Who makes payouts of commissions, and the function before which it has locked all that it takes.
+MAKERS = pytest.mark.parametrize(
+    ("maker", "before"),
+    [
+        (_calculate, (calculating.creation_many, "create_many")),
+        (_choose, (choosing.payouts, "create")),
+    ],
+)
+
+
+def _change(deal: Deal, amount_minor: int) -> Act:
+    here, reference = deal.organisation_id, deal.reference
+    draft = DealDraft(
+        deal.program_id, deal.name, deal.currency, amount_minor, deal.opened_at, deal.customer, deal.product
+    )
+
+    def act() -> str:
+        return deals.change_deal(
+            organisation_id=here,
+            reference=reference,
+            draft=draft,
+            actor=FACTORY,
+            now=TODAY,
+            reason="More seats.",
+        ).reference
+
+    return act
+
+
+def _win(deal: Deal, closed_at: Any) -> Act:
+    here, reference = deal.organisation_id, deal.reference
+    return lambda: (
+        deals.win_deal(
+            organisation_id=here, reference=reference, closed_at=closed_at, actor=FACTORY, now=TODAY
+        ).reference
+    )
+
+
+def _touch(deal: Deal, payee: Payee) -> Act:
+    here, reference, draft = (
+        deal.organisation_id,
+        deal.reference,
+        TouchDraft(payee.id, "demo", deal.opened_at),
+    )
+    return lambda: (
+        deals.add_touch(organisation_id=here, reference=reference, draft=draft, actor=FACTORY, now=TODAY).id
+    )
+
+
+def _list_of_touches(deal: Deal, payee: Payee) -> Act:
+    whose = f"{payee.reference},{deal.reference},demo,2026-01-20,T-1"
+    organisation_id = deal.organisation_id
+
+    def act() -> None:
+        organisation = db.session.get_one(Organisation, organisation_id)
+        header = "partner,deal,touch_type,happened_at,external_ref\n"
+        table = map_columns(kinds.get_kind("touchpoints"), read((header + whose).encode()), None)
+        importer = TouchImport(organisation, table, FACTORY, TODAY)
+        rows = list(table.rows(0, 10))
+        importer.prepare(rows)
+        importer.store(rows[0], Cells(rows[0]))
+        importer.finish()
+
+    return act
+
+
+def _amounts(of: Deal | Payee) -> list[tuple[int, str]]:
+    return [(row.amount_minor, row.state) for row in commissions(of)]
+
+
+@MAKERS
+def test_a_payout_waits_for_a_deal_that_is_changed(
+    base: Organisation, crossing: Crossing, maker: Maker, before: Any
+) -> None:
+    ann = factory.partner(base)
+    deal = factory.won(factory.program(base), [ann])
+    crossing.stop_at(earning, "settle")
+    replies = crossing.meet(_change(deal, 3_000_00), maker(base, ann, deal))
+    assert replies == [deal.reference, 1]
+    assert _amounts(deal) == [(150_00, "claimed")]
+    assert clean(base)
+
+
+@MAKERS
+def test_a_change_waits_for_a_payout_that_is_made(
+    base: Organisation, crossing: Crossing, maker: Maker, before: Any
+) -> None:
+    ann = factory.partner(base)
+    deal = factory.won(factory.program(base), [ann])
+    crossing.stop_at(*before)
+    replies = crossing.meet(maker(base, ann, deal), _change(deal, 3_000_00))
+    assert replies == [1, deal.reference]
+    assert _amounts(deal) == [(50_00, "claimed"), (100_00, "open")]
+    assert clean(base)
+
+
+def test_deals_are_locked_in_the_order_in_which_they_follow_one_another(
+    base: Organisation, crossing: Crossing
+) -> None:
+    """The deal that closed last is the older record; what happens to the early one reaches it."""
+    factory.rule(base, months=1)
+    ann, program = factory.partner(base), factory.program(base)
+    late = factory.won(program, [ann], closed_at=CLOSED + timedelta(days=5))
+    early = factory.won(program, [ann], closed_at=CLOSED)
+    crossing.stop_at(earning.firsts, "deals_that_follow")
+    replies = crossing.meet(_change(early, 3_000_00), _calculate(base, ann, late))
+    assert replies == [early.reference, 1]
+    assert _amounts(early) + _amounts(late) == [(300_00, "claimed"), (100_00, "claimed")]
+
+
+@MAKERS
+@pytest.mark.parametrize(("touch", "refusal"), [(_touch, Conflict), (_list_of_touches, BadCells)])
+def test_a_touch_that_comes_while_a_payout_is_made_is_refused(
+    base: Organisation, crossing: Crossing, maker: Maker, before: Any, touch: Any, refusal: type[Exception]
+) -> None:
+    ann, ben = factory.partner(base), factory.partner(base)
+    deal = factory.won(factory.program(base), [ann])
+    crossing.stop_at(*before)
+    made, refused = crossing.meet(maker(base, ann, deal), touch(deal, ben))
+    assert (made, type(refused)) == (1, refusal)
+    reason = str(refused.errors[0]) if isinstance(refused, BadCells) else str(refused)
+    assert reason.startswith("A payout pays for")
+    shares = db.session.scalars(select(Attribution)).all()
+    assert [(row.payee_id, row.is_frozen) for row in shares] == [(ann.id, True)]
+    assert db.session.query(Touchpoint).count() == 1
+    assert _amounts(deal) == [(50_00, "claimed")]
+
+
+@MAKERS
+@pytest.mark.parametrize("touch", [_touch, _list_of_touches])
+def test_a_payout_has_the_share_that_a_touch_has_just_left(
+    base: Organisation, crossing: Crossing, maker: Maker, before: Any, touch: Any
+) -> None:
+    ann, ben = factory.partner(base), factory.partner(base)
+    deal = factory.won(factory.program(base), [ann])
+    crossing.stop_at(earning, "settle")
+    _, made = crossing.meet(touch(deal, ben), maker(base, ann, deal))
+    assert made == 1
+    assert _amounts(deal) == [(25_00, "claimed"), (25_00, "open")]
+    assert all(row.is_frozen for row in db.session.scalars(select(Attribution)))
+
+
+def test_what_is_earned_is_counted_by_what_a_person_has_just_decided(
+    base: Organisation, crossing: Crossing
+) -> None:
+    """A decision holds its commission alone, without the deal: the sum waits for it at the commissions."""
+    ann = factory.partner(base)
+    deal = factory.won(factory.program(base), [ann])
+    [payout_id] = factory.calculate(base).payout_ids
+    with transaction():
+        payouts.reject(
+            organisation_id=base.id, reference=db.session.get_one(Payout, payout_id).reference, reason="Not signed.",
+            actor=actor_of(user(organisation=base, role="admin")), now=TODAY,
+        )  # fmt: skip
+    [row] = commissions(deal)
+    here, reference = base.id, row.reference
+    crossing.stop_at(calculating.trail, "record")
+    replies = crossing.meet(
+        lambda: calculating.decide_offer(
+            organisation_id=here, reference=reference, is_offered=False, reason="It was agreed.", actor=FACTORY,
+            now=TODAY,
+        ).offer,
+        _change(deal, 3_000_00),
+    )  # fmt: skip
+    assert replies == ["dismissed", deal.reference]
+    rows = [(row.amount_minor, row.offer) for row in commissions(deal)]
+    assert rows == [(50_00, "dismissed"), (100_00, "open")]
+    assert clean(base)
+
+
+def test_a_deal_that_follows_is_locked_before_numbers_are_taken(
+    base: Organisation, crossing: Crossing
+) -> None:
+    factory.rule(base, months=1)
+    ann, program = factory.partner(base), factory.program(base, holding_days=0)
+    late = factory.won(program, [ann], closed_at=CLOSED + timedelta(days=40))
+    factory.calculate(base)
+    early = factory.deal(program, [ann])
+    crossing.stop_at(earning, "_remember")
+    replies = crossing.meet(_win(early, CLOSED), _change(late, 3_000_00))
+    assert replies == [early.reference, late.reference]
+    assert sum(minor for minor, _ in _amounts(late)) == 150_00
+
+
+def test_retainers_wait_for_a_deal_that_is_won(base: Organisation, crossing: Crossing) -> None:
+    program = factory.program(base)
+    long_ago = date(2026, 1, 1)
+    factory.rule(base, currency="USD", retainer_minor=200_00, valid_from=long_ago)
+    ann = factory.partner(base)
+    with transaction():
+        for record in (ann, program):
+            db.session.merge(record).created_at = OPENED - timedelta(days=30)
+    deal, here = factory.deal(program, [ann]), base.id
+    # It has the numbers of its commissions, which name their program next.
+    crossing.stop_at(earning, "next_numbers", is_after=True)
+    replies = crossing.meet(
+        _win(deal, CLOSED),
+        lambda: retainers.accrue(organisation_id=here, until="2026-03", actor=FACTORY, now=TODAY),
+    )
+    assert replies == [deal.reference, 3]
+    assert sorted(row.kind for row in commissions(ann)) == ["retainer"] * 3 + ["sale"]
+
+
+def test_another_model_waits_for_a_deal_that_is_won(base: Organisation, crossing: Crossing) -> None:
+    program = factory.program(base)
+    deal = factory.deal(program, [factory.partner(base)])
+    here, reference, name = base.id, program.reference, program.name
+    crossing.stop_at(earning, "settle")
+    replies = crossing.meet(
+        _win(deal, CLOSED),
+        lambda: partners.change_program(
+            organisation_id=here, reference=reference, draft=ProgramDraft(name, model=Model.LAST_TOUCH.value),
+            actor=FACTORY, now=TODAY,
+        ).reference,
+    )  # fmt: skip
+    assert replies == [deal.reference, reference]
+    assert _amounts(deal) == [(50_00, "open")]
+    assert db.session.query(PartnerProgram).one().model == Model.LAST_TOUCH.value
+    assert db.session.query(Commission).count() == 1

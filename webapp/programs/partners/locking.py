@@ -1,0 +1,57 @@
+"""In which order deals, shares and commissions are locked: one for everybody, so that nobody waits in a circle.
+
+1. What the act begins with: a payout, an event, a registration, an objection, a program.
+2. Deals, all that the act is about, in the order of `BY_CLOSE`. Whoever holds a deal holds its shares (attributions)
+   and its touches; nobody changes those without it.
+3. Commissions, by their ids. One alone is also locked without its deal where only its own state changes: objections,
+   decisions, what was paid.
+4. Numbers for new rows.
+
+Deals go by the day of their close, because one act finds more deals while it holds the first: what is won or lost makes
+others a partner's first, and those closed after it. Programs are locked against changes, not against references: new
+commissions name theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import joinedload
+
+from webapp.database import among, db
+from webapp.programs.partners.models import Commission, Deal
+
+#: The order in which several deals are locked: open ones first.
+BY_CLOSE = (Deal.closed_at.nulls_first(), Deal.id)
+
+
+def lock_deals(organisation_id: int, deal_ids: Collection[int]) -> None:
+    """Lock these deals, and with them their shares."""
+    _lock(organisation_id, among(Deal.id, sorted(set(deal_ids))))
+
+
+def _lock(organisation_id: int, which: ColumnElement[bool]) -> list[int]:
+    query = select(Deal.id).where(Deal.organisation_id == organisation_id, which).order_by(*BY_CLOSE)
+    return list(db.session.scalars(query.with_for_update()))
+
+
+def commissions(wanted: Sequence[ColumnElement[bool]]) -> Select[Commission]:
+    """The commissions that meet the conditions, by id, with all that a payout says of them."""
+    return (
+        select(Commission)
+        .where(*wanted)
+        .options(joinedload(Commission.payee), joinedload(Commission.deal), joinedload(Commission.program))
+        .order_by(Commission.id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def lock_commissions(organisation_id: int, wanted: Sequence[ColumnElement[bool]]) -> Sequence[Commission]:
+    """The same, locked after their deals.
+
+    A commission of a deal that was not among those is left for the next payout: it was made while these were locked.
+    """
+    deal_ids = _lock(organisation_id, Deal.id.in_(select(Commission.deal_id).where(*wanted)))
+    is_held = or_(Commission.deal_id.is_(None), among(Commission.deal_id, deal_ids))
+    return db.session.scalars(commissions([*wanted, is_held]).with_for_update(of=Commission)).all()
