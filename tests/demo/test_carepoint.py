@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 from sqlalchemy import func, select
 
 from tests.conftest import NOW
+from tests.demo.conftest import Seeding
 from webapp.database import db
 from webapp.demo import carepoint
+from webapp.demo.times import RECENT
 from webapp.ledger import check
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
@@ -36,14 +36,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
-def clinic(app: Flask, _store: object) -> Iterator[int]:
+def clinic(put_in: Seeding) -> int:
     """A database with the clinic's data; answers the organisation's id."""
-    with app.app_context():
-        _store.reset()  # type: ignore[attr-defined]
-        carepoint.seed(NOW)
-        yield db.session.scalars(select(Organisation.id).where(Organisation.slug == "carepoint")).one()
-        db.session.remove()
-        db.engine.dispose()
+    put_in(carepoint.seed)
+    return db.session.scalars(select(Organisation.id).where(Organisation.slug == "carepoint")).one()
 
 
 def _count(query: object) -> int:
@@ -168,7 +164,7 @@ def test_statements_wait_to_be_drawn(clinic: int) -> None:
 
 def test_nobody_hears_of_what_happened_long_ago(clinic: int) -> None:
     mails = select(func.min(OutboxMessage.created_at)).where(OutboxMessage.kind.startswith("notice."))
-    assert db.session.scalar(mails) >= NOW - carepoint.RECENT
+    assert db.session.scalar(mails) >= NOW - RECENT
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,19 @@ import csv
 import io
 import json
 import random
-from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 from sqlalchemy import func, select
 
 from tests.conftest import NOW
+from tests.demo.conftest import Seeding
 from webapp.database import db, transaction
 from webapp.demo import metrocab, metrocab_people, metrocab_trips
 from webapp.demo.metrocab_work import WEEKS
+from webapp.demo.times import RECENT
 from webapp.imports.kinds import get_kind
 from webapp.imports.perform import perform
 from webapp.kernel.actor import COMMAND
@@ -43,14 +43,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
-def fleet(app: Flask, _store: object) -> Iterator[int]:
+def fleet(put_in: Seeding) -> int:
     """A database with the fleet's data; answers the organisation's id."""
-    with app.app_context():
-        _store.reset()  # type: ignore[attr-defined]
-        metrocab.seed(NOW)
-        yield db.session.scalars(select(Organisation.id).where(Organisation.slug == "metrocab")).one()
-        db.session.remove()
-        db.engine.dispose()
+    put_in(metrocab.seed)
+    return db.session.scalars(select(Organisation.id).where(Organisation.slug == "metrocab")).one()
 
 
 def _driver(position: int) -> Payee:
@@ -138,7 +134,7 @@ def test_who_left_has_a_final_receipt_and_a_correction_has_its_number(fleet: int
 
 
 def test_history_asks_for_no_mails(fleet: int) -> None:
-    assert db.session.scalar(select(func.min(OutboxMessage.created_at))) >= NOW - metrocab.RECENT
+    assert db.session.scalar(select(func.min(OutboxMessage.created_at))) >= NOW - RECENT
 
 
 def test_the_trips_are_those_of_a_file(fleet: int) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
 from tests.conftest import NOW
+from tests.demo.conftest import Seeding
 from webapp.database import db
 from webapp.demo import partnerbase, partnerbase_people
+from webapp.demo.times import RECENT
 from webapp.ledger import check
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
@@ -41,18 +41,12 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(app: Flask, _store: object) -> Iterator[Company]:
+def company(put_in: Seeding) -> Company:
     """A database with the company's data, put in for the second time."""
-    with app.app_context():
-        _store.reset()  # type: ignore[attr-defined]
-        partnerbase.seed(NOW)
-        before = db.session.execute(TOLD).all()
-        db.session.remove()
-        _store.reset()  # type: ignore[attr-defined]
-        partnerbase.seed(NOW)
-        yield Company(list(before))
-        db.session.remove()
-        db.engine.dispose()
+    put_in(partnerbase.seed)
+    before = db.session.execute(TOLD).all()
+    put_in(partnerbase.seed)
+    return Company(list(before))
 
 
 def _partner(position: int) -> Payee:
@@ -123,7 +117,7 @@ def test_a_lost_deal_leaves_a_partner_below_zero(company: Company) -> None:
 
 
 def test_history_asks_for_no_mails(company: Company) -> None:
-    assert db.session.scalars(select(func.min(OutboxMessage.created_at))).one() >= NOW - partnerbase.RECENT
+    assert db.session.scalars(select(func.min(OutboxMessage.created_at))).one() >= NOW - RECENT
 
 
 def test_the_same_moment_gives_the_same_data(company: Company) -> None:

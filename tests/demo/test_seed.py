@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from tests.conftest import NOW
+from tests.demo.conftest import Seeding
 from webapp.database import db
 from webapp.demo.seed import seed
 from webapp.ledger import check
@@ -25,14 +25,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
-def seeded(app: Flask, _store: object) -> Iterator[Flask]:
+def seeded(app: Flask, put_in: Seeding) -> Flask:
     """A database with the demo data, seeded once for this file."""
-    with app.app_context():
-        _store.reset()  # type: ignore[attr-defined]
-        seed(say=lambda text: None, now=NOW)
-        yield app
-        db.session.remove()
-        db.engine.dispose()
+    put_in(lambda now: seed(say=lambda text: None, now=now))
+    return app
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import contextlib
 import random
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from webapp.database import db, transaction
 from webapp.demo import carepoint_stories as stories
@@ -33,13 +33,12 @@ from webapp.demo.carepoint_people import (
     rules,
 )
 from webapp.demo.carepoint_work import ZONE, Cast, at, pay, visit
+from webapp.demo.times import forget_history
 from webapp.kernel.actor import COMMAND, SCHEDULER
 from webapp.kernel.clock import add_months, local_date, month_bounds
 from webapp.kernel.errors import Conflict
-from webapp.outbox.models import OutboxMessage
 from webapp.payouts import service as payouts
 from webapp.payouts.policy import default_rules
-from webapp.people import accounts, methods
 from webapp.people import service as people_service
 from webapp.people.models import Organisation
 from webapp.programs.clinic import commission_rules, customers, deductions, invoicing, settings, work
@@ -54,8 +53,6 @@ MONTHS = 6
 VISITS, NEW_VISITS = 3, 16
 #: Who takes the money to the bank at the beginning of each month.
 REGULAR = (PORTAL, REFUNDED, ASKING, TIERED)
-# E-mails of what happened longer ago than this are history: nobody gets them again.
-RECENT = timedelta(days=3)
 STATEMENTS = 3
 
 
@@ -71,11 +68,7 @@ def seed(now: datetime) -> None:
     for n in range(MONTHS):
         _month(cast, rng, add_months(first, n), n)
     with transaction():
-        db.session.execute(
-            delete(OutboxMessage).where(
-                OutboxMessage.organisation_id == cast.organisation_id, OutboxMessage.created_at < now - RECENT
-            )
-        )
+        forget_history(cast.organisation_id, now)
     with transaction():
         _this_month(cast, rng, this_month, now)
     stories.with_slip(cast, rng, stories.newest_day(now, 2, this_month), now)
@@ -103,13 +96,7 @@ def _people(then: datetime) -> Cast:
     )
     users = people.add_users(organisation.id, ACCOUNTS, then)
     practitioners = tuple(_practitioner(organisation, each, n, then) for n, each in enumerate(PRACTITIONERS))
-    people_service.link_user(
-        organisation_id=organisation.id,
-        payee_id=practitioners[PORTAL],
-        user_id=users["practitioner"].id,
-        actor=COMMAND,
-        now=then,
-    )
+    people.link(organisation.id, practitioners[PORTAL], users["practitioner"], then)
     payouts.change_policy(
         organisation_id=organisation.id, rules=default_rules("CAD"), actor=COMMAND, now=then
     )
@@ -133,18 +120,7 @@ def _practitioner(organisation: Organisation, each: DemoPractitioner, n: int, no
         now=now,
     )
     if each.account:
-        methods.set_payout_method(
-            organisation_id=organisation.id,
-            payee_id=payee.id,
-            destination=accounts.aba_account(
-                account_number=each.account,
-                routing_number="021000021",
-                name_at_bank=each.name_at_bank or each.name,
-                bank_name="Demo Bank",
-            ),
-            actor=COMMAND,
-            now=now,
-        )
+        people.pay_to(payee, people.us_account(each.account, each.name_at_bank or each.name), now)
     return payee.id
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from webapp.database import db, transaction
+from webapp.demo import bank
 from webapp.demo.carepoint_people import (
     APPROVED,
     ASKING,
@@ -26,11 +26,8 @@ from webapp.demo.carepoint_people import (
 from webapp.demo.carepoint_work import ZONE, Cast, pay, visit
 from webapp.kernel.actor import DEMO_AGENT, Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict
-from webapp.payouts import execution
 from webapp.payouts import service as payouts
-from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.sending import asking
+from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
 from webapp.programs.clinic import (
     bulk,
@@ -45,7 +42,7 @@ from webapp.programs.clinic import (
 from webapp.programs.clinic.drafts import InvoiceDraft, LineDraft
 from webapp.programs.clinic.models import ClinicPayout, Invoice
 from webapp.programs.clinic.states import Method
-from webapp.providers import keeping, sandbox
+from webapp.providers import keeping
 from webapp.web.uploads import PDF, Upload
 
 #: What the clinic's wallet holds beyond what the ordinary payouts that wait need: too little for the large one.
@@ -197,7 +194,8 @@ def withdrawals(cast: Cast, now: datetime) -> None:
             if amount > 0:
                 made[position] = withdraw(cast, position, amount, asked).reference
         _decide(cast, made, now - timedelta(hours=4))
-    _send(cast, now)
+    closed, hanging = cast.practitioners[CLOSED], cast.practitioners[HANGING]
+    bank.decide(cast.organisation_id, now, closed=closed, silent=hanging)
 
 
 def _decide(cast: Cast, made: dict[int, str], now: datetime) -> None:
@@ -222,33 +220,6 @@ def _decide(cast: Cast, made: dict[int, str], now: datetime) -> None:
                 rail="sandbox",
                 now=now + timedelta(minutes=20),
             )
-
-
-def _send(cast: Cast, now: datetime) -> None:
-    """The sandbox bank gets them and decides at once; the one that hangs stays on its way."""
-    rows = db.session.execute(
-        select(Transfer.id, Transfer.transfer_id, Payout.payee_id)
-        .join(Payout, Payout.id == Transfer.payout_id)
-        .where(Transfer.organisation_id == cast.organisation_id, Transfer.rail == "sandbox")
-        .order_by(Transfer.id)
-    ).all()
-    db.session.rollback()
-    for row_id, transfer_id, payee_id in rows:
-        execution.send(transfer_row_id=row_id, clock=lambda: now)
-        position = cast.practitioners.index(payee_id)
-        if position == HANGING:
-            continue
-        action, code = ("fail", "ACCOUNT_CLOSED") if position == CLOSED else ("settle", "")
-        # Without a delay it has decided by itself.
-        with contextlib.suppress(Conflict):
-            sandbox.act(
-                organisation_id=cast.organisation_id,
-                transfer_id=transfer_id,
-                action=action,
-                code=code,
-                now=now,
-            )
-        asking.check(transfer_row_id=row_id, clock=lambda: now)
 
 
 def newest_day(now: datetime, days_ago: int, first: date) -> date:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from webapp.demo.carepoint_people import PRACTITIONERS, SERVICES, Service
+from webapp.demo.times import moment
 from webapp.kernel.actor import COMMAND, Actor
 from webapp.programs.clinic import customers, invoicing, payments
 from webapp.programs.clinic.drafts import AppointmentDraft, InvoiceDraft, LineDraft, Share
@@ -34,9 +36,8 @@ class Cast:
     customers: tuple[int, ...]
 
 
-def at(day: date, hour: int, minute: int = 0) -> datetime:
-    """An hour of the clinic's day."""
-    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
+#: An hour of the clinic's day.
+at = partial(moment, ZONE)
 
 
 def visit(

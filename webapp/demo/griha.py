@@ -9,11 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from webapp.connections import service as connections
 from webapp.database import db, transaction
@@ -31,15 +32,15 @@ from webapp.demo.griha_people import (
     WITHOUT,
     DemoOwner,
 )
+from webapp.demo.times import forget_history, moment
 from webapp.kernel.actor import COMMAND, SCHEDULER, WORKER, Actor
 from webapp.kernel.clock import add_months
-from webapp.outbox.models import OutboxMessage
 from webapp.payouts import execution
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
 from webapp.payouts.states import PayoutState
-from webapp.people import accounts, methods
+from webapp.people import accounts
 from webapp.people import service as people_service
 from webapp.people.models import Organisation
 from webapp.programs.rentals import charging, letting, payments, service, sharing
@@ -56,14 +57,13 @@ from webapp.providers import registry
 from webapp.providers.ports import Answer, CollectionAnswer, CollectionState, Outcome, TransferOrder
 
 ZONE = "Asia/Kolkata"
+_at = partial(moment, ZONE)
 MONTHS = 6
 UNITS = 60
 PAISE = 100
 #: Above this a rent's payout needs a person; ordinary rents go by themselves.
 AUTOMATIC_LIMIT = 500_000 * PAISE
 WAREHOUSE_RENT = 12_500_000 * PAISE
-# E-mails of payments older than this are history: nobody gets them again.
-RECENT = timedelta(days=3)
 TRIES = 3
 NOWHERE_YET = "http://127.0.0.1:9"
 
@@ -93,11 +93,7 @@ def seed(now: datetime) -> None:
     with transaction():
         _stories(cast, now)
     with transaction():
-        db.session.execute(
-            delete(OutboxMessage).where(
-                OutboxMessage.organisation_id == cast.organisation_id, OutboxMessage.created_at < now - RECENT
-            )
-        )
+        forget_history(cast.organisation_id, now)
     # The demo leads it to where its simulator really listens when it starts.
     connections.point_at_simulator(NOWHERE_YET, clock=lambda: now)
     with transaction():
@@ -105,10 +101,6 @@ def seed(now: datetime) -> None:
     with transaction():
         _this_month(cast, rng, today, now)
     _fail_three_times(cast, now)
-
-
-def _at(day: date, hour: int, minute: int = 0) -> datetime:
-    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
 
 
 def _people(then: datetime) -> Cast:
@@ -128,13 +120,7 @@ def _people(then: datetime) -> Cast:
     organisation.is_demo, organisation.locale = True, "en_IN"
     users = people.add_users(organisation.id, ACCOUNTS, then)
     owners = tuple(_owner(organisation, owner, n, then) for n, owner in enumerate(OWNERS))
-    people_service.link_user(
-        organisation_id=organisation.id,
-        payee_id=owners[PORTAL],
-        user_id=users["owner"].id,
-        actor=COMMAND,
-        now=then,
-    )
+    people.link(organisation.id, owners[PORTAL], users["owner"], then)
     rules = default_rules("INR", automatic_limit_minor=AUTOMATIC_LIMIT)
     payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
     return Cast(organisation.id, people.acting(users["admin"]), people.acting(users["approver"]), owners)
@@ -160,14 +146,7 @@ def _owner(organisation: Organisation, owner: DemoOwner, n: int, now: datetime) 
         destination = accounts.ifsc_account(
             account_number=owner.account, ifsc=owner.ifsc, name_at_bank=name.replace("&", "and"), bank_name=""
         )
-    if destination is not None:
-        methods.set_payout_method(
-            organisation_id=organisation.id,
-            payee_id=payee.id,
-            destination=destination,
-            actor=COMMAND,
-            now=now,
-        )
+    people.pay_to(payee, destination, now)
     return payee.id
 
 

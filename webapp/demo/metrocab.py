@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from webapp.database import db, transaction
 from webapp.demo import metrocab_stories as stories
@@ -31,15 +31,15 @@ from webapp.demo.metrocab_people import (
     plate,
 )
 from webapp.demo.metrocab_work import WEEKS, ZONE, Cast, at
+from webapp.demo.times import forget_history
 from webapp.kernel.actor import COMMAND, SCHEDULER
 from webapp.kernel.clock import local_date
 from webapp.kernel.errors import NotAllowed
-from webapp.outbox.models import OutboxMessage
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import default_rules
 from webapp.payouts.states import PayoutState
-from webapp.people import accounts, methods
+from webapp.people import accounts
 from webapp.people import service as people_service
 from webapp.people.models import Organisation
 from webapp.programs.repairs import charging, fleet, receipt_document, weekly
@@ -50,8 +50,6 @@ from webapp.programs.repairs.states import Category
 
 #: Below this a week's payout needs no person.
 AUTOMATIC_LIMIT = 750_00
-# E-mails and PDFs of what happened longer ago than this are history: nobody gets them again.
-RECENT = timedelta(days=3)
 SUNDAY = 6
 #: One begins in the middle of a week; another has not brought payment details yet.
 BEGIN_LATER = {LATE_STARTER: timedelta(weeks=8, days=3), WITHOUT_ACCOUNT: timedelta(weeks=WEEKS - 2)}
@@ -75,11 +73,7 @@ def seed(now: datetime) -> None:
     stories.over_the_sandbox(cast, now)
     with transaction():
         _papers(cast, now)
-        db.session.execute(
-            delete(OutboxMessage).where(
-                OutboxMessage.organisation_id == cast.organisation_id, OutboxMessage.created_at < now - RECENT
-            )
-        )
+        forget_history(cast.organisation_id, now)
 
 
 def _papers(cast: Cast, now: datetime) -> None:
@@ -116,13 +110,7 @@ def _people(then: datetime, first: Week) -> Cast:
     )
     users = people.add_users(organisation.id, ACCOUNTS, then)
     drivers = tuple(_driver(organisation, n, then) for n in range(len(DRIVERS)))
-    people_service.link_user(
-        organisation_id=organisation.id,
-        payee_id=drivers[PORTAL],
-        user_id=users["driver"].id,
-        actor=COMMAND,
-        now=then,
-    )
+    people.link(organisation.id, drivers[PORTAL], users["driver"], then)
     rules = default_rules("USD", automatic_limit_minor=AUTOMATIC_LIMIT)
     payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
     admin, approver, driver = (people.acting(users[name]) for name in ("admin", "approver", "driver"))
@@ -142,21 +130,10 @@ def _driver(organisation: Organisation, position: int, now: datetime) -> int:
         actor=COMMAND,
         now=now,
     )
-    if not each.account:
-        return payee.id
-    destination = (
-        accounts.by_hand()
-        if position == CHEQUE
-        else accounts.aba_account(
-            account_number=each.account,
-            routing_number="021000021",
-            name_at_bank=each.name_at_bank or each.name,
-            bank_name="Demo Bank",
-        )
-    )
-    methods.set_payout_method(
-        organisation_id=organisation.id, payee_id=payee.id, destination=destination, actor=COMMAND, now=now
-    )
+    if position == CHEQUE:
+        people.pay_to(payee, accounts.by_hand(), now)
+    elif each.account:
+        people.pay_to(payee, people.us_account(each.account, each.name_at_bank or each.name), now)
     return payee.id
 
 

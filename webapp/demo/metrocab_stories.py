@@ -5,24 +5,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
 
-from webapp.database import db, transaction
+from webapp.database import db
+from webapp.demo import bank
 from webapp.demo import metrocab_people as who
 from webapp.demo.metrocab_work import WEEKS, ZONE, Cast, at, repair
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
 from webapp.kernel.clock import local_date
-from webapp.kernel.errors import Conflict
-from webapp.payouts import execution
-from webapp.payouts import service as payouts
-from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.sending import asking
-from webapp.payouts.states import PayoutState
 from webapp.programs.repairs import (
     changing,
     charging,
@@ -39,7 +33,6 @@ from webapp.programs.repairs.drafts import ChargeDraft, LoanDraft, RepairDraft
 from webapp.programs.repairs.models import Instalment, Repair
 from webapp.programs.repairs.rules import CURRENT, Week, week_of
 from webapp.programs.repairs.states import Category, PaymentMethod, Posted, Workshop
-from webapp.providers import sandbox
 
 Chapter = Callable[[Cast, Week], None]
 _DAY = timedelta(days=1)
@@ -364,42 +357,7 @@ def now(cast: Cast, present: datetime) -> None:
 
 def over_the_sandbox(cast: Cast, present: datetime) -> None:
     """Of the newest payouts some go over the sandbox bank, whose rules close one account; the others wait."""
-    query = select(Payout).where(
-        Payout.organisation_id == cast.organisation_id, Payout.state == PayoutState.APPROVED.value
-    )
-    with transaction():
-        sent = [each for each in db.session.scalars(query.order_by(Payout.id)) if _goes(cast, each)]
-        for payout in sent:
-            payouts.submit(
-                organisation_id=cast.organisation_id,
-                reference=payout.reference,
-                actor=cast.admin,
-                rail="sandbox",
-                now=present,
-            )
-    rows = db.session.execute(
-        select(Transfer.id, Transfer.transfer_id, Payout.payee_id)
-        .join(Payout, Payout.id == Transfer.payout_id)
-        .where(Transfer.organisation_id == cast.organisation_id)
-        .order_by(Transfer.id)
-    ).all()
-    db.session.rollback()
-    for row_id, transfer_id, payee_id in rows:
-        execution.send(transfer_row_id=row_id, clock=lambda: present)
-        is_closed = cast.drivers.index(payee_id) == who.CLOSED_ACCOUNT
-        action, code = ("fail", "ACCOUNT_CLOSED") if is_closed else ("settle", "")
-        # Without a delay it has decided by itself.
-        with contextlib.suppress(Conflict):
-            sandbox.act(
-                organisation_id=cast.organisation_id,
-                transfer_id=transfer_id,
-                action=action,
-                code=code,
-                now=present,
-            )
-        asking.check(transfer_row_id=row_id, clock=lambda: present)
-
-
-def _goes(cast: Cast, payout: Payout) -> bool:
-    position = cast.drivers.index(payout.payee_id)
-    return position not in (who.WITHOUT_ACCOUNT, who.CHEQUE) and position <= who.ADVANCED
+    stay = (who.WITHOUT_ACCOUNT, who.CHEQUE)
+    paid = [cast.drivers[position] for position in range(who.ADVANCED + 1) if position not in stay]
+    bank.hand_over(cast.organisation_id, paid, cast.admin, present)
+    bank.decide(cast.organisation_id, present, closed=cast.drivers[who.CLOSED_ACCOUNT])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from functools import partial
 
 from sqlalchemy import or_, select
 
 from webapp.database import db
+from webapp.demo.times import moment
 from webapp.kernel.actor import Actor
 from webapp.programs.repairs import drafting, fleet
 from webapp.programs.repairs.drafts import RepairDraft
@@ -20,9 +21,8 @@ ZONE = "America/New_York"
 WEEKS = 26
 
 
-def at(day: date, hour: int, minute: int = 0) -> datetime:
-    """An hour of the fleet's day."""
-    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
+#: An hour of the fleet's day.
+at = partial(moment, ZONE)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from webapp.database import db, transaction
 from webapp.demo import partnerbase_stories as stories
@@ -35,13 +35,13 @@ from webapp.demo.partnerbase_people import (
     amount,
 )
 from webapp.demo.partnerbase_work import ZONE, Cast, approve, at, deal, touch
+from webapp.demo.times import forget_history
 from webapp.kernel.actor import COMMAND, SCHEDULER
 from webapp.kernel.clock import add_months, local_date, month_bounds
-from webapp.outbox.models import OutboxMessage
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.payouts.policy import default_rules
-from webapp.people import accounts, methods
+from webapp.people import accounts
 from webapp.people import service as people_service
 from webapp.people.models import Organisation
 from webapp.programs.partners import calculating, commission_rules, deals, exchange_rates, partners
@@ -51,7 +51,6 @@ from webapp.programs.partners.states import TouchType
 
 MONTHS = 7
 DEALS_A_MONTH = 11
-RECENT = timedelta(days=3)
 #: The partner without payment details comes in this month.
 BEGINS_LATE = 5
 _KINDS = {
@@ -82,11 +81,7 @@ def seed(now: datetime) -> None:
         stories.now(cast, now)
     stories.over_the_sandbox(cast, now)
     with transaction():
-        db.session.execute(
-            delete(OutboxMessage).where(
-                OutboxMessage.organisation_id == cast.organisation_id, OutboxMessage.created_at < now - RECENT
-            )
-        )
+        forget_history(cast.organisation_id, now)
 
 
 def _people(then: datetime, first: date) -> Cast:
@@ -106,13 +101,7 @@ def _people(then: datetime, first: date) -> Cast:
     )
     users = people.add_users(organisation.id, ACCOUNTS, then)
     payees = tuple(_partner(organisation, n, then) for n in range(len(PARTNERS)))
-    people_service.link_user(
-        organisation_id=organisation.id,
-        payee_id=payees[PORTAL],
-        user_id=users["partner"].id,
-        actor=COMMAND,
-        now=then,
-    )
+    people.link(organisation.id, payees[PORTAL], users["partner"], then)
     rules = default_rules("USD", automatic_limit_minor=0)
     payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
     admin, approver, partner = (people.acting(users[name]) for name in ("admin", "approver", "partner"))
@@ -145,13 +134,7 @@ def _partner(organisation: Organisation, position: int, now: datetime) -> int:
         draft=ProfileDraft(type=each.type, tier=each.tier, rate_bp=each.rate_bp),
     )  # fmt: skip
     if each.bank:
-        methods.set_payout_method(
-            organisation_id=organisation.id,
-            payee_id=payee.id,
-            destination=_account(each),
-            actor=COMMAND,
-            now=now,
-        )
+        people.pay_to(payee, _account(each), now)
     return payee.id
 
 
@@ -161,9 +144,7 @@ def _account(each: DemoPartner) -> accounts.Destination:
         return accounts.iban_account(iban=each.bank, name_at_bank=name)
     if each.currency == "INR":
         return accounts.ifsc_account(account_number=each.bank, ifsc="HDFC0001234", name_at_bank=name)
-    return accounts.aba_account(
-        account_number=each.bank, routing_number="021000021", name_at_bank=name, bank_name="Demo Bank"
-    )
+    return people.us_account(each.bank, name)
 
 
 def _rules(cast: Cast, now: datetime) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
-from webapp.database import db, transaction
+from webapp.database import db
+from webapp.demo import bank
 from webapp.demo import partnerbase_people as who
 from webapp.demo.partnerbase_work import Cast, approve, at, deal, touch
 from webapp.kernel.actor import COMMAND
-from webapp.kernel.errors import Conflict
-from webapp.payouts import execution
 from webapp.payouts import service as payouts
-from webapp.payouts.models import Payout, Transfer
-from webapp.payouts.sending import asking
+from webapp.payouts.models import Payout
 from webapp.programs.partners import commission_rules, deals, disputing, registering
 from webapp.programs.partners.drafts import DealDraft, RegistrationDraft, RuleDraft
 from webapp.programs.partners.models import Commission
 from webapp.programs.partners.states import CommissionState, TouchType
-from webapp.providers import sandbox
 
 LOST = (
     "The customer chose another offer.",
@@ -167,34 +163,7 @@ def _objection(cast: Cast, present: datetime) -> None:
 
 def over_the_sandbox(cast: Cast, present: datetime) -> None:
     """Of the approved payouts one fails at the bank, one has no answer yet, one is paid, one waits to be paid."""
-    query = select(Payout).where(Payout.organisation_id == cast.organisation_id, Payout.state == "approved")
-    with transaction():
-        for payout in db.session.scalars(query.order_by(Payout.id)).all():
-            if cast.partners.index(payout.payee_id) != who.APPROVED:
-                payouts.submit(
-                    organisation_id=cast.organisation_id, reference=payout.reference, actor=cast.admin,
-                    rail="sandbox", now=present,
-                )  # fmt: skip
-    rows = db.session.execute(
-        select(Transfer.id, Transfer.transfer_id, Payout.payee_id)
-        .join(Payout, Payout.id == Transfer.payout_id)
-        .where(Transfer.organisation_id == cast.organisation_id)
-        .order_by(Transfer.id)
-    ).all()
-    db.session.rollback()
-    for row_id, transfer_id, payee_id in rows:
-        execution.send(transfer_row_id=row_id, clock=lambda: present)
-        position = cast.partners.index(payee_id)
-        if position == who.SENDING:
-            continue
-        action, code = ("fail", "ACCOUNT_CLOSED") if position == who.FAILED else ("settle", "")
-        # Without a delay the bank has decided by itself.
-        with contextlib.suppress(Conflict):
-            sandbox.act(
-                organisation_id=cast.organisation_id,
-                transfer_id=transfer_id,
-                action=action,
-                code=code,
-                now=present,
-            )
-        asking.check(transfer_row_id=row_id, clock=lambda: present)
+    paid = [each for each in cast.partners if each != cast.partners[who.APPROVED]]
+    bank.hand_over(cast.organisation_id, paid, cast.admin, present)
+    failed, sending = cast.partners[who.FAILED], cast.partners[who.SENDING]
+    bank.decide(cast.organisation_id, present, closed=failed, silent=sending)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
+from functools import partial
 
+from webapp.demo.times import moment
 from webapp.kernel.actor import COMMAND, Actor
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
@@ -18,9 +19,8 @@ from webapp.programs.partners.states import TouchType
 ZONE = "America/New_York"
 
 
-def at(day: date, hour: int, minute: int = 0) -> datetime:
-    """An hour of the company's day."""
-    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
+#: An hour of the company's day.
+at = partial(moment, ZONE)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.kernel.actor import COMMAND, DEMO_AGENT, Actor
+from webapp.people import accounts, methods
 from webapp.people import service as people_service
-from webapp.people.models import User
+from webapp.people.models import Payee, User
 
 PASSWORD = "paydesk-demo"  # noqa: S105 - public on purpose; demo accounts exist in demo mode only
 ORGANISATION = "solaria"
@@ -74,6 +75,28 @@ def add_users(organisation_id: int, listed: Iterable[tuple[str, str, str]], now:
         )
         users[email.partition("@")[0]] = user
     return users
+
+
+def link(organisation_id: int, payee_id: int, user: User, now: datetime) -> None:
+    """The payee is the person who signs in with this account."""
+    people_service.link_user(
+        organisation_id=organisation_id, payee_id=payee_id, user_id=user.id, actor=COMMAND, now=now
+    )
+
+
+def pay_to(payee: Payee, destination: accounts.Destination | None, now: datetime) -> None:
+    """Where the payee's money goes; None for one who has not said it yet."""
+    if destination is not None:
+        methods.set_payout_method(
+            organisation_id=payee.organisation_id, payee_id=payee.id, destination=destination, actor=COMMAND, now=now
+        )  # fmt: skip
+
+
+def us_account(number: str, name: str) -> accounts.Destination:
+    """An account at the demo's bank in the United States."""
+    return accounts.aba_account(
+        account_number=number, routing_number="021000021", name_at_bank=name, bank_name="Demo Bank"
+    )
 
 
 def acting(user: User) -> Actor:

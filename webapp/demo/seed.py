@@ -9,8 +9,9 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -21,6 +22,7 @@ from webapp.database import db, transaction
 from webapp.demo import carepoint, changes, griha, metrocab, partnerbase, people, solaria_books
 from webapp.demo.people import ORGANISATION, TECHNICIANS, DemoTechnician
 from webapp.demo.rates import RATES
+from webapp.demo.times import moment
 from webapp.kernel.actor import COMMAND, SCHEDULER, Actor
 from webapp.kernel.clock import add_months, utc_now
 from webapp.kernel.errors import Conflict
@@ -29,7 +31,7 @@ from webapp.payouts import execution
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout, Transfer
 from webapp.payouts.policy import default_rules
-from webapp.people import accounts, methods, queries
+from webapp.people import accounts, queries
 from webapp.people import service as people_service
 from webapp.people.models import Organisation, Payee
 from webapp.programs.installations import creation, rate_service
@@ -38,6 +40,7 @@ from webapp.programs.installations.drafts import InstallationDraft, ShareDraft
 from webapp.statements import monthly
 
 ZONE = "America/New_York"
+_at = partial(moment, ZONE)
 DAYS = 182
 STEP = 14
 # Payouts older than this are history: their e-mails and PDFs are made on request only.
@@ -84,10 +87,6 @@ def seed(*, say: Callable[[str], None], now: datetime | None = None) -> str:
     return "The demo data is in."
 
 
-def _at(day: date, hour: int, minute: int = 0) -> datetime:
-    return datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
-
-
 def _people(now: datetime) -> Cast:
     then = now - timedelta(days=DAYS + 10)
     with transaction():
@@ -107,13 +106,7 @@ def _people(now: datetime) -> Cast:
         organisation.is_demo = True
         users = people.add_users(organisation.id, people.ACCOUNTS, then)
         payees = tuple(_technician(organisation, t, i, then) for i, t in enumerate(TECHNICIANS))
-        people_service.link_user(
-            organisation_id=organisation.id,
-            payee_id=payees[0],
-            user_id=users["technician"].id,
-            actor=COMMAND,
-            now=then,
-        )
+        people.link(organisation.id, payees[0], users["technician"], then)
         rules = default_rules(organisation.currency, automatic_limit_minor=0)
         rules["cut_off"] = {"installations": "17:30"}
         payouts.change_policy(organisation_id=organisation.id, rules=rules, actor=COMMAND, now=then)
@@ -144,14 +137,7 @@ def _technician(organisation: Organisation, technician: DemoTechnician, index: i
         )
     elif technician.method == "manual":
         destination = accounts.by_hand()
-    if destination is not None:
-        methods.set_payout_method(
-            organisation_id=organisation.id,
-            payee_id=payee.id,
-            destination=destination,
-            actor=COMMAND,
-            now=now,
-        )
+    people.pay_to(payee, destination, now)
     return payee.id
 
 
