@@ -126,8 +126,14 @@ def csv_response(filename: str, headers: Sequence[str], rows: Iterable[Sequence[
 
 def text_response(filename: str, pieces: Iterable[str]) -> Response:
     """A download of the pieces of a CSV file, as they come."""
-    content = chain((b"\xef\xbb\xbf",), (piece.encode() for piece in pieces if piece))
-    return _attachment(Response(stream_with_context(content), mimetype="text/csv"), filename)
+    return streamed(
+        filename, "text/csv", chain((b"\xef\xbb\xbf",), (piece.encode() for piece in pieces if piece))
+    )
+
+
+def streamed(filename: str, mimetype: str, pieces: Iterable[bytes]) -> Response:
+    """A download of the pieces of a file, sent as they are made."""
+    return _attachment(Response(stream_with_context(iter(pieces)), mimetype=mimetype), filename)
 
 
 def write_xlsx(

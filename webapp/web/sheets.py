@@ -122,11 +122,11 @@ def write(
     headers: Sequence[str],
     kinds: Sequence[str],
     batches: Iterable[Sequence[Cells]],
-    totals: Callable[[], Totals],
+    totals: Callable[[], Totals] | None = None,
     *,
     most_rows: int = XLSX_MAXIMUM_ROWS,
 ) -> Iterator[bytes]:
-    """The pieces of a workbook: the rows, on as many sheets as they need, and a last sheet "Totals".
+    """The pieces of a workbook: the rows, on as many sheets as they need, and where there are totals a sheet of them.
 
     `kinds` are text, day, instant, amount or number, by column. `totals` is asked behind the last row. No cell
     is a formula.
@@ -149,9 +149,10 @@ def write(
                     count += len(part)
                     part = next(rows, None)
                 sheet.write(b"</sheetData></worksheet>")
-        names.append("Totals")
-        with archive.open(_info(len(names)), "w") as sheet:
-            sheet.write(_totals_sheet(totals()))
+        if totals is not None:
+            names.append("Totals")
+            with archive.open(_info(len(names)), "w") as sheet:
+                sheet.write(_totals_sheet(totals()))
         for name, content in _frame(names):
             archive.writestr(zipfile.ZipInfo(name, _AT), content, zipfile.ZIP_DEFLATED)
     yield pipe.take()

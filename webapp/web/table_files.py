@@ -15,10 +15,10 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
-from flask import Response, stream_with_context
+from flask import Response
 
 from webapp.web import sheets, texts
-from webapp.web.exports import csv_columns
+from webapp.web.exports import csv_columns, streamed
 
 FORMATS = ("csv", "xlsx", "json", "pdf")
 TYPES = {
@@ -82,10 +82,7 @@ def pieces(table: Table, format: str) -> Iterator[bytes]:
 
 def response(table: Table, format: str, filename: str) -> Response:
     """A download that streams."""
-    made = Response(stream_with_context(pieces(table, format)), mimetype=TYPES[format])
-    made.headers.set("Content-Disposition", "attachment", filename=filename)
-    made.headers["Cache-Control"] = "no-store"
-    return made
+    return streamed(filename, TYPES[format], pieces(table, format))
 
 
 def _csv(table: Table) -> Iterator[bytes]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
 
+import openpyxl
 import pytest
 from flask import g
 
 from tests.factories.pages import Place
 from webapp.database import db, transaction
 from webapp.kernel.clock import utc_now
+from webapp.kernel.money import Money
 from webapp.payouts import export, lists, page_rows
 from webapp.payouts.lists import PayoutFilter
 from webapp.payouts.models import Payout
+from webapp.payouts.states import PayoutState
 from webapp.payouts.views import listing, words
-from webapp.web import exports
+from webapp.web import exports, sheets
 
 
 def _all(place: Place, **filters: str) -> object:
@@ -77,12 +82,23 @@ def test_facts_of_a_row_are_those_of_its_line(place: Place) -> None:
         assert payee[4:] == (tuple(change) if change else (None, None))
 
 
+def _row_by_row(query: Any) -> Iterator[tuple[Any, ...]]:
+    """The cells of the file as one would make them, a payout at a time."""
+    for (
+        _, reference, payee, payee_reference, program, start, end, state, is_held, currency, gross, net, payment,
+        approved_at, paid_on, created_at,
+    ) in lists.export_rows(query):  # fmt: skip
+        yield (
+            reference, payee, payee_reference, program, start, end, PayoutState(state).label, is_held, currency,
+            Money(gross, currency), Money(net - gross, currency), Money(net, currency), payment, approved_at, paid_on,
+            created_at,
+        )  # fmt: skip
+
+
 @pytest.mark.usefixtures("mixed")
 def test_files_of_columns_and_of_rows_hold_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     query = _all(place)
-    by_rows = "".join(
-        exports.csv_rows(listing.EXPORT_HEADERS, listing.export_cells(lists.export_rows(query)))
-    )  # type: ignore[arg-type]
+    by_rows = "".join(exports.csv_rows(listing.EXPORT_HEADERS, _row_by_row(query)))
     for batch in (5_000, 3, 2, 1):
         monkeypatch.setattr(export, "BATCH", batch)
         assert "".join(exports.csv_columns(listing.EXPORT_HEADERS, export.columns(query))) == by_rows  # type: ignore[arg-type]
@@ -90,6 +106,31 @@ def test_files_of_columns_and_of_rows_hold_the_same(place: Place, monkeypatch: p
     assert len(cells) == 5
     assert any(row[12] == "'=HYPERLINK(1)" and row[11] == "1234567.89" for row in cells.values())
     assert any(row[1] == '\'@Ana, "the" one' for row in cells.values())
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_workbook_holds_numbers_and_days_where_the_csv_has_their_words(place: Place) -> None:
+    pieces = sheets.write(listing.EXPORT_HEADERS, listing.EXPORT_KINDS, export.columns(_all(place)))  # type: ignore[arg-type]
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(pieces)))
+    assert book.sheetnames == ["Rows"]
+    _, *rows = book["Rows"].iter_rows(values_only=True)
+    by_text = list(csv.reader("".join(exports.csv_rows([], _row_by_row(_all(place)))).splitlines()[1:]))
+    assert [[_said(cell) for cell in row] for row in rows] == by_text
+    assert {type(row[4]) for row in rows} == {datetime}
+    assert {type(row[11]) for row in rows} <= {int, float}
+
+
+def _said(cell: Any) -> str:
+    """A cell of a workbook as the CSV says it."""
+    match cell:
+        case None:
+            return ""
+        case datetime():
+            return cell.date().isoformat()
+        case int() | float():
+            return f"{cell:.2f}"
+        case _:
+            return str(cell)
 
 
 def test_a_file_of_nothing_has_its_headers(place: Place) -> None:

@@ -17,7 +17,8 @@ from webapp.payouts.forms import FilterForm
 from webapp.payouts.ordering import Sort
 from webapp.payouts.states import PayoutState
 from webapp.payouts.views import actions, bulk, detail, lines, listing, selecting
-from webapp.web.exports import csv_columns, text_response, xlsx_response
+from webapp.web import sheets
+from webapp.web.exports import csv_columns, streamed, text_response
 from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page
 
@@ -141,7 +142,8 @@ def export(format: str) -> ResponseReturnValue:
     files.remember("payouts:payouts:exported", "payout", format.upper())
     if format == "csv":
         return text_response(filename, csv_columns(listing.EXPORT_HEADERS, file.columns(query)))
-    return xlsx_response(filename, listing.EXPORT_HEADERS, listing.export_cells(lists.export_rows(query)))
+    pieces = sheets.write(listing.EXPORT_HEADERS, listing.EXPORT_KINDS, file.columns(query))
+    return streamed(filename, sheets.CONTENT_TYPE, pieces)
 
 
 @blueprint.get("/<reference>")

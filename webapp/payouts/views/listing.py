@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from wtforms import Form
 
 from webapp.database import db
 from webapp.kernel.clock import local_date
-from webapp.kernel.money import Money, exponent
+from webapp.kernel.money import Money
 from webapp.payouts import list_paths, lists, ordering
 from webapp.payouts.lists import PayoutFilter, Total
 from webapp.payouts.models import Payout
@@ -39,6 +38,10 @@ POSITION = ("before", "after", "open", selection.PARAMETER)
 EXPORT_HEADERS = (
     "Reference", "Payee", "Payee reference", "Program", "Period from", "Period to", "Status", "On hold", "Currency",
     "Gross", "Deductions", "Net", "Payment reference", "Approved at", "Paid on", "Created at",
+)  # fmt: skip
+#: What each of these columns has, as a workbook writes it.
+EXPORT_KINDS = (
+    *["text"] * 4, "day", "day", *["text"] * 3, *["amount"] * 3, "text", "instant", "day", "instant",
 )  # fmt: skip
 PAYEE_EXPORT_HEADERS = (
     "Reference", "Period from", "Period to", "Status", "Currency", "Gross", "Deductions", "Net", "Paid on",
@@ -173,21 +176,6 @@ def said_totals(totals: Iterable[Total]) -> str:
 def count_of(totals: Iterable[Total]) -> int:
     """How many payouts a filter has, over all currencies."""
     return sum(total.count for total in totals)
-
-
-def export_cells(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """The rows of the admins' file: ISO days, plain amounts, a currency column, never an account number."""
-    labels = {state.value: state.label for state in PayoutState}
-    for (
-        _, reference, payee, payee_reference, program, start, end, state, is_held, currency, gross, net, payment,
-        approved_at, paid_on, created_at,
-    ) in rows:  # fmt: skip
-        places = -exponent(currency)
-        yield (
-            reference, payee, payee_reference, program, start, end, labels[state], is_held, currency,
-            Decimal(gross).scaleb(places), Decimal(net - gross).scaleb(places), Decimal(net).scaleb(places), payment,
-            approved_at, paid_on, created_at,
-        )  # fmt: skip
 
 
 def payee_export_cells(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
