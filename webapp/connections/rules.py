@@ -80,6 +80,10 @@ class Provider:
         """The part of a name. Raises KeyError."""
         return {part.name: part for part in self.parts}[name]
 
+    def addresses(self, *, is_trial: bool) -> list[Part]:
+        """The addresses that may be given instead of the usual ones."""
+        return [part for part in self.parts if part.is_address and (is_trial or not part.is_for_trials)]
+
     @property
     def required(self) -> tuple[str, ...]:
         """Names of what an account cannot do without."""

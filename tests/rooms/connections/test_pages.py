@@ -170,3 +170,19 @@ def test_keys_are_entered_by_somebody_who_has_just_proved_who_they_are(
     assert answer.status_code == 303
     values = queries.opened(queries.accounts(organisation.id)["phonepe"])
     assert (values["client_secret"], values["webhook_password"]) == ("typed-before-proof", "typed2026")
+
+
+@pytest.mark.parametrize(("environment", "is_offered"), [("production", False), ("demo", True)])
+def test_addresses_for_trials_are_offered_in_trials_alone(
+    admin: FlaskClient, database: Flask, monkeypatch: pytest.MonkeyPatch, environment: str, is_offered: bool
+) -> None:
+    changed = {"environment": environment, "second_factor": "optional"}
+    settings = database.config["SETTINGS"].model_copy(update=changed)
+    monkeypatch.setitem(database.config, "SETTINGS", settings)
+    page = admin.get("/admin/settings/connections/zoho").text
+    assert "Data centre" in page
+    assert ("Other addresses" in page, 'name="accounts_url"' in page) == (is_offered, is_offered)
+    # A provider's own domain has other addresses that are good anywhere.
+    assert 'name="payouts_url"' in admin.get("/admin/settings/connections/cashfree").text
+    keys = {"version": "0", "client_id": "1000.ABCD", "client_secret": "0a1b2c3d4e5f", "data_centre": "in"}
+    assert admin.post("/admin/settings/connections/zoho", data=keys).status_code == 303

@@ -25,6 +25,10 @@ def _settings() -> Settings:
     return found
 
 
+def _is_trial() -> bool:
+    return _settings().environment != "production"
+
+
 def _hook_address(account: ProviderAccount | None) -> str:
     """Where the provider sends its messages; empty while there is no account, or when it sends none."""
     if account is None or not PROVIDERS[account.provider].webhook_hint:
@@ -68,6 +72,7 @@ def _page(
         provider=provider,
         account=account,
         form=form,
+        addresses=provider.addresses(is_trial=_is_trial()),
         set_secrets=queries.shown(account, provider).secrets,
         field_name=forms.field_name,
         conflict=conflict,
@@ -96,7 +101,6 @@ def save(name: str) -> ResponseReturnValue:
 
 
 def _save(provider: Provider, form: forms.KeysForm) -> None:
-    settings = _settings()
     with transaction():
         service.save(
             organisation_id=g.organisation.id,
@@ -105,8 +109,8 @@ def _save(provider: Provider, form: forms.KeysForm) -> None:
             credentials=forms.typed(form, provider),
             removed=forms.removed(form, provider),
             expected_version=number(form.version.data),
-            is_trial=settings.environment != "production",
-            is_demo=settings.is_demo,
+            is_trial=_is_trial(),
+            is_demo=_settings().is_demo,
             actor=actor(),
             now=utc_now(),
         )
