@@ -52,6 +52,8 @@ CLINICS = ("clinic-keys", "clinic-plain")
 FLEETS = ("fleet-keys", "fleet-plain")
 #: Companies with partners, likewise: some of what they earned is due, some is not yet.
 PARTNERS = ("partners-keys", "partners-plain")
+#: Organisations without books, likewise: keys of Zoho are entered there, and it is connected.
+BOOKS = ("books-keys", "books-plain")
 BULK = 50
 AGO = timedelta(days=40)
 
@@ -233,6 +235,8 @@ def put_up(now: datetime, settings: Settings) -> dict[str, Any]:
         made |= {slug: _fleet(slug, now) for slug in FLEETS}
         for slug in PARTNERS:
             _partners(slug, now)
+        for slug in BOOKS:
+            _team(_organisation(slug))
         bulk = _organisation("bulk")
         _team(bulk)
         workers = [_payee(bulk, f"Worker{n}") for n in range(5)]
