@@ -211,6 +211,31 @@ def test_another_technicians_part_bears_nothing(solaria: Organisation, now: date
     assert held(cleo)[0].charged_minor == 0
 
 
+def test_a_share_that_was_moved_after_its_release_is_paid_in_full(
+    solaria: Organisation, ana: Payee, now: datetime
+) -> None:
+    later = now + LATER
+    first = paid(pay_due(ana, now)[0], now)
+    paid(release(ana, later)[0][0], later)
+    cancelled(first, later)
+    ben, row = people.payee(solaria, name="Ben"), held(ana)[0].installation
+    draft = InstallationDraft(
+        installation_type="solar", capacity_unit="kW", size=row.size, currency="USD", status="commissioned",
+        commissioned_on=COMMISSIONED, shares=(ShareDraft(ben.id, 1),),
+    )  # fmt: skip
+    with transaction():
+        service.update_installation(
+            organisation_id=solaria.id, reference=row.reference, draft=draft, expected_version=None, actor=SCHEDULER,
+            now=later,
+        )  # fmt: skip
+    assert [payout.amount_minor for payout in pay_due(ben, later)] == [250_00]
+    assert held(ben) == []
+    # Who had it before keeps what was released.
+    assert [(each.state, each.amount_minor) for each in held(ana)] == [("released", 25_00)]
+    assert pay_due(ana, later) == []
+    assert check.run(solaria.id).findings == []
+
+
 def test_its_currency_stays(solaria: Organisation, ana: Payee, now: datetime) -> None:
     first = paid(pay_due(ana, now)[0], now)
     charge(ana, 20_00, now)

@@ -21,7 +21,10 @@ ENDED = (PayoutState.CANCELLED.value, PayoutState.REJECTED.value)
 
 
 def earlier_of(organisation_id: int, installation_ids: Sequence[int]) -> dict[tuple[int, int], Earlier]:
-    """(installation, payee) → what was released or charged of it with payouts that were rejected or cancelled."""
+    """(installation, payee) → what was released or charged of it with payouts that were rejected or cancelled.
+
+    Whoever has the share now bears only what they had themselves: docs/decisions/0028 says what that comes to.
+    """
     query = (
         select(
             Retention.installation_id, Retention.payee_id, Retention.id, Retention.version, Retention.currency,
