@@ -26,6 +26,7 @@ from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import calculating, choosing, deals, earning, partners, retainers
 from webapp.programs.partners.drafts import DealDraft, ProgramDraft, TouchDraft
+from webapp.programs.partners.importing.deals import DealImport
 from webapp.programs.partners.importing.touchpoints import TouchImport
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.states import Model
@@ -195,6 +196,24 @@ def _list_of_touches(deal: Deal, payee: Payee) -> Act:
     return act
 
 
+def _list_of_deals(changed: list[Deal]) -> Act:
+    """These deals, in this order, each with another amount."""
+    organisation_id = changed[0].organisation_id
+    days = [deal.closed_at.date() for deal in changed if deal.closed_at is not None]
+    lines = [f"{d.external_ref},won,{day},3000.00" for d, day in zip(changed, days, strict=True)]
+
+    def act() -> list[str]:
+        organisation = db.session.get_one(Organisation, organisation_id)
+        text = "\n".join(["external_ref,state,closed_on,amount", *lines])
+        table = map_columns(kinds.get_kind("deals"), read(text.encode()), None)
+        importer = DealImport(organisation, table, FACTORY, TODAY)
+        rows = list(table.rows(0, 10))
+        importer.prepare(rows)
+        return [importer.store(row, Cells(row)) for row in rows]
+
+    return act
+
+
 def _amounts(of: Deal | Payee) -> list[tuple[int, str]]:
     return [(row.amount_minor, row.state) for row in commissions(of)]
 
@@ -237,6 +256,18 @@ def test_deals_are_locked_in_the_order_in_which_they_follow_one_another(
     replies = crossing.meet(_change(early, 3_000_00), _calculate(base, ann, late))
     assert replies == [early.reference, 1]
     assert _amounts(early) + _amounts(late) == [(300_00, "claimed"), (100_00, "claimed")]
+
+
+def test_a_list_of_deals_locks_them_in_the_order_that_everybody_keeps(
+    base: Organisation, crossing: Crossing
+) -> None:
+    ann, program = factory.partner(base), factory.program(base)
+    early = factory.won(program, [ann], external_ref="D-1", closed_at=CLOSED)
+    late = factory.won(program, [ann], external_ref="D-2", closed_at=CLOSED + timedelta(days=5))
+    crossing.stop_at(earning, "settle")
+    replies = crossing.meet(_list_of_deals([late, early]), _calculate(base, ann, late))
+    assert replies == [["updated", "updated"], 1]
+    assert _amounts(ann) == [(150_00, "claimed"), (150_00, "claimed")]
 
 
 @MAKERS

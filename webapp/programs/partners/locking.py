@@ -3,8 +3,8 @@
 1. What the act begins with: a payout, an event, a registration, an objection, a program.
 2. Deals, all that the act is about, in the order of `BY_CLOSE`. Whoever holds a deal holds its shares (attributions)
    and its touches; nobody changes those without it.
-3. Commissions, by their ids. One alone is also locked without its deal where only its own state changes: objections,
-   decisions, what was paid.
+3. Commissions, by their ids. They are also locked without their deal where only their own state changes: one by an
+   objection or a decision, those of one payout when it is paid.
 4. Numbers for new rows.
 
 Deals go by the day of their close, because one act finds more deals while it holds the first: what is won or lost makes

@@ -86,6 +86,9 @@ class DealImport(ReferenceImport):
         self.new = []
         wanted = self.wanted(rows)
         query = select(Deal).where(Deal.organisation_id == self.here, Deal.external_ref.in_(wanted))
+        # Each is locked when its row is stored; all of the chunk before that, because a list has an order of its own.
+        ids = db.session.scalars(query.with_only_columns(Deal.id)).all()
+        earning.lock(self.here, ids)
         self.stored = {row.external_ref or "": row for row in db.session.scalars(query)}
         refs = [touch_ref(reference) for reference in self.stored]
         touches = select(Touchpoint).where(
