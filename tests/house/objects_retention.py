@@ -30,7 +30,7 @@ def _held(house: House) -> Retention:
     return db.session.scalars(select(Retention).where(Retention.payout_id == of.id)).one()
 
 
-@example("admin.installations.charge_retention", "admin.installations.set_retention_day")
+@example("admin.installations.charge_retention", "admin.installations.set_retention_day", "api.retentions")
 def a_part_that_is_held(house: House, kind: str) -> list[Arguments]:
     """What is held back of a technician."""
     return [{"retention_id": _held(house).id}]

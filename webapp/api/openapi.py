@@ -35,7 +35,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {"reference": {"payouts": "PO-2026-000123
                         "medallions": "5Y21"},
              "rule_id": {"commission_rules": 7, "partner_rules": 7}, "touch_id": {"touchpoints": 7},
              "dispute_id": {"partner_disputes": 7}, "event_id": {"deal_events": "evt_01J9ZK4Q"},
-             "configuration_id": {"rates": 7},
+             "configuration_id": {"rates": 7}, "retention_id": {"retentions": 7},
              "finding_id": {"findings": 7}, "message_id": {"messages": 7},
              "replan_id": {"repair_actions": 7}, "plate": {"vehicles": "T612345C"},
              "week": {"weekly_runs": "2026-11-22"}, "name": {"connections": "cashfree"}}  # fmt: skip

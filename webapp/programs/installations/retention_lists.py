@@ -60,14 +60,15 @@ class RetentionFilterForm(ListFilter):
 
 def retentions(organisation_id: int, chosen: RetentionFilter, payee_id: int | None = None) -> Listing:
     """id, installation, technician, technician_reference, payout, release_payout, currency, amount_minor,
-    charged_minor, rate_bp, release_on, state, offer, offer_reason, reason, payout_state; `payee_id` narrows it to one
-    technician."""
+    charged_minor, rate_bp, release_on, state, offer, offer_reason, reason, payout_state, payee_id, created_at,
+    settled_at, version; `payee_id` narrows it to one technician."""
     columns: tuple[Any, ...] = (
         Retention.id, Installation.reference.label("installation"), Payee.name.label("technician"),
         Payee.reference.label("technician_reference"), _source.reference.label("payout"),
         _release.reference.label("release_payout"), Retention.currency, Retention.amount_minor,
         Retention.charged_minor, Retention.rate_bp, Retention.release_on, Retention.state, Retention.offer,
-        Retention.offer_reason, Retention.reason, _source.state.label("payout_state"),
+        Retention.offer_reason, Retention.reason, _source.state.label("payout_state"), Retention.payee_id,
+        Retention.created_at, Retention.settled_at, Retention.version,
     )  # fmt: skip
     everything = (
         select(*columns)
