@@ -5,16 +5,15 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from tests.factories import FACTORY, actor_of, partners
-from tests.house.objects_partners import deal_of, program_of
+from tests.house.objects_partners import deal_of, program_of, rule_of
 from tests.house.town import Arguments, House, example
 from webapp.database import db
-from webapp.programs.partners import commission_rules, disputing, events, registering
-from webapp.programs.partners.drafts import RegistrationDraft, RuleDraft
+from webapp.programs.partners import disputing, events, registering
+from webapp.programs.partners.drafts import RegistrationDraft
 from webapp.programs.partners.events import EventDraft
 from webapp.programs.partners.models import (
     Commission,
     CommissionDispute,
-    PartnerRule,
     Registration,
     Touchpoint,
 )
@@ -100,14 +99,7 @@ def a_dispute(house: House, kind: str) -> list[Arguments]:
 @example("api.partner_rules")
 def a_rule(house: House, kind: str) -> list[Arguments]:
     """A rule that the accountant asked for and an admin decides about."""
-    query = select(PartnerRule.id).where(PartnerRule.organisation_id == house.organisation.id)
-    found = db.session.scalar(query.order_by(PartnerRule.id).limit(1))
-    if found is None:
-        found = commission_rules.create_rule(
-            organisation_id=house.organisation.id, draft=RuleDraft("Resellers", 1_000, product="Seats"),
-            actor=actor_of(house.users["accountant"]), now=partners.TODAY,
-        ).rule_id  # fmt: skip
-    return [{"rule_id": found}]
+    return [{"rule_id": rule_of(house)}]
 
 
 @example("api.deal_events")

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
-from tests.factories import actor_of
-from tests.factories import partners as factory
-from tests.house.objects_partners import deal_of, program_of
+from tests.house.objects_partners import deal_of, program_of, rule_of
 from tests.house.town import Arguments, House, example
-from webapp.database import db
-from webapp.programs.partners import commission_rules
-from webapp.programs.partners.drafts import RuleDraft
-from webapp.programs.partners.models import PartnerRule
 from webapp.web.table_files import FORMATS
 
 
@@ -40,11 +32,4 @@ def the_partner(house: House, kind: str) -> list[Arguments]:
          "admin.partners.rehearse_rule")  # fmt: skip
 def a_rule_of_commissions(house: House, kind: str) -> list[Arguments]:
     """A rule that the accountant asked for and an admin decides about; made once."""
-    query = select(PartnerRule.id).where(PartnerRule.organisation_id == house.organisation.id)
-    found = db.session.scalar(query.order_by(PartnerRule.id).limit(1))
-    if found is None:
-        found = commission_rules.create_rule(
-            organisation_id=house.organisation.id, draft=RuleDraft("Resellers", 1_000, product="Seats"),
-            actor=actor_of(house.users["accountant"]), now=factory.TODAY,
-        ).rule_id  # fmt: skip
-    return [{"rule_id": found}]
+    return [{"rule_id": rule_of(house)}]
