@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from flask import Flask
@@ -50,6 +51,7 @@ class Partnerbase:
     def __init__(self, final_days: int) -> None:
         self.base = factory.partnerbase()
         self.now = TODAY
+        self.wires = count(1)
         self.is_final = final_days < 100
         self.partners = [factory.partner(self.base), factory.partner(self.base, 1_000)]
         self.program = factory.program(self.base, final_days=final_days)
@@ -143,7 +145,7 @@ class Partnerbase:
         self._end("cancel", which, reason="x")
 
     def _pay(self, which: int, _: None) -> None:
-        self._end("mark_paid", which, paid_on=self.now.date(), payment_reference=f"W{which}")
+        self._end("mark_paid", which, paid_on=self.now.date(), payment_reference=f"W{next(self.wires)}")
 
     def _pay_now(self, which: int, _: bool) -> None:
         self._calculate(0, None)
@@ -214,9 +216,10 @@ class Partnerbase:
             left = proof.left_over(payee)
             assert not left if payee.id in paid else sum(left) <= 0, "what is due was left out"
         for n, row in enumerate(made):
-            if row.state == "pending_approval":
+            if row.state in ("pending_approval", "approved"):
                 with transaction():
                     self._pay(n, None)
+        assert all(row.state == "paid" for row in made[before:])
         self.looks_right()
 
     def facts(self) -> list[tuple[Any, ...]]:
