@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
 from flask_migrate import Migrate
@@ -247,6 +248,18 @@ def ask(statement: Executable, values: Mapping[str, Any] | None = None) -> Seque
     if session.autoflush:
         session.flush()
     return session.connection().execute(statement, values).all()
+
+
+def lock_name(name: str, *, is_shared: bool = False) -> None:
+    """Wait for what has this name, and hold it until the transaction ends: alone, or beside all who share it.
+
+    On PostgreSQL, where many write at once; SQLite has one writer, who is alone in any case.
+    """
+    if db.engine.dialect.name != "postgresql":
+        return
+    key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+    wait = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+    db.session.execute(select(wait(key)))
 
 
 def lock_row(model: type[Row], *conditions: ColumnElement[bool], **how: Any) -> Row:

@@ -6,6 +6,8 @@ import pytest
 from flask import Flask
 
 from tests.factories import partners
+from tests.programs.partners.crossing import Crossing
+from webapp.database import db
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners.models import PartnerProgram
 
@@ -26,3 +28,11 @@ def program(base: Organisation) -> PartnerProgram:
 def ann(base: Organisation) -> Payee:
     """A partner who gets 5 %."""
     return partners.partner(base, name="Ann")
+
+
+@pytest.fixture
+def crossing(database: Flask, monkeypatch: pytest.MonkeyPatch) -> Crossing:
+    """Where two acts meet."""
+    if db.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer")
+    return Crossing(database, monkeypatch)

@@ -12,7 +12,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.checks import need_reason
 from webapp.kernel.errors import Conflict, Invalid
 from webapp.people.numbers import next_number
-from webapp.programs.partners import attributing, earning, editors, trail
+from webapp.programs.partners import attributing, earning, editors, locking, trail
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.partners import get_partner
@@ -24,6 +24,7 @@ _SILENT = {"name", "customer", "opened_at"}
 
 def get_deal(organisation_id: int, reference: str, expected_version: int | None = None) -> Deal:
     """A deal by its number, locked: nobody else changes its shares or pays for it. Raises NotFound, StaleVersion."""
+    locking.beside(organisation_id)
     row = lock_row(Deal, Deal.organisation_id == organisation_id, Deal.reference == reference)
     trail.check_version(row, reference, expected_version)
     return row
@@ -31,7 +32,7 @@ def get_deal(organisation_id: int, reference: str, expected_version: int | None 
 
 def _check(organisation_id: int, draft: DealDraft, now: datetime) -> None:
     draft.check()
-    found = db.session.get(PartnerProgram, draft.program_id)
+    found = db.session.get(PartnerProgram, draft.program_id, populate_existing=True)
     if found is None or found.organisation_id != organisation_id:
         raise Invalid("program", "There is no such program.", "PP-0001")
     if draft.opened_at > now:
@@ -56,6 +57,7 @@ def values_of(draft: DealDraft) -> dict[str, object]:
 
 def create_deal(*, organisation_id: int, draft: DealDraft, actor: Actor, now: datetime) -> Deal:
     """A new deal, open. Raises Invalid, NotFound for a partner who is none."""
+    locking.beside(organisation_id)
     _check(organisation_id, draft, now)
     row = Deal(
         organisation_id=organisation_id,
@@ -88,6 +90,7 @@ def change_deal(
     Its currency and program stay once it is won, and while anything earned of it is not cancelled. Raises NotFound,
     Invalid, StaleVersion, IllegalTransition.
     """
+    locking.beside(organisation_id)
     _check(organisation_id, draft, now)
     row = get_deal(organisation_id, reference, expected_version)
     next_state(row.state, DealAction.CHANGE, reference)

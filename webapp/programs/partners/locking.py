@@ -1,11 +1,13 @@
 """In which order deals, shares and commissions are locked: one for everybody, so that nobody waits in a circle.
 
-1. What the act begins with: a payout, an event, a registration, an objection, a program.
-2. Deals, all that the act is about, in the order of `BY_CLOSE`. Whoever holds a deal holds its shares (attributions)
+1. What the act begins with: a payout, an event, a registration, an objection.
+2. The deals of the organisation as a whole: beside others for who knows before which deals the act is about; alone for
+   a list, which has an order of its own, and for another model, which counts for deals that are entered meanwhile.
+3. Deals, all that the act is about, in the order of `BY_CLOSE`. Whoever holds a deal holds its shares (attributions)
    and its touches; nobody changes those without it.
-3. Commissions, by their ids. They are also locked without their deal where only their own state changes: one by an
+4. Commissions, by their ids. They are also locked without their deal where only their own state changes: one by an
    objection or a decision, those of one payout when it is paid.
-4. Numbers for new rows.
+5. Numbers for new rows.
 
 Deals go by the day of their close, because one act finds more deals while it holds the first: what is won or lost makes
 others a partner's first, and those closed after it. Programs are locked against changes, not against references: new
@@ -19,11 +21,21 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import joinedload
 
-from webapp.database import among, db
+from webapp.database import among, db, lock_name
 from webapp.programs.partners.models import Commission, Deal
 
 #: The order in which several deals are locked: open ones first.
 BY_CLOSE = (Deal.closed_at.nulls_first(), Deal.id)
+
+
+def beside(organisation_id: int) -> None:
+    """Before the first deal is locked or entered: others may do the same, but nobody has the deals alone."""
+    lock_name(f"partners deals {organisation_id}", is_shared=True)
+
+
+def alone(organisation_id: int) -> None:
+    """Nobody else holds a deal, or enters one, until the transaction ends."""
+    lock_name(f"partners deals {organisation_id}")
 
 
 def lock_deals(organisation_id: int, deal_ids: Collection[int]) -> None:
@@ -32,6 +44,7 @@ def lock_deals(organisation_id: int, deal_ids: Collection[int]) -> None:
 
 
 def _lock(organisation_id: int, which: ColumnElement[bool]) -> list[int]:
+    beside(organisation_id)
     query = select(Deal.id).where(Deal.organisation_id == organisation_id, which).order_by(*BY_CLOSE)
     return list(db.session.scalars(query.with_for_update()))
 

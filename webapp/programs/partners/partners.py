@@ -9,7 +9,7 @@ from webapp.kernel.actor import Actor
 from webapp.people.models import Payee, Role
 from webapp.people.numbers import next_number
 from webapp.people.queries import get_payee_by_id
-from webapp.programs.partners import reattributing, trail
+from webapp.programs.partners import locking, reattributing, trail
 from webapp.programs.partners.drafts import ProfileDraft, ProgramDraft
 from webapp.programs.partners.models import PartnerProfile, PartnerProgram
 
@@ -116,6 +116,7 @@ def change_program(
     Raises NotFound, Invalid, StaleVersion.
     """
     draft.check()
+    locking.alone(organisation_id)
     row = get_program(organisation_id, reference)
     trail.check_version(row, reference, expected_version)
     changes = trail.apply(row, _values(draft))

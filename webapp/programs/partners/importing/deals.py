@@ -24,7 +24,7 @@ from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import digest
 from webapp.people.models import Organisation
 from webapp.people.numbers import next_numbers
-from webapp.programs.partners import attributing, deals, earning, trail
+from webapp.programs.partners import attributing, deals, earning, locking, trail
 from webapp.programs.partners.drafts import DealDraft, TouchDraft
 from webapp.programs.partners.importing import found
 from webapp.programs.partners.models import Deal, Touchpoint
@@ -86,9 +86,7 @@ class DealImport(ReferenceImport):
         self.new = []
         wanted = self.wanted(rows)
         query = select(Deal).where(Deal.organisation_id == self.here, Deal.external_ref.in_(wanted))
-        # Each is locked when its row is stored; all of the chunk before that, because a list has an order of its own.
-        ids = db.session.scalars(query.with_only_columns(Deal.id)).all()
-        earning.lock(self.here, ids)
+        locking.alone(self.here)
         self.stored = {row.external_ref or "": row for row in db.session.scalars(query)}
         refs = [touch_ref(reference) for reference in self.stored]
         touches = select(Touchpoint).where(

@@ -16,7 +16,7 @@ from webapp.kernel.actor import Actor
 from webapp.kernel.errors import Invalid
 from webapp.kernel.ids import digest
 from webapp.people.models import Organisation
-from webapp.programs.partners import attributing, earning, editors, trail
+from webapp.programs.partners import attributing, earning, editors, locking, trail
 from webapp.programs.partners.drafts import TouchDraft
 from webapp.programs.partners.importing import found
 from webapp.programs.partners.models import Attribution, Deal, Touchpoint
@@ -41,11 +41,11 @@ class TouchImport(ReferenceImport):
     def prepare(self, rows: Sequence[Row]) -> None:
         """The deals and stored touches that these rows are about."""
         self.new = []
+        # Nobody wins, loses or pays for deals until the touches are stored: what they earn is worked out by how they
+        # stand now.
+        locking.alone(self.here)
         self.deals = found.deals(self.here, [row["deal"] for row in rows])
         ids = sorted({deal.id for deal in self.deals.values()})
-        # Nobody wins, loses or pays for them until the touches are stored: what they earn is worked out by how they
-        # stand now.
-        earning.lock(self.here, ids)
         afresh = select(Deal).where(Deal.organisation_id == self.here, among(Deal.id, ids))
         db.session.scalars(afresh.execution_options(populate_existing=True)).all()
         self.frozen = _frozen(ids)
