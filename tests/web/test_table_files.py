@@ -17,6 +17,7 @@ from typing import Any
 import openpyxl
 import pypdf
 import pytest
+from openpyxl.utils.escape import unescape
 
 from webapp.web import pdf_fonts, sheets, table_pdf
 from webapp.web.table_files import FORMATS, Column, Kind, Sum, Table, pieces
@@ -111,6 +112,12 @@ def test_a_workbook_goes_on_on_another_sheet() -> None:
 def test_text_that_xml_cannot_hold_is_left_out() -> None:
     found = book(made(table([("a\x07b\ud800\ufffe]]>", None, "1", None)]), "xlsx"))
     assert found["Rows"]["A2"].value == "ab]]>"
+
+
+@pytest.mark.parametrize("text", ["_x003D_SUM(A1)", "a_x0041_b", "_x_", "_x003G_", "__x000a_x000A_"])
+def test_text_that_looks_like_a_written_out_character_stays_what_it_is(text: str) -> None:
+    found = book(made(table([(text, None, "1", None)]), "xlsx"))
+    assert unescape(found["Rows"]["A2"].value) == text
 
 
 def words_of(content: bytes) -> str:

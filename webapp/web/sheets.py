@@ -23,6 +23,8 @@ Cells = Sequence[str | None]
 _KEEPS = 20_000
 # What XML cannot hold.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# How the format writes a character by its number: text that looks like it says that its underscore is one.
+_WRITTEN_OUT = re.compile("_x(?=[0-9A-Fa-f]{4}_)")
 _LONGEST = 32_767
 _EPOCH = date(1899, 12, 30).toordinal()
 # Beyond this many digits a spreadsheet would silently round a number: such values stay text.
@@ -51,7 +53,10 @@ _STYLES = (
 def _text(value: str) -> str:
     if not value:
         return "<c/>"
-    words = escape(_CONTROLS.sub("", defuse(value))[:_LONGEST], quote=False)
+    words = _CONTROLS.sub("", defuse(value))[:_LONGEST]
+    if "_x" in words:
+        words = _WRITTEN_OUT.sub("_x005F_x", words)
+    words = escape(words, quote=False)
     return f'<c t="inlineStr"><is><t xml:space="preserve">{words}</t></is></c>'
 
 

@@ -80,7 +80,7 @@ def _out(row: Any, who: Caller) -> RetentionOut:
 def index(who: Caller, query: RetentionQuery) -> RetentionPage:
     """The parts that match, by default the newest first."""
     chosen = RetentionFilter(
-        text=query.search or "",
+        text=(query.search or "").strip(),
         technician=query.technician or "",
         state=query.state or "",
         day_from=query.day_from,
