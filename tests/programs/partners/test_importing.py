@@ -32,7 +32,7 @@ from webapp.imports.report import Report
 from webapp.outbox.models import OutboxMessage
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, OrganisationProgram, Payee
-from webapp.programs.partners import commission_rules, exchange_rates
+from webapp.programs.partners import commission_rules, exchange_rates, locking
 from webapp.programs.partners.drafts import RuleDraft
 from webapp.programs.partners.importing import KINDS, deals
 from webapp.programs.partners.importing.touchpoints import TouchImport
@@ -475,15 +475,19 @@ def test_the_template_of_each_list_can_be_read(base: Organisation, kind: str) ->
     }  # fmt: skip
 
 
-def test_deals_that_get_touches_are_locked_and_read_afresh(base: Organisation, anna: Payee) -> None:
+def test_deals_that_get_touches_are_locked_and_read_afresh(
+    app: Flask, base: Organisation, anna: Payee
+) -> None:
     bring(base, "deals", ONE.replace("won,2017-01-10,2017-02-10", "open,2017-01-10,"))
     table = map_columns(kinds.get_kind("touchpoints"), read(TOUCHES.encode()), None)
     importer = TouchImport(base, table, FACTORY, AFTER)
     deal = db.session.scalars(select(Deal)).one()
+    organisation_id = deal.organisation_id
     importer.prepare(list(table.rows(0, 10)))
     if db.engine.dialect.name == "postgresql":
-        with pytest.raises(OperationalError), db.engine.begin() as other:
-            other.execute(text("SELECT id FROM partners_deals FOR UPDATE NOWAIT"))
+        with pytest.raises(OperationalError, match="lock timeout"), app.app_context(), transaction():
+            db.session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+            locking.beside(organisation_id)
     # As if somebody had lost it before the lock was given.
     db.session.execute(text("UPDATE partners_deals SET state = 'lost', closed_at = opened_at"))
     assert deal.state == "open"
