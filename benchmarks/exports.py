@@ -119,5 +119,5 @@ def _megabytes(many: Crowd, write: Callable[[Crowd], None]) -> float:
         content = answer.read()
     if os.waitpid(pid, 0)[1] or not content:
         raise RuntimeError("the child that wrote the file broke")
-    used: float = pickle.load(io.BytesIO(content))
-    return used
+    needed: float = pickle.load(io.BytesIO(content))
+    return needed

@@ -35,6 +35,7 @@ from webapp.payouts import bulk as payout_runs
 from webapp.people.models import Organisation
 from webapp.runs import service as runs
 from webapp.runs.service import RowDraft
+from webapp.runs.working import CHUNK, STEP_SECONDS
 
 NAME = "queue"
 ROWS = 10_000
@@ -55,7 +56,7 @@ def run(ground: Ground) -> Iterator[Figure]:
                      drained / forking, note="floor: one job for each")  # fmt: skip
         rows = ground.size(10, 400)
         seconds = _approvals(app, rows) / rows
-    steps = ceil(ROWS / min(runs.CHUNK, runs.STEP_SECONDS / seconds))
+    steps = ceil(ROWS / min(CHUNK, STEP_SECONDS / seconds))
     in_queue = steps * (1 / forking + 1 / drained)
     total = ROWS * seconds + in_queue
     yield Figure(NAME, f"share of the queue in a run of {ROWS:,}", ground.engine, 100 * in_queue / total, "%",
