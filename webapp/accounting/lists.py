@@ -9,7 +9,7 @@ from sqlalchemy import ScalarSelect, func, literal, or_, select
 
 from webapp.accounting.models import AccountingBill, AccountingSetup
 from webapp.accounting.states import SyncState
-from webapp.database import ask
+from webapp.database import ask, like
 from webapp.payouts.models import Payout
 from webapp.people.models import Payee
 from webapp.web.listing import Listing, Sort
@@ -54,8 +54,8 @@ def bills(organisation_id: int, chosen: BillFilter) -> Listing:
             or_(
                 Payout.reference.istartswith(chosen.text, autoescape=True),
                 Payee.reference.istartswith(chosen.text, autoescape=True),
-                Payee.name.icontains(chosen.text, autoescape=True),
-                AccountingBill.error.icontains(chosen.text, autoescape=True),
+                like(Payee.name, chosen.text),
+                like(AccountingBill.error, chosen.text),
             )
         )
     if chosen.state == SyncState.NOT_SYNCED.value:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from webapp.api import queries
 from webapp.api.queries import Viewer
 from webapp.api.schemas.clinic import AppointmentQuery, InvoiceQuery, TransactionQuery
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import Invalid, NotFound
 from webapp.ledger.models import Account
 from webapp.payouts import lists as payout_lists
@@ -75,7 +75,7 @@ def appointments(viewer: Viewer, chosen: AppointmentQuery) -> Select[Any]:
     if own is not None:
         query = query.where(Appointment.id.in_(_worked_by(own)))
         if text:
-            query = query.where(Appointment.reference.icontains(text, autoescape=True))
+            query = query.where(like(Appointment.reference, text))
     if chosen.customer:
         query = query.where(Appointment.customer_id.in_(_customer_ids(viewer, chosen.customer)))
     if chosen.practitioner:
@@ -116,7 +116,7 @@ def invoices(viewer: Viewer, chosen: InvoiceQuery) -> Select[Any]:
     if own is not None:
         query = query.where(Invoice.appointment_id.in_(_worked_by(own)))
         if text:
-            query = query.where(Invoice.number.icontains(text, autoescape=True))
+            query = query.where(like(Invoice.number, text))
     if chosen.customer:
         query = query.where(Invoice.customer_id.in_(_customer_ids(viewer, chosen.customer)))
     if chosen.number:

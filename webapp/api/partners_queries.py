@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from webapp.api.queries import Viewer
-from webapp.database import among, ask, db
+from webapp.database import among, ask, db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.payouts.models import Payout
@@ -77,7 +77,7 @@ def narrowed_partners(
     """A query of partners, of a type, a tier and a text."""
     if text := search.strip():
         columns = (Payee.name, Payee.reference, Payee.email)
-        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     if type_:
         query = query.where(record_lists.type_of == type_)
     if tier:

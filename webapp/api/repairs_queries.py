@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from webapp.api import queries
 from webapp.api.queries import Viewer
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.payouts.models import Payout
@@ -255,9 +255,7 @@ def vehicles(organisation_id: int, text: str) -> Select[Any]:
     query = select(Vehicle).where(Vehicle.organisation_id == organisation_id)
     if not text:
         return query
-    return query.where(
-        or_(Vehicle.plate.icontains(text, autoescape=True), Vehicle.vin.icontains(text, autoescape=True))
-    )
+    return query.where(or_(like(Vehicle.plate, text), like(Vehicle.vin, text)))
 
 
 def vehicle(organisation_id: int, plate: str) -> Vehicle:
@@ -289,7 +287,7 @@ def leases_on(vehicle_ids: Collection[int], day: date) -> dict[int, list[str]]:
 def medallions(organisation_id: int, text: str) -> Select[Any]:
     """The medallions that match."""
     query = select(Medallion).where(Medallion.organisation_id == organisation_id)
-    return query.where(Medallion.number.icontains(text, autoescape=True)) if text else query
+    return query.where(like(Medallion.number, text)) if text else query
 
 
 def medallion(organisation_id: int, number: str) -> Medallion:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 
 from webapp.audit.models import AuditEvent, AuditHead
 from webapp.audit.service import FIRST_HASH, event_hash
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.clock import start_of_day
 
 _HASHED = (
@@ -47,7 +47,7 @@ def trail(*, organisation_id: int, timezone: str, filters: dict[str, Any]) -> Se
     for name, column in (("tag", AuditEvent.tag), ("actor", AuditEvent.actor_label),
                          ("subject", AuditEvent.subject_label)):  # fmt: skip
         if text := filters.get(name):
-            query = query.where(column.icontains(text, autoescape=True))
+            query = query.where(like(column, text))
     if subject_type := filters.get("subject_type"):
         query = query.where(AuditEvent.subject_type == subject_type)
     if (subject_id := filters.get("subject_id")) is not None:

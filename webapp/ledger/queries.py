@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import Select, func, or_, select
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.ledger.models import Account, JournalEntry, Posting
@@ -50,9 +50,7 @@ def accounts(organisation_id: int, *, search: str = "", type: str = "") -> Selec
     if type:
         query = query.where(Account.type == type)
     for word in search.split():
-        query = query.where(
-            or_(*(c.icontains(word, autoescape=True) for c in (Account.code, Account.name, Payee.name)))
-        )
+        query = query.where(or_(*(like(c, word) for c in (Account.code, Account.name, Payee.name))))
     return query
 
 

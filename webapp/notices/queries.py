@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.notices import catalogue
@@ -68,7 +68,7 @@ def emails(organisation_id: int, chosen: EmailFilter | None = None) -> Select[An
         query = query.where(Email.payout_id.in_(found))
     if text := chosen.text.strip():
         columns = (Email.to_address, Email.to_name, Email.subject)
-        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     return query.order_by(Email.id.desc())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, exists, func, literal, or_, select, union_all
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.actor import POLICY
 from webapp.payouts.models import Approval, Payout
 from webapp.people.models import Membership, PayoutMethod, User
@@ -58,7 +58,7 @@ def approved_by(organisation_id: int, name: str) -> ColumnElement[bool]:
 
 def _people(organisation_id: int, name: str) -> list[int]:
     belongs = exists().where(Membership.user_id == User.id, Membership.organisation_id == organisation_id)
-    is_named = or_(User.name.icontains(name, autoescape=True), User.email.icontains(name, autoescape=True))
+    is_named = or_(like(User.name, name), like(User.email, name))
     return list(db.session.scalars(select(User.id).where(belongs, is_named).limit(MOST_PEOPLE)))
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import joinedload, selectinload
 
-from webapp.database import among_given, ask, db
+from webapp.database import among_given, ask, db, like
 from webapp.kernel.errors import NotFound
 from webapp.kernel.labels import Label
 from webapp.kernel.money import Money
@@ -72,12 +72,6 @@ class Total:
     net: Money
 
 
-def _contains(column: Any, text: str) -> ColumnElement[bool]:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found: ColumnElement[bool] = column.ilike(f"%{escaped}%", escape="\\")
-    return found
-
-
 #: A whole reference, as pages show it: found by its index, without reading anything else.
 _REFERENCE = re.compile(r"[A-Z]{2}-\d{4}-\d{3,}\Z")
 
@@ -92,12 +86,12 @@ def _text_clause(organisation_id: int, text: str) -> ColumnElement[bool]:
     if _is_reference(text):
         return Payout.reference == text.upper()
     by_utr = select(Transfer.payout_id).where(
-        Transfer.organisation_id == organisation_id, _contains(Transfer.utr, text)
+        Transfer.organisation_id == organisation_id, like(Transfer.utr, text)
     )
     return or_(
-        _contains(Payout.reference, text),
-        _of_payees(organisation_id, _contains(Payee.name, text)),
-        _contains(Payout.payment_reference, text),
+        like(Payout.reference, text),
+        _of_payees(organisation_id, like(Payee.name, text)),
+        like(Payout.payment_reference, text),
         Payout.id.in_(by_utr),
     )
 
@@ -117,7 +111,7 @@ def _status_clause(status: str) -> ColumnElement[bool]:
 
 def _payee_clause(organisation_id: int, name: str) -> tuple[ColumnElement[bool], int | None]:
     """The payees of a reference, or of a part of a name; and how many, where they are few enough to go by payee."""
-    named = or_(Payee.reference == name.upper(), _contains(Payee.name, name))
+    named = or_(Payee.reference == name.upper(), like(Payee.name, name))
     found = list_paths.few_payees(organisation_id, named)
     if found is None:
         return _of_payees(organisation_id, named), None

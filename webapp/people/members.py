@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, union
 from sqlalchemy.orm import aliased, lazyload
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.people.access.links import INVITATION
 from webapp.people.access.models import AccountLink, Passkey, TotpSecret
@@ -80,8 +80,8 @@ def members(organisation_id: int, *, search: str = "", role: str = "") -> Select
         )
         query = query.where(held)
     if search := search.strip():
-        by_name = and_(User.name.icontains(search, autoescape=True), ~is_pending(organisation_id))
-        query = query.where(or_(User.email.icontains(search, autoescape=True), by_name))
+        by_name = and_(like(User.name, search), ~is_pending(organisation_id))
+        query = query.where(or_(like(User.email, search), by_name))
     ordered: Select[Any] = query.order_by(Membership.id.desc())
     return ordered
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import Select, and_, func, or_, select
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.errors import NotFound
 from webapp.ledger.models import Account, JournalEntry, Posting
 from webapp.payouts.models import Payout, Transfer
@@ -157,12 +157,7 @@ def findings(organisation_id: int, wanted: Filter, user_id: int | None, today: d
         )
     for word in wanted.q.split()[:5]:
         query = query.where(
-            or_(
-                *(
-                    c.icontains(word, autoescape=True)
-                    for c in (Finding.label, Payout.reference, Transfer.transfer_id)
-                )
-            )
+            or_(*(like(c, word) for c in (Finding.label, Payout.reference, Transfer.transfer_id)))
         )
     return query
 
@@ -203,7 +198,7 @@ def matches(organisation_id: int, wanted: Filter) -> Select[Any]:
         )
     for word in wanted.q.split()[:5]:
         columns = (StatementLine.text, StatementLine.counterparty, Payout.reference, Transfer.transfer_id)
-        query = query.where(or_(*(c.icontains(word, autoescape=True) for c in columns)))
+        query = query.where(or_(*(like(c, word) for c in columns)))
     return query
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased, defer
 
-from webapp.database import db
+from webapp.database import db, like
 from webapp.kernel.clock import add_months, local_date, start_of_day
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
@@ -109,7 +109,7 @@ def documents(organisation: Organisation, chosen: DocumentFilter | None = None) 
         query = query.where(_of_period(organisation, chosen.month, add_months(chosen.month, 1)))
     if text := chosen.text.strip():
         columns = (Document.number, Payee.name, Payee.reference, Payout.reference)
-        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+        query = query.where(or_(*(like(column, text) for column in columns)))
     return query
 
 
