@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
+from tests.support.waiting import is_somebody_waiting
 from webapp.database import db, transaction
 
 FIRST = "the first act"
@@ -33,7 +33,7 @@ class Crossing:
                 # What it has locked stays so until its commit: the second comes, and waits for it (or has no need to).
                 db.session.flush()
                 self.has_come.set()
-                while not (self.second_is_over.wait(timeout=0.02) or _is_somebody_waiting()):
+                while not (self.second_is_over.wait(timeout=0.02) or is_somebody_waiting()):
                     pass
             return found if is_after else real(*values, **named)
 
@@ -67,14 +67,3 @@ class Crossing:
         assert not any(thread.is_alive() for thread in threads)
         db.session.expire_all()
         return replies
-
-
-def _is_somebody_waiting() -> bool:
-    with db.engine.connect() as connection:
-        waiting = connection.execute(
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND wait_event_type = 'Lock'"
-            )
-        )
-        return bool(waiting.scalar_one())

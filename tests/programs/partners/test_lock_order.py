@@ -12,20 +12,17 @@ from sqlalchemy import select
 from tests.factories import partners as factory
 from tests.factories.partners import CLOSED, OPENED, TODAY, commissions
 from tests.factories.people import FACTORY, actor_of, user
+from tests.programs.partners.acts import calculate, change, list_of
 from tests.programs.partners.crossing import Act, Crossing
 from tests.support.books import clean
 from webapp.database import db, transaction
-from webapp.imports import kinds
-from webapp.imports.cells import BadCells, Cells
-from webapp.imports.columns import map_columns
-from webapp.imports.reading import read
+from webapp.imports.cells import BadCells
 from webapp.kernel.errors import Conflict
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
 from webapp.programs.partners import calculating, choosing, deals, earning, partners, retainers
-from webapp.programs.partners.drafts import DealDraft, ProgramDraft, TouchDraft
-from webapp.programs.partners.importing.deals import DealImport
+from webapp.programs.partners.drafts import ProgramDraft, TouchDraft
 from webapp.programs.partners.importing.touchpoints import TouchImport
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
 from webapp.programs.partners.states import Model
@@ -34,12 +31,7 @@ Maker = Callable[[Organisation, Payee, Deal], Act]
 
 
 def _calculate(base: Organisation, payee: Payee, deal: Deal) -> Act:
-    here, payee_id = base.id, payee.id
-    return lambda: len(
-        calculating.calculate(
-            organisation_id=here, payee_ids=[payee_id], until="2026-Q1", actor=FACTORY, now=TODAY
-        ).payout_ids
-    )
+    return calculate(base, payee)
 
 
 def _choose(base: Organisation, payee: Payee, deal: Deal) -> Act:
@@ -65,25 +57,6 @@ MAKERS = pytest.mark.parametrize(
 )
 
 
-def _change(deal: Deal, amount_minor: int) -> Act:
-    here, reference = deal.organisation_id, deal.reference
-    draft = DealDraft(
-        deal.program_id, deal.name, deal.currency, amount_minor, deal.opened_at, deal.customer, deal.product
-    )
-
-    def act() -> str:
-        return deals.change_deal(
-            organisation_id=here,
-            reference=reference,
-            draft=draft,
-            actor=FACTORY,
-            now=TODAY,
-            reason="More seats.",
-        ).reference
-
-    return act
-
-
 def _win(deal: Deal, closed_at: Any) -> Act:
     here, reference = deal.organisation_id, deal.reference
     return lambda: (
@@ -105,38 +78,10 @@ def _touch(deal: Deal, payee: Payee) -> Act:
 
 
 def _list_of_touches(deal: Deal, payee: Payee) -> Act:
-    whose = f"{payee.reference},{deal.reference},demo,2026-01-20,T-1"
-    organisation_id = deal.organisation_id
-
-    def act() -> None:
-        organisation = db.session.get_one(Organisation, organisation_id)
-        header = "partner,deal,touch_type,happened_at,external_ref\n"
-        table = map_columns(kinds.get_kind("touchpoints"), read((header + whose).encode()), None)
-        importer = TouchImport(organisation, table, FACTORY, TODAY)
-        rows = list(table.rows(0, 10))
-        importer.prepare(rows)
-        importer.store(rows[0], Cells(rows[0]))
-        importer.finish()
-
-    return act
-
-
-def _list_of_deals(changed: list[Deal]) -> Act:
-    """These deals, in this order, each with another amount."""
-    organisation_id = changed[0].organisation_id
-    days = [deal.closed_at.date() for deal in changed if deal.closed_at is not None]
-    lines = [f"{d.external_ref},won,{day},3000.00" for d, day in zip(changed, days, strict=True)]
-
-    def act() -> list[str]:
-        organisation = db.session.get_one(Organisation, organisation_id)
-        text = "\n".join(["external_ref,state,closed_on,amount", *lines])
-        table = map_columns(kinds.get_kind("deals"), read(text.encode()), None)
-        importer = DealImport(organisation, table, FACTORY, TODAY)
-        rows = list(table.rows(0, 10))
-        importer.prepare(rows)
-        return [importer.store(row, Cells(row)) for row in rows]
-
-    return act
+    return list_of(
+        deal.organisation_id, TouchImport, "touchpoints", "partner,deal,touch_type,happened_at,external_ref",
+        f"{payee.reference},{deal.reference},demo,2026-01-20,T-1",
+    )  # fmt: skip
 
 
 def _amounts(of: Deal | Payee) -> list[tuple[int, str]]:
@@ -150,7 +95,7 @@ def test_a_payout_waits_for_a_deal_that_is_changed(
     ann = factory.partner(base)
     deal = factory.won(factory.program(base), [ann])
     crossing.stop_at(earning, "settle")
-    replies = crossing.meet(_change(deal, 3_000_00), maker(base, ann, deal))
+    replies = crossing.meet(change(deal, 3_000_00), maker(base, ann, deal))
     assert replies == [deal.reference, 1]
     assert _amounts(deal) == [(150_00, "claimed")]
     assert clean(base)
@@ -163,7 +108,7 @@ def test_a_change_waits_for_a_payout_that_is_made(
     ann = factory.partner(base)
     deal = factory.won(factory.program(base), [ann])
     crossing.stop_at(*before)
-    replies = crossing.meet(maker(base, ann, deal), _change(deal, 3_000_00))
+    replies = crossing.meet(maker(base, ann, deal), change(deal, 3_000_00))
     assert replies == [1, deal.reference]
     assert _amounts(deal) == [(50_00, "claimed"), (100_00, "open")]
     assert clean(base)
@@ -178,21 +123,9 @@ def test_deals_are_locked_in_the_order_in_which_they_follow_one_another(
     late = factory.won(program, [ann], closed_at=CLOSED + timedelta(days=5))
     early = factory.won(program, [ann], closed_at=CLOSED)
     crossing.stop_at(earning.firsts, "deals_that_follow")
-    replies = crossing.meet(_change(early, 3_000_00), _calculate(base, ann, late))
+    replies = crossing.meet(change(early, 3_000_00), calculate(base, ann))
     assert replies == [early.reference, 1]
     assert _amounts(early) + _amounts(late) == [(300_00, "claimed"), (100_00, "claimed")]
-
-
-def test_a_list_of_deals_locks_them_in_the_order_that_everybody_keeps(
-    base: Organisation, crossing: Crossing
-) -> None:
-    ann, program = factory.partner(base), factory.program(base)
-    early = factory.won(program, [ann], external_ref="D-1", closed_at=CLOSED)
-    late = factory.won(program, [ann], external_ref="D-2", closed_at=CLOSED + timedelta(days=5))
-    crossing.stop_at(earning, "settle")
-    replies = crossing.meet(_list_of_deals([late, early]), _calculate(base, ann, late))
-    assert replies == [["updated", "updated"], 1]
-    assert _amounts(ann) == [(150_00, "claimed"), (150_00, "claimed")]
 
 
 @MAKERS
@@ -247,7 +180,7 @@ def test_what_is_earned_is_counted_by_what_a_person_has_just_decided(
             organisation_id=here, reference=reference, is_offered=False, reason="It was agreed.", actor=FACTORY,
             now=TODAY,
         ).offer,
-        _change(deal, 3_000_00),
+        change(deal, 3_000_00),
     )  # fmt: skip
     assert replies == ["dismissed", deal.reference]
     rows = [(row.amount_minor, row.offer) for row in commissions(deal)]
@@ -264,7 +197,7 @@ def test_a_deal_that_follows_is_locked_before_numbers_are_taken(
     factory.calculate(base)
     early = factory.deal(program, [ann])
     crossing.stop_at(earning, "_remember")
-    replies = crossing.meet(_win(early, CLOSED), _change(late, 3_000_00))
+    replies = crossing.meet(_win(early, CLOSED), change(late, 3_000_00))
     assert replies == [early.reference, late.reference]
     assert sum(minor for minor, _ in _amounts(late)) == 150_00
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from tests import factories
 from tests.factories.payouts import payout_sent
 from tests.rooms.payouts.rails import ScriptedRail
+from tests.support.waiting import is_somebody_waiting
 from webapp.database import db, transaction
 from webapp.ledger import check as ledger_check
 from webapp.ledger import service as ledger
@@ -44,17 +44,6 @@ def _sent(organisation: Organisation, now: datetime) -> tuple[list[int], list[in
     return rows[:2], rows[2:]
 
 
-def _is_somebody_waiting() -> bool:
-    with db.engine.connect() as connection:
-        waiting = connection.execute(
-            text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND wait_event_type = 'Lock'"
-            )
-        )
-        return bool(waiting.scalar_one())
-
-
 @pytest.mark.parametrize("answer", [CLOSED, Answer(_O.REVERSED, message="Returned."), Answer(_O.SUCCEEDED)])
 def test_batches_that_cross_wait_for_one_another_and_not_in_a_circle(
     database: Flask, now: datetime, monkeypatch: pytest.MonkeyPatch, answer: Answer
@@ -71,7 +60,7 @@ def test_batches_that_cross_wait_for_one_another_and_not_in_a_circle(
         if threading.current_thread().name == SECOND and not has_booked.is_set():
             # What it has booked is locked until its commit: the other one comes, and waits for it.
             has_booked.set()
-            while not (_is_somebody_waiting() or first_is_over.wait(timeout=0.02)):
+            while not (is_somebody_waiting() or first_is_over.wait(timeout=0.02)):
                 pass
         return found
 
