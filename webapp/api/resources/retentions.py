@@ -158,14 +158,9 @@ def set_terms(who: Caller, body: RetentionTermsIn) -> RetentionTermsOut:
     points = body.percent * 100
     if points != int(points):
         raise Invalid("percent", "Enter per cent with at most two decimals.", "10")
-    kept = pricing.settings_of(who.organisation_id)
     try:
-        service.save_settings(
+        service.save_terms(
             organisation_id=who.organisation_id,
-            range_mode=kept.range_mode,
-            is_progressive=kept.is_progressive,
-            is_automatic=kept.is_automatic,
-            minimum_payout_minor=kept.minimum_payout_minor,
             retention=RetentionTerms(int(points), body.days),
             actor=who.actor,
             now=utc_now(),

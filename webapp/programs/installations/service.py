@@ -322,6 +322,23 @@ def save_settings(
         raise Invalid("range_mode", f"{range_mode!r} is not a way to read a range.", "half_open or inclusive")
     if minimum_payout_minor < 0:
         raise Invalid("minimum_payout", "The minimum is not negative.", "50.00")
+    wanted = {
+        "range_mode": str(range_mode),
+        "is_progressive": is_progressive,
+        "is_automatic": is_automatic,
+        "minimum_payout_minor": minimum_payout_minor,
+    }
+    return _store_settings(organisation_id, wanted | _terms(retention), actor, now)
+
+
+def save_terms(
+    *, organisation_id: int, retention: RetentionTerms, actor: Actor, now: datetime
+) -> InstallationSettings:
+    """How much of an installation is held back, and how long; the other settings stay. Raises Invalid."""
+    return _store_settings(organisation_id, _terms(retention), actor, now)
+
+
+def _terms(retention: RetentionTerms) -> dict[str, Any]:
     if not 0 <= retention.basis_points <= MOST_BP:
         raise Invalid(
             "retention", f"Enter per cent from 0 to {MOST_BP // 100}, with at most two decimals.", "10"
@@ -330,6 +347,12 @@ def save_settings(
         raise Invalid("retention_days", f"Enter a whole number of days from 0 to {MOST_DAYS:,}.", "90")
     if retention.basis_points and not retention.days:
         raise Invalid("retention_days", "Say for how many days it is held back.", "90")
+    return {"retention_bp": retention.basis_points, "retention_days": retention.days}
+
+
+def _store_settings(
+    organisation_id: int, wanted: dict[str, Any], actor: Actor, now: datetime
+) -> InstallationSettings:
     row = db.session.get(InstallationSettings, organisation_id)
     if row is None:
         row = InstallationSettings(
@@ -337,14 +360,6 @@ def save_settings(
             is_automatic=True, minimum_payout_minor=0, retention_bp=0, retention_days=0,
         )  # fmt: skip
         db.session.add(row)
-    wanted = {
-        "range_mode": str(range_mode),
-        "is_progressive": is_progressive,
-        "is_automatic": is_automatic,
-        "minimum_payout_minor": minimum_payout_minor,
-        "retention_bp": retention.basis_points,
-        "retention_days": retention.days,
-    }
     changes = {n: [getattr(row, n), value] for n, value in wanted.items() if getattr(row, n) != value}
     for name, value in wanted.items():
         setattr(row, name, value)
