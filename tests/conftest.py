@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, has_request_context
+from flask.globals import _cv_app
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
@@ -162,6 +163,21 @@ def _wait_for_no_disk(connection: object, record: object) -> None:
     """The data of a test need not survive a power cut; what installations are told is looked at in tests/house."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=OFF")
+
+
+def _contexts() -> int:
+    """How often contexts of an application were entered and not left; a module may hold one for all its tests."""
+    found = _cv_app.get(None)
+    return len(found._cv_tokens) if found else 0
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_context() -> Iterator[None]:
+    """A context that outlives its test is left in the middle of a later one, and takes that one's session along."""
+    before = _contexts()
+    yield
+    assert _contexts() == before
+    assert not has_request_context()
 
 
 @pytest.fixture(scope="session")
