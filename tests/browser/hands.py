@@ -76,16 +76,15 @@ class Keyboard(_Finding):
         page.on("filechooser", lambda _: None)
 
     def reach(self, control: Locator) -> None:
-        """Press Tab until the control has the focus."""
+        """Press Tab until the control has the focus; it is looked for each time, for an answer may take its place."""
         expect(control).to_be_visible()
-        node = control.element_handle()
         for _ in range(FURTHEST):
-            if node.evaluate("node => node === document.activeElement"):
+            if control.evaluate("node => node === document.activeElement"):
                 break
             self.page.keyboard.press("Tab")
         else:
             raise AssertionError(f"the focus does not get to {control}")
-        hidden = node.evaluate(SHOWS_FOCUS)
+        hidden = control.evaluate(SHOWS_FOCUS)
         assert not hidden, f"the focus on {control} {hidden}"
 
     def press(self, control: Locator) -> None:

@@ -68,6 +68,19 @@ def test_counts_of_the_queue_are_said_when_they_come(clerk: Page, demo: Demo) ->
     expect(clerk.locator("#q")).to_be_focused()
 
 
+def test_the_focus_stays_on_a_view_whose_count_comes(clerk: Page, demo: Demo) -> None:
+    held: list[Route] = []
+    clerk.route("**/admin/approvals/counts*", lambda route: held.append(route))
+    with clerk.expect_request("**/admin/approvals/counts*"):
+        clerk.goto(f"{demo.address}/admin/approvals")
+    view = clerk.get_by_role("navigation", name="Views of the queue").get_by_role("link", name="Flagged")
+    view.focus()
+    expect(view.locator(".count")).to_have_count(0)
+    held.pop().continue_()
+    expect(view.locator(".count")).to_be_visible()
+    expect(view).to_be_focused()
+
+
 def test_whoever_types_on_is_not_taken_away(clerk: Page, demo: Demo) -> None:
     """The answer to Enter comes while the person writes again: the focus stays where they write."""
     clerk.clock.install(time=0)

@@ -65,6 +65,7 @@ def _tabs(view: str, counts: approval_queue.Views | None = None) -> list[dict[st
     """The views of the queue; their counts follow the rows."""
     return [
         {
+            "name": name,
             "label": label,
             "n": None if counts is None else counts.said(name),
             "href": listing.address("admin.approvals.index", view=name),
