@@ -12,8 +12,9 @@ from webapp.database import among, db
 from webapp.database import ask as plain
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
-from webapp.notices import recipients, service
+from webapp.notices import recipients
 from webapp.notices.compose import say_money
+from webapp.notices.delivery import to_payee
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
@@ -70,8 +71,7 @@ def details_wanted(payee_id: int, *, desk: Desk) -> Email | None:
     payee = db.session.get(Payee, payee_id)
     if payee is None:
         raise NotFound
-    to = recipients.of_payee(payee)
-    if payee.current_method is not None or payee.pending_change is not None or to is None:
+    if payee.current_method is not None or payee.pending_change is not None:
         return None
     organisation = db.session.get_one(Organisation, payee.organisation_id)
     count, sums = _waiting(payee, organisation)
@@ -80,21 +80,12 @@ def details_wanted(payee_id: int, *, desk: Desk) -> Email | None:
     letter = Letter(
         folder="details_wanted",
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=payee.name,
         reference=payee.reference,
         rows=(("Waits for you", sums), ("Payouts", f"{count:,}")),
         values={"amount": sums, "tell": recipients.tell(organisation)},
         link=f"{desk.public_url}/{payee.kind}/payment-details" if payee.user_id else "",
     )
-    return service.write(
-        notice="details_wanted",
-        key=f"details_wanted:{payee.id}:{_week(desk.now)}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, payee, f"details_wanted:{payee.id}:{_week(desk.now)}", organisation, desk)
 
 
 def _waiting(payee: Payee, organisation: Organisation) -> tuple[int, str]:

@@ -15,9 +15,9 @@ from webapp.kernel.clock import instant_text
 from webapp.kernel.errors import NotFound
 from webapp.kernel.money import Money
 from webapp.kernel.words import day_range
-from webapp.notices import preferences, recipients, service
+from webapp.notices import preferences
 from webapp.notices.compose import WORDS, say_money
-from webapp.notices.delivery import to_admins, to_user
+from webapp.notices.delivery import to_admins, to_payee, to_user
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
@@ -227,8 +227,7 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
     """Tell a payee that their monthly statement is ready; None when they do not want to know, or have no address."""
     payee = db.session.get_one(Payee, facts.payee_id)
     organisation = db.session.get_one(Organisation, facts.organisation_id)
-    to = recipients.of_payee(payee)
-    if to is None or not preferences.wants("statement", user_id=payee.user_id, payee_id=payee.id):
+    if not preferences.wants("statement", user_id=payee.user_id, payee_id=payee.id):
         return None
 
     def say(minor: int) -> str:
@@ -242,8 +241,6 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
     letter = Letter(
         folder="statement",
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=payee.name,
         reference=facts.number,
         rows=(
             ("Statement", facts.number + (" (issued again)" if facts.is_reissue else "")),
@@ -254,11 +251,4 @@ def statement(facts: StatementFacts, *, desk: Desk) -> Email | None:
         link=f"{desk.public_url}/{payee.kind}/statements" if payee.user_id else "",
         is_optional=True,
     )
-    return service.write(
-        notice="statement",
-        key=f"statement:{facts.document_id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, payee, f"statement:{facts.document_id}", organisation, desk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.api import clinic_queries, paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.clinic_words import appointment_of
 from webapp.api.schemas.clinic import (
     AppointmentCancel,
@@ -72,12 +73,9 @@ def create(who: Caller, body: AppointmentCreate) -> AppointmentOut:
 def update(who: Caller, reference: str, body: AppointmentChange) -> AppointmentOut:
     """As the body says; 409 once somebody is paid for it."""
     changed = customers.change_appointment(
-        organisation_id=who.organisation_id,
         reference=clinic_queries.appointment(who.viewer, reference).reference,
         draft=_draft(who, body),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return appointment_of(changed, who)
 
@@ -86,10 +84,7 @@ def update(who: Caller, reference: str, body: AppointmentChange) -> AppointmentO
 def cancel(who: Caller, reference: str, body: AppointmentCancel) -> AppointmentOut:
     """It does not take place; its invoices stay as they are. 409 once somebody is paid for it."""
     done = customers.cancel_appointment(
-        organisation_id=who.organisation_id,
         reference=reference,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return appointment_of(done, who)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.schemas.clinic import (
     CustomerChange,
     CustomerCreate,
@@ -62,11 +63,8 @@ def create(who: Caller, body: CustomerCreate) -> CustomerOut:
 def update(who: Caller, reference: str, body: CustomerChange) -> CustomerOut:
     """Name, e-mail address and phone as the body says."""
     changed = customers.change_customer(
-        organisation_id=who.organisation_id,
         reference=reference,
         draft=CustomerDraft(body.name, body.email, body.phone),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _out(changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from webapp.api import paging, repairs_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import minor_in
 from webapp.api.resources.fleet_words import lease_of
 from webapp.api.resources.repair_words import today_of
@@ -95,13 +96,10 @@ def create(who: Caller, body: DriverLeaseCreate) -> DriverLeaseOut:
 def end(who: Caller, reference: str, body: DriverLeaseEnd) -> DriverLeaseOut:
     """Its last day. What is left of repairs stays by the week; `/drivers/{reference}/leave` charges it at once."""
     fleet.end_lease(
-        organisation_id=who.organisation_id,
         lease_id=repairs_queries.lease(who.viewer, reference).id,
         last_day=body.last_day,
         reason=body.reason,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return lease_of(repairs_queries.lease(who.viewer, reference))
 
@@ -112,12 +110,9 @@ def end(who: Caller, reference: str, body: DriverLeaseEnd) -> DriverLeaseOut:
 def swap(who: Caller, reference: str, body: VehicleSwap) -> DriverLeaseOut:
     """From a day on; what the driver owes for the vehicle before stays theirs."""
     fleet.swap_vehicle(
-        organisation_id=who.organisation_id,
         lease_id=repairs_queries.lease(who.viewer, reference).id,
         vehicle_id=repairs_queries.vehicle(who.organisation_id, body.vehicle).id,
         from_on=body.from_on,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return lease_of(repairs_queries.lease(who.viewer, reference))

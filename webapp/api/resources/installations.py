@@ -8,6 +8,7 @@ from typing import Any
 from webapp.api import paging, queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.schemas.common import Amount, AmountIn, PayeeRef
 from webapp.api.schemas.installations import (
     InstallationChange,
@@ -160,12 +161,9 @@ def update(who: Caller, reference: str, body: InstallationChange) -> Installatio
     """What an amount comes from can change only while no live payout has a part of it (409 names the payout)."""
     row = rooms.get_installation(who.organisation_id, reference)
     changed = service.update_installation(
-        organisation_id=who.organisation_id,
         reference=reference,
         draft=_changed(who, row, body),
-        expected_version=row.version if body.version is None else body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, row.version if body.version is None else body.version),
     )
     return _out(changed, who)
 

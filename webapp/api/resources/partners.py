@@ -8,6 +8,7 @@ from typing import Any
 from webapp.api import paging, partners_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.partner_words import amount_of, basis_points, percent_of, sums_of, today_of
 from webapp.api.schemas.common import PayeeRef
 from webapp.api.schemas.partners import (
@@ -19,7 +20,6 @@ from webapp.api.schemas.partners import (
     ProfileChange,
     StateSum,
 )
-from webapp.kernel.clock import utc_now
 from webapp.people.access.tokens import Scope
 from webapp.people.models import Payee
 from webapp.programs.partners import partners as records
@@ -110,11 +110,8 @@ def change_profile(who: Caller, reference: str, body: ProfileChange) -> PartnerO
     """Type, tier and own rate. Who sets a rate does not approve what it makes; deals closed before stay as they are."""
     payee = partners_queries.partner(who.viewer, reference)
     records.change_profile(
-        organisation_id=who.organisation_id,
         payee_id=payee.id,
         draft=ProfileDraft(body.type, body.tier, basis_points(body.percent)),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _one(who, payee)

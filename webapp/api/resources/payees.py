@@ -7,6 +7,7 @@ from collections.abc import Callable
 from webapp.api import paging, queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.schemas.common import PaymentDetails
 from webapp.api.schemas.people import (
     DetailsAsked,
@@ -95,12 +96,9 @@ def update(who: Caller, reference: str, body: PayeeChange) -> PayeeOut:
         if name in wanted and wanted[name] is None:
             raise Invalid(name, "This can be left out, and it can be empty, but it is not null.")
     changed = service.update_payee(
-        organisation_id=who.organisation_id,
         payee_id=queries.payee(who.viewer, reference).id,
         changes=wanted,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _out(changed)
 
@@ -137,13 +135,10 @@ def set_details(who: Caller, reference: str, body: DetailsIn) -> DetailsAsked:
     """First details are in force at once. A change waits until another admin has verified it, then cools off."""
     payee = queries.payee(who.viewer, reference)
     asked = changes.ask(
-        organisation_id=who.organisation_id,
         payee_id=payee.id,
         destination=_destination(body),
         source="api",
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     present = PaymentDetails.of(people.current_method(payee.id))
     if isinstance(asked, MethodChange):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import minor_in
 from webapp.api.schemas.common import Amount, PayeeRef
 from webapp.api.schemas.rentals import (
@@ -116,15 +117,12 @@ def update(who: Caller, reference: str, body: PropertyChange) -> PropertyOut:
     """Name, address, reserve and owners as the body says; later rents are shared out accordingly."""
     row = queries.get_property(who.organisation_id, reference)
     changed = service.change_property(
-        organisation_id=who.organisation_id,
         reference=reference,
         name=body.name,
         address=body.address,
         reserve_target_minor=minor_in(body.reserve_target, row.currency, "reserve_target"),
         owners=_owners(who, body.owners),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return out(changed)
 

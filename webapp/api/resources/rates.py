@@ -8,6 +8,7 @@ from typing import Any
 from webapp.api import paging, queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.schemas.common import Amount, AmountIn
 from webapp.api.schemas.installations import (
     RateCreate,
@@ -140,12 +141,9 @@ def create(who: Caller, body: RateNew) -> RateDetail:
 def update(who: Caller, configuration_id: int, body: RateRevision) -> RateDetail:
     """The newest version is replaced by one that says what the body says; without a difference none is made."""
     rate_service.revise_rate(
-        organisation_id=who.organisation_id,
         configuration_id=configuration_id,
         draft=_draft(who, body),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _detail(who, rate_service.get_configuration(who.organisation_id, configuration_id))
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from webapp.api import paging
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import minor_in
 from webapp.api.schemas.common import Amount, PayeeRef
 from webapp.api.schemas.rentals import (
@@ -111,11 +112,8 @@ def create(who: Caller, body: RentPaymentCreate) -> RentPaymentDetail:
 def verify(who: Caller, reference: str, body: VersionSeen) -> RentPaymentDetail:
     """The second person's yes: the rent counts and is shared out. Who entered it cannot verify it."""
     done = payments.verify(
-        organisation_id=who.organisation_id,
         reference=reference,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _detail(done)
 
@@ -124,11 +122,8 @@ def verify(who: Caller, reference: str, body: VersionSeen) -> RentPaymentDetail:
 def cancel(who: Caller, reference: str, body: WithReason) -> RentPaymentDetail:
     """For one that was entered by hand and is not verified."""
     done = payments.cancel(
-        organisation_id=who.organisation_id,
         reference=reference,
         reason=body.reason,
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return _detail(done)

@@ -6,6 +6,7 @@ from webapp.api import repairs_queries
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
 from webapp.api.resources import listed
+from webapp.api.resources.acts import act_of
 from webapp.api.resources.amounts import bound, minor_in, minor_of
 from webapp.api.resources.repair_words import listed_repair, planned_of, repair_detail, today_of
 from webapp.api.schemas.common import Amount
@@ -112,11 +113,8 @@ def update(who: Caller, reference: str, body: RepairChange) -> RepairDetail:
     """The invoice as it shall be; the plan is made anew. A repair that is confirmed answers 409."""
     row = repairs_queries.repair(who.viewer, reference)
     drafting.update_repair(
-        organisation_id=who.organisation_id,
         reference=reference,
         draft=_draft(who, body, (row.document_key, row.document_name)),
-        expected_version=body.version,
-        actor=who.actor,
-        now=utc_now(),
+        **act_of(who, body.version),
     )
     return repair_detail(reference, who)

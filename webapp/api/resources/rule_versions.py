@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from webapp.api.bearer import Caller
 from webapp.api.operations import Resource
+from webapp.api.resources.acts import act_of
 from webapp.api.schemas.rule_versions import RuleAccept, RuleEnd, RuleRefuse, RuleWithdraw
 from webapp.kernel.clock import utc_now
 from webapp.kernel.errors import StaleVersion
@@ -101,12 +102,9 @@ def _add_versions(
     def update(who: Caller, rule_id: int, body: Any) -> D:
         """The next version, from its first day on; those before it stay. Without a difference none is made."""
         rules.service.revise_rule(
-            organisation_id=who.organisation_id,
             rule_id=rule_id,
             draft=rules.draft(who, body),
-            expected_version=body.version,
-            actor=who.actor,
-            now=utc_now(),
+            **act_of(who, body.version),
         )
         return rules.detail(who, rule_id)
 

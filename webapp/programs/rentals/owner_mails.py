@@ -13,6 +13,7 @@ from webapp.kernel.money import Money
 from webapp.notices import recipients
 from webapp.notices import service as notices
 from webapp.notices.compose import WORDS, say_money
+from webapp.notices.delivery import to_payee
 from webapp.notices.letters import Letter
 from webapp.notices.models import Email
 from webapp.notices.service import Desk
@@ -38,9 +39,6 @@ def went_back(debt_id: int, *, desk: Desk) -> Email | None:
     debt = db.session.get(OwnerDebt, debt_id)
     if debt is None:
         raise NotFound
-    to = recipients.of_payee(debt.payee)
-    if to is None:
-        return None
     organisation = db.session.get_one(Organisation, debt.organisation_id)
     row = db.session.get_one(RentReturn, debt.return_id)
     payment = db.session.get_one(RentPayment, row.payment_id)
@@ -51,8 +49,6 @@ def went_back(debt_id: int, *, desk: Desk) -> Email | None:
     letter = Letter(
         folder=WENT_BACK,
         organisation=organisation.name,
-        contact=organisation.contact_email,
-        name=debt.payee.name,
         reference=payment.reference,
         rows=(
             ("For", f"{unit.property.name}, {unit.name}"),
@@ -72,14 +68,7 @@ def went_back(debt_id: int, *, desk: Desk) -> Email | None:
         },
         link=_own_page(debt.payee, "payouts", desk),
     )
-    return notices.write(
-        notice=WENT_BACK,
-        key=f"{WENT_BACK}:{debt.id}",
-        letter=letter,
-        to=to,
-        desk=desk,
-        organisation_id=organisation.id,
-    )
+    return to_payee(letter, debt.payee, f"{WENT_BACK}:{debt.id}", organisation, desk)
 
 
 def _own_page(payee: Payee, page: str, desk: Desk) -> str:
