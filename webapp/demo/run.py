@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,13 +37,17 @@ def _answers(address: str) -> bool:
         return False
 
 
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _free_port(settings: config.Settings) -> int:
     """A port of this machine that nobody listens on. Raises SettingsError."""
     for port in (settings.port + above for above in _SIMULATOR_PORTS):
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if port <= 65535 and probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        if port <= 65535 and not _is_taken(port):
+            return port
     raise config.SettingsError(f"No port above {settings.port} is free for the simulated payment providers.")
 
 
@@ -139,6 +146,29 @@ def _seed() -> list[tuple[str, str, str]]:
     return hooks
 
 
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Keep the folder of a demo for this process; another start would take away its store and its simulator.
+
+    The system lets go of the lock however the process ends. Raises SettingsError.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise config.SettingsError(f"The demo in {home} is running. Stop it first.") from None
+        yield
+
+
+def _check_port(port: int) -> None:
+    """Refuse to start where another program would answer in the demo's place. Raises SettingsError."""
+    if _is_taken(port):
+        raise config.SettingsError(
+            f"Another program listens on port {port}. Choose another one: PORT={port + 1} ./paydesk demo"
+        )
+
+
 def reset(home: Path) -> None:
     """Throw away the data of a demo in `home`, so that the next start begins anew. Raises SettingsError elsewhere."""
     if os.environ.get("DATABASE_URL"):
@@ -155,11 +185,16 @@ def reset(home: Path) -> None:
 
 def run(*, once: bool = False, anew: bool = False) -> int:
     """Run the demo until a signal; returns the exit code. With `once`, stop when everything is up."""
+    with alone(config.load().home):
+        return _run(once=once, anew=anew)
+
+
+def _run(*, once: bool, anew: bool) -> int:
     started = time.monotonic()
     settings = config.load()
+    _check_port(settings.port)
     if anew:
         reset(settings.home)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = None
     if not settings.redis_url:
         store = valkey.Store(settings.home)
@@ -173,6 +208,7 @@ def run(*, once: bool = False, anew: bool = False) -> int:
     # Children read the same settings, wherever they are started.
     os.environ["PAYDESK_HOME"] = str(Path(settings.home).resolve())
     hooks = _seed()
+    _check_port(settings.port)  # once more: the data took its time
 
     def announce() -> None:
         _tell_simulator(settings, hooks)
