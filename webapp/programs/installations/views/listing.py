@@ -23,7 +23,7 @@ from webapp.web.htmx import is_fragment
 from webapp.web.pagination import Page, capped_count, keyset
 
 HEADERS = [
-    "Reference", "Customer and site", "Type", {"label": "Size", "numeric": True}, "Status", "Commissioned",
+    "Reference", "Customer and site", "Type and size", "Status", "Commissioned",
     "Technicians", "Payout",
 ]  # fmt: skip
 
