@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.factories import partners as factory
 from tests.factories.partners import CLOSED, OPENED, TODAY, commissions
@@ -21,7 +21,7 @@ from webapp.kernel.errors import Conflict
 from webapp.payouts import service as payouts
 from webapp.payouts.models import Payout
 from webapp.people.models import Organisation, Payee
-from webapp.programs.partners import calculating, choosing, deals, earning, partners, retainers
+from webapp.programs.partners import calculating, choosing, deals, earning, locking, partners, retainers
 from webapp.programs.partners.drafts import ProgramDraft, TouchDraft
 from webapp.programs.partners.importing.touchpoints import TouchImport
 from webapp.programs.partners.models import Attribution, Commission, Deal, PartnerProgram, Touchpoint
@@ -237,3 +237,26 @@ def test_another_model_waits_for_a_deal_that_is_won(base: Organisation, crossing
     assert _amounts(deal) == [(50_00, "open")]
     assert db.session.query(PartnerProgram).one().model == Model.LAST_TOUCH.value
     assert db.session.query(Commission).count() == 1
+
+
+def test_commissions_of_a_payout_are_locked_by_their_ids(base: Organisation, crossing: Crossing) -> None:
+    """Whoever has the first of them is waited for before another one is taken, wherever the rows lie."""
+    ann, program = factory.partner(base), factory.program(base)
+    rows = [row.id for _ in range(3) for row in commissions(factory.won(program, [ann]))]
+    with transaction():
+        calculate(base, ann)()
+    payout_id, here = db.session.scalars(select(Payout.id)).one(), base.id
+    # By leaving the payout and coming back the first lies behind the others, in the index, too.
+    for values in ({"state": "open", "payout_id": None}, {"state": "claimed", "payout_id": payout_id}):
+        with transaction():
+            db.session.execute(update(Commission).where(Commission.id == rows[0]).values(**values))
+    crossing.stop_at(locking, "by_id", is_after=True)
+
+    def first_and_last() -> list[int]:
+        locking.by_id([Commission.id == rows[0]])
+        last = select(Commission.id).where(Commission.id == rows[-1]).with_for_update(nowait=True)
+        return list(db.session.scalars(last))
+
+    taken, paid = crossing.meet(first_and_last, lambda: calculating.mark_paid(here, payout_id, TODAY))
+    assert (taken, paid) == ([rows[-1]], None)
+    assert _amounts(ann) == [(50_00, "paid")] * 3

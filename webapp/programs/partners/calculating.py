@@ -252,9 +252,11 @@ def _refuse_if_taken_back(row: Commission) -> None:
 def mark_paid(organisation_id: int, payout_id: int, paid_at: datetime | None) -> None:
     """The partner has the money; or not any more (None), and it is still in the payout."""
     state = CommissionState.CLAIMED if paid_at is None else CommissionState.PAID
+    of_payout = (Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+    locking.by_id(of_payout)
     db.session.execute(
         update(Commission)
-        .where(Commission.organisation_id == organisation_id, Commission.payout_id == payout_id)
+        .where(*of_payout)
         .values(state=state.value, paid_at=paid_at)
         .execution_options(synchronize_session="fetch")
     )

@@ -60,6 +60,12 @@ def commissions(wanted: Sequence[ColumnElement[bool]]) -> Select[Commission]:
     )
 
 
+def by_id(wanted: Sequence[ColumnElement[bool]]) -> None:
+    """Lock the commissions that meet the conditions, without their deals: their own state changes, nothing else."""
+    query = select(Commission.id).where(*wanted).order_by(Commission.id).with_for_update()
+    db.session.execute(query).all()
+
+
 def lock_commissions(organisation_id: int, wanted: Sequence[ColumnElement[bool]]) -> Sequence[Commission]:
     """The same, locked after their deals.
 
