@@ -165,10 +165,10 @@ def _wait_for_no_disk(connection: object, record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
 
-def _contexts() -> int:
-    """How often contexts of an application were entered and not left; a module may hold one for all its tests."""
+def _contexts() -> tuple[int, int]:
+    """The context of an application, and how often it was entered and not left; a module may hold one for its tests."""
     found = _cv_app.get(None)
-    return len(found._cv_tokens) if found else 0
+    return (id(found), len(found._cv_tokens)) if found else (0, 0)
 
 
 @pytest.fixture(autouse=True)

@@ -318,12 +318,16 @@ def _demo_secrets(home: Path) -> dict[str, str]:
     return loaded
 
 
+def home() -> Path:
+    """The folder that the environment names, before any setting is read or made."""
+    return Path(os.environ.get("PAYDESK_HOME", ".paydesk"))
+
+
 def load(**overrides: Any) -> Settings:
     """Read the environment, check it, and return the settings. Raises SettingsError with what to do."""
     environment = overrides.get("PAYDESK_ENV") or os.environ.get("PAYDESK_ENV", "production")
-    home = Path(overrides.get("PAYDESK_HOME") or os.environ.get("PAYDESK_HOME", ".paydesk"))
     if environment == "demo":
-        for name, value in _demo_secrets(home).items():
+        for name, value in _demo_secrets(Path(overrides.get("PAYDESK_HOME") or home())).items():
             if not os.environ.get(name):
                 overrides.setdefault(name, value)
     try:

@@ -27,6 +27,7 @@ from webapp.queue import QUEUES
 
 # The simulated providers answer on the first free port this far above the web server's.
 _SIMULATOR_PORTS = range(10, 30)
+_LAST_PORT = 65_535
 
 
 def _answers(address: str) -> bool:
@@ -38,15 +39,18 @@ def _answers(address: str) -> bool:
 
 
 def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """Whether somebody answers at the address that browsers are sent to, by either version of the protocol."""
+    try:
+        with socket.create_connection(("localhost", port), timeout=0.2):
+            return True
+    except OSError:
+        return False
 
 
 def _free_port(settings: config.Settings) -> int:
     """A port of this machine that nobody listens on. Raises SettingsError."""
     for port in (settings.port + above for above in _SIMULATOR_PORTS):
-        if port <= 65535 and not _is_taken(port):
+        if port <= _LAST_PORT and not _is_taken(port):
             return port
     raise config.SettingsError(f"No port above {settings.port} is free for the simulated payment providers.")
 
@@ -152,31 +156,45 @@ def alone(home: Path) -> Iterator[None]:
 
     The system lets go of the lock however the process ends. Raises SettingsError.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (home / "demo.lock").open("w") as lock:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (home / "demo.lock").open("w")
+    except OSError as problem:
+        raise config.SettingsError(f"The folder {home} cannot be used: {problem}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise config.SettingsError(f"The demo in {home} is running. Stop it first.") from None
+            raise _running(home) from None
+        except OSError as problem:
+            raise config.SettingsError(f"The folder {home} cannot be locked: {problem}") from None
         yield
+
+
+def _running(home: Path) -> config.SettingsError:
+    return config.SettingsError(f"The demo in {home} is running. Stop it first.")
 
 
 def _check_port(port: int) -> None:
     """Refuse to start where another program would answer in the demo's place. Raises SettingsError."""
     if _is_taken(port):
+        free = next(n for n in (*range(port + 1, _LAST_PORT + 1), *range(8000, port)) if not _is_taken(n))
         raise config.SettingsError(
-            f"Another program listens on port {port}. Choose another one: PORT={port + 1} ./paydesk demo"
+            f"Another program listens on port {port}. Set another one, like PORT={free}."
         )
+
+
+def _check_is_demo(home: Path) -> None:
+    """Before anything else: the settings of a demo are made where there are none. Raises SettingsError."""
+    if not (home / "demo-secrets.json").exists():
+        raise config.SettingsError(f"There is no demo in {home}; nothing was removed.")
 
 
 def reset(home: Path) -> None:
     """Throw away the data of a demo in `home`, so that the next start begins anew. Raises SettingsError elsewhere."""
     if os.environ.get("DATABASE_URL"):
         raise config.SettingsError("DATABASE_URL is set: only a demo in PAYDESK_HOME can be begun anew.")
-    if not (home / "demo-secrets.json").exists():
-        raise config.SettingsError(f"There is no demo in {home}; nothing was removed.")
-    if (store := valkey.Store(home)).is_ready():
-        raise config.SettingsError(f"The demo in {store.data.parent} is running. Stop it first.")
+    _check_is_demo(home)
     for folder in ("valkey", "files", "logs"):
         shutil.rmtree(home / folder, ignore_errors=True)
     for file in (*home.glob("paydesk.sqlite*"), *home.glob("simulator.sqlite*")):
@@ -185,13 +203,19 @@ def reset(home: Path) -> None:
 
 def run(*, once: bool = False, anew: bool = False) -> int:
     """Run the demo until a signal; returns the exit code. With `once`, stop when everything is up."""
-    with alone(config.load().home):
+    home = config.home()
+    if anew:
+        _check_is_demo(home)
+    with alone(home):
         return _run(once=once, anew=anew)
 
 
 def _run(*, once: bool, anew: bool) -> int:
     started = time.monotonic()
     settings = config.load()
+    # Where a child outlives what started it, the lock is free and the store answers still.
+    if not settings.redis_url and valkey.Store(settings.home).is_ready():
+        raise _running(settings.home)
     _check_port(settings.port)
     if anew:
         reset(settings.home)

@@ -78,7 +78,7 @@ def test_a_list_with_a_new_deal_before_others_does_not_cross_a_calculation(
     assert crossing.meet(brought, calculate(base, ann, ben)) == [["updated", "created"], 2]
 
 
-def test_a_list_that_wins_a_deal_before_others_does_not_cross_a_personschange(
+def test_a_list_that_wins_a_deal_before_others_does_not_cross_a_persons_change(
     base: Organisation, crossing: Crossing
 ) -> None:
     factory.rule(base, months=1)

@@ -260,3 +260,25 @@ def test_commissions_of_a_payout_are_locked_by_their_ids(base: Organisation, cro
     taken, paid = crossing.meet(first_and_last, lambda: calculating.mark_paid(here, payout_id, TODAY))
     assert (taken, paid) == ([rows[-1]], None)
     assert _amounts(ann) == [(50_00, "paid")] * 3
+
+
+def test_who_changes_a_deal_does_not_wait_for_payouts_that_are_paid_together(
+    base: Organisation, crossing: Crossing
+) -> None:
+    """The last commission of the deal is paid first; whoever had the first and waited for it would close the circle."""
+    ann, ben, program = factory.partner(base), factory.partner(base), factory.program(base)
+    deal = factory.won(program, [ann, ben])
+    with transaction():
+        calculate(base, ann, ben)()
+    payouts_of = {row.payee_id: row.payout_id or 0 for row in commissions(deal)}
+    here, (first, last) = base.id, (payouts_of[ann.id], payouts_of[ben.id])
+    crossing.stop_at(locking, "by_id", is_after=True)
+
+    def a_batch() -> None:
+        for payout_id in (last, first):
+            calculating.mark_paid(here, payout_id, TODAY)
+
+    replies = crossing.meet(a_batch, change(deal, 3_000_00))
+    assert replies == [None, deal.reference]
+    assert _amounts(deal) == [(25_00, "paid"), (25_00, "paid"), (50_00, "open"), (50_00, "open")]
+    assert clean(base)

@@ -100,7 +100,10 @@ def _settle(
 
 
 def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
-    """Everything that these deals are counted with, in few questions; they and their commissions are locked."""
+    """Everything that these deals are counted with, in few questions; they and their open commissions are locked.
+
+    Those in a payout stay as they are, whatever is earned: who is paid by a batch of others is not waited for.
+    """
     rows = db.session.execute(
         select(Deal, PartnerProgram)
         .join(PartnerProgram, PartnerProgram.id == Deal.program_id)
@@ -113,12 +116,10 @@ def _load(organisation_id: int, deal_ids: Sequence[int]) -> _Books:
     shares = db.session.scalars(select(Attribution).where(among(Attribution.deal_id, list(deals))))
     by_pair = {(row.deal_id, row.payee_id): row for row in shares}
     standing: dict[tuple[int, int], list[Commission]] = defaultdict(list)
+    of_deals = among(Commission.deal_id, list(deals))
+    locking.by_id((of_deals, Commission.state == CommissionState.OPEN.value))
     for row in db.session.scalars(
-        select(Commission)
-        .where(among(Commission.deal_id, list(deals)))
-        .order_by(Commission.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        select(Commission).where(of_deals).order_by(Commission.id).execution_options(populate_existing=True)
     ):
         standing[row.deal_id or 0, row.payee_id].append(row)
     payee_ids = sorted({payee for _, payee in by_pair} | {payee for _, payee in standing})

@@ -5,8 +5,8 @@
    a list, which has an order of its own, and for another model, which counts for deals that are entered meanwhile.
 3. Deals, all that the act is about, in the order of `BY_CLOSE`. Whoever holds a deal holds its shares (attributions)
    and its touches; nobody changes those without it.
-4. Commissions, by their ids. They are also locked without their deal where only their own state changes: one by an
-   objection or a decision, those of one payout when it is paid.
+4. Commissions, by their ids; those in a payout only by who changes their state. They are also locked without their
+   deal: one by an objection or a decision, those of payouts that are paid together payout by payout.
 5. Numbers for new rows.
 
 Deals go by the day of their close, because one act finds more deals while it holds the first: what is won or lost makes
