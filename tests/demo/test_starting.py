@@ -25,6 +25,7 @@ def _never_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path, anew: bool) -> None:
+    (tmp_path / "demo-secrets.json").write_text("{}")
     (tmp_path / "paydesk.sqlite").write_text("x")
     with alone(tmp_path), pytest.raises(SettingsError, match=r"is running\. Stop it first"):
         run(anew=anew)
