@@ -97,15 +97,19 @@ def _links(warnings: Warnings) -> list[Markup]:
     """What speaks against it, with a link to each record that it names."""
     found = []
     for words, page, references in (
-        ("There are deals with this customer already: {}.", "deal", warnings.same_deals),
-        ("This customer was registered by others, too: {}.", "registration", warnings.same_registrations),
+        (Markup("There are deals with this customer already: {}."), "deal", warnings.same_deals),
+        (
+            Markup("This customer was registered by others, too: {}."),
+            "registration",
+            warnings.same_registrations,
+        ),
     ):
         if references:
             links = Markup(", ").join(
                 Markup('<a href="{}">{}</a>').format(url_for(f".{page}", reference=each), each)
                 for each in references
             )
-            found.append(Markup("{}").format(Markup(words).format(links)))  # noqa: S704 - our own words
+            found.append(words.format(links))
     if warnings.is_own:
         found.append(Markup("The customer is the partner: they would be paid for buying."))
     return found
