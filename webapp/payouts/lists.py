@@ -30,6 +30,7 @@ from webapp.payouts.list_paths import is_open
 from webapp.payouts.models import Approval, Payout, Transfer
 from webapp.payouts.states import CLOSED_STATES, PayoutState
 from webapp.people.models import Payee, User
+from webapp.people.queries import is_named
 
 EXPORT_BATCH = 2_000
 
@@ -111,7 +112,7 @@ def _status_clause(status: str) -> ColumnElement[bool]:
 
 def _payee_clause(organisation_id: int, name: str) -> tuple[ColumnElement[bool], int | None]:
     """The payees of a reference, or of a part of a name; and how many, where they are few enough to go by payee."""
-    named = or_(Payee.reference == name.upper(), like(Payee.name, name))
+    named = is_named(name)
     found = list_paths.few_payees(organisation_id, named)
     if found is None:
         return _of_payees(organisation_id, named), None

@@ -96,10 +96,14 @@ def payees(
     return query.order_by(Payee.id.desc())
 
 
+def is_named(text: str) -> ColumnElement[bool]:
+    """The condition that a payee has this reference, or this in their name."""
+    return or_(Payee.reference == text.upper(), like(Payee.name, text))
+
+
 def payees_named(organisation_id: int, text: str) -> Select[Any]:
     """Ids of the payees of a reference, or with this in their name."""
-    is_named = or_(Payee.reference == text.upper(), like(Payee.name, text))
-    return select(Payee.id).where(Payee.organisation_id == organisation_id, is_named)
+    return select(Payee.id).where(Payee.organisation_id == organisation_id, is_named(text))
 
 
 def get_payee(organisation_id: int, reference: str, kind: Role | None = None) -> Payee:

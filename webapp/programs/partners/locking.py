@@ -61,7 +61,7 @@ def commissions(wanted: Sequence[ColumnElement[bool]]) -> Select[Commission]:
 
 
 def by_id(wanted: Sequence[ColumnElement[bool]]) -> None:
-    """Lock the commissions that meet the conditions, without their deals: their own state changes, nothing else."""
+    """Lock commissions that meet the conditions: after their deals, or where nothing but their own state changes."""
     query = select(Commission.id).where(*wanted).order_by(Commission.id).with_for_update()
     db.session.execute(query).all()
 
